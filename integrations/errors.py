@@ -1,0 +1,259 @@
+"""Every error of the hub, grouped by who acts next.
+
+    HubError
+    ├── the engine waits, then asks for the same page again
+    │   └── RetryableError                  retry_after: seconds, or None for the engine's back-off
+    │       ├── RateLimitError              the provider asked for a pause
+    │       └── ProviderUnavailableError    time-out, reset, 5xx, an answer nobody can read
+    │           └── TlsFailedError          certificate or handshake: never tried again at once
+    ├── the engine goes on another way
+    │   ├── AccessTokenRefusedError         401: refresh once, then the same page again
+    │   ├── RecordRejectedError             set this one entity aside, go on
+    │   ├── NotFoundError                   the thing asked for is gone
+    │   ├── ParentSkippedError              this parent may not be read; its records stay
+    │   ├── EntityTypeUnavailableError      this type may not be read; the others go on
+    │   ├── ListRestartError                the open list was lost: walk it again from its first page
+    │   └── CheckpointExpiredError          start over in a new generation
+    ├── the engine stops this run quietly
+    │   ├── FencedError                     another worker has taken over
+    │   └── CancelledError                  somebody asked the run to stop
+    ├── a person acts
+    │   ├── ReauthorizationRequiredError    the customer reconnects
+    │   ├── OperatorRequiredError           an operator settles it with the provider
+    │   └── FatalError                      a developer looks
+    │       ├── AnswerTooLargeError         larger than an answer may be
+    │       └── EgressRefusedError          an address the hub does not talk to
+    └── the caller is told
+        ├── UnauthenticatedError            who are you?
+        ├── PermissionRefusedError          you may not
+        └── RefusedError                    the request or the state does not allow it
+            ├── InvalidInputError           errors: {field: [sentence, …]}
+            ├── NotFoundRefusedError        no such thing, or not yours
+            │   ├── TenantNotFoundError
+            │   └── UnknownProviderError
+            ├── NameTakenError
+            ├── TenantNotActiveError
+            ├── ConnectionNotActiveError
+            └── AlreadyRunningError
+
+Catch the class, never text inside a message. A message is one sentence for the person who acts
+next; it never holds a token, a full URL or an answer's body. `code` is the same error for
+programs: stable, in problem details, run history and metrics.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class HubError(Exception):
+    """Root of every error the hub raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message or self.code.replace("_", " ")
+
+
+# The engine waits, then asks for the same page again.
+
+
+class RetryableError(HubError):
+    """Worth asking again after `retry_after` seconds; None leaves the wait to the engine."""
+
+    code = "retryable"
+
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimitError(RetryableError):
+    """The provider asked for a pause."""
+
+    code = "rate_limited"
+
+
+class ProviderUnavailableError(RetryableError):
+    """No usable answer: time-out, reset, 5xx, a web page or half a document."""
+
+    code = "provider_unavailable"
+
+
+class TlsFailedError(ProviderUnavailableError):
+    """The encrypted connection could not be trusted; asking again at once would not help."""
+
+    code = "tls_failed"
+
+
+# The engine goes on another way.
+
+
+class AccessTokenRefusedError(HubError):
+    """401: refresh once and ask again; the second time in a row a person must reconnect."""
+
+    code = "access_token_refused"
+
+
+class RecordRejectedError(HubError):
+    """This one entity cannot become a record; it is set aside with this reason."""
+
+    code = "record_rejected"
+
+
+class NotFoundError(HubError):
+    """The provider knows nothing under this path or id (any more)."""
+
+    code = "not_found_at_provider"
+
+
+class ParentSkippedError(HubError):
+    """This parent may not be read; its records stay and its sweep is incomplete."""
+
+    code = "parent_skipped"
+
+
+class EntityTypeUnavailableError(HubError):
+    """This entity type may not be read; the others go on and the connection is limited."""
+
+    code = "entity_type_unavailable"
+
+
+class ListRestartError(HubError):
+    """The provider lost the open list; walk it again from its first page."""
+
+    code = "list_restart"
+
+
+class CheckpointExpiredError(HubError):
+    """Nothing can be read from this checkpoint any more: start over in a new generation."""
+
+    code = "checkpoint_expired"
+
+
+# The engine stops this run quietly.
+
+
+class FencedError(HubError):
+    """Another worker has taken over; whatever this one still holds must not be written."""
+
+    code = "fenced"
+
+
+class CancelledError(HubError):
+    """Somebody asked the run to stop; what was committed stays."""
+
+    code = "cancelled"
+
+
+# A person acts.
+
+
+class ReauthorizationRequiredError(HubError):
+    """The customer must reconnect before anything can be read again."""
+
+    code = "reauthorization_required"
+
+
+class OperatorRequiredError(HubError):
+    """An operator must settle something with the provider (a plan, an app, a policy)."""
+
+    code = "operator_required"
+
+
+class FatalError(HubError):
+    """Our mistake, or a provider that broke its own rules: a developer looks."""
+
+    code = "fatal"
+
+
+class AnswerTooLargeError(FatalError):
+    """The answer is larger than the hub reads; asking for smaller pages is the way out."""
+
+    code = "too_large"
+
+
+class EgressRefusedError(FatalError):
+    """The address is not one the hub talks to (private, loopback, another host, not https)."""
+
+    code = "egress_refused"
+
+
+# The caller is told.
+
+
+class UnauthenticatedError(HubError):
+    """Nobody is signed in, or the key or token is not valid here."""
+
+    code = "unauthenticated"
+
+
+class PermissionRefusedError(HubError):
+    """Signed in, but the role does not allow it."""
+
+    code = "permission_refused"
+
+
+class RefusedError(HubError):
+    """The request or the present state does not allow it; nothing was changed."""
+
+    code = "refused"
+
+
+class InvalidInputError(RefusedError):
+    """What was sent cannot be used; `errors` says per field why."""
+
+    code = "invalid_input"
+
+    def __init__(
+        self, message: str = "", errors: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.errors: dict[str, list[str]] = {
+            name: list(said) for name, said in (errors or {}).items()
+        }
+
+
+class NotFoundRefusedError(RefusedError):
+    """There is no such thing, or it belongs to somebody else; the answer is the same."""
+
+    code = "not_found"
+
+
+class TenantNotFoundError(NotFoundRefusedError):
+    """No tenant has this name."""
+
+    code = "tenant_not_found"
+
+
+class UnknownProviderError(NotFoundRefusedError):
+    """No connector is registered under this name."""
+
+    code = "unknown_provider"
+
+
+class NameTakenError(RefusedError):
+    """The name already belongs to something else."""
+
+    code = "name_taken"
+
+
+class TenantNotActiveError(RefusedError):
+    """The tenant is suspended or being closed."""
+
+    code = "tenant_not_active"
+
+
+class ConnectionNotActiveError(RefusedError):
+    """The connection is paused, or waits for a person to reconnect it."""
+
+    code = "connection_not_active"
+
+
+class AlreadyRunningError(RefusedError):
+    """It is already going on; a second one is not started."""
+
+    code = "already_running"
