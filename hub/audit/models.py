@@ -1,0 +1,79 @@
+"""The audit log: who did what to which object, in which tenant, and how it ended."""
+
+from django.db import models
+
+from hub.fields import UUID7Field
+
+
+class AuditAction(models.TextChoices):
+    """Everything that is audited, as object.verb. A new action is a new line here."""
+
+    LOGIN = "login.succeeded", "Signed in"
+    LOGIN_FAILED = "login.failed", "Sign-in failed"
+    LOGOUT = "login.ended", "Signed out"
+    TOKEN_ISSUED = "token.issued", "API token issued"
+    ACCESS_REFUSED = "access.refused", "Access refused"
+    TENANT_CREATED = "tenant.created", "Tenant created"
+    TENANT_SUSPENDED = "tenant.suspended", "Tenant suspended"
+    TENANT_RESUMED = "tenant.resumed", "Tenant resumed"
+    TENANT_CLOSING = "tenant.closing", "Tenant closing"
+    TENANT_CLOSED = "tenant.closed", "Tenant closed"
+    MEMBERSHIP_CHANGED = "membership.changed", "Membership changed"
+    API_KEY_CREATED = "api_key.created", "API key created"
+    API_KEY_REVOKED = "api_key.revoked", "API key revoked"
+    PROVIDER_APP_CHANGED = "provider_app.changed", "Provider app changed"
+    CONNECT_STARTED = "connect.started", "Connecting started"
+    CONNECT_REFUSED = "connect.refused", "Connecting refused"
+    CONNECTION_CREATED = "connection.created", "Connection created"
+    CONNECTION_RECONNECTED = "connection.reconnected", "Connection reconnected"
+    CONNECTION_CHANGED = "connection.changed", "Connection changed"
+    CONNECTION_PAUSED = "connection.paused", "Connection paused"
+    CONNECTION_RESUMED = "connection.resumed", "Connection resumed"
+    CONNECTION_BROKEN = "connection.broken", "Connection needs a person"
+    CONNECTION_REPAIRED = "connection.repaired", "Connection works again"
+    CREDENTIALS_READ = "credentials.read", "Credentials read"
+    CREDENTIALS_REFRESHED = "credentials.refreshed", "Access renewed"
+    CREDENTIALS_UNREADABLE = "credentials.unreadable", "Credentials did not open"
+    SYNC_REQUESTED = "sync.requested", "Sync requested"
+    SYNC_CANCELLED = "sync.cancelled", "Sync cancelled"
+    SYNC_FAILED = "sync.failed", "Sync failed"
+    RECORD_REPLAYED = "record.replayed", "Rejected record replayed"
+
+
+class Outcome(models.TextChoices):
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    REFUSED = "refused", "Refused"
+
+
+class AuditEvent(models.Model):
+    """One thing somebody did, or tried to do. Rows are only ever added.
+
+    The table is partitioned by month of `at`, so its primary key in the database is (id, at); `id`
+    alone is unique because it is made by us. It has no foreign keys: an event outlives what it
+    describes. `seq` is the order of arrival, for readers that must miss none.
+    """
+
+    id = UUID7Field()
+    at = models.DateTimeField()
+    seq = models.BigIntegerField(editable=False, null=True)
+    tenant_id = models.UUIDField(null=True)
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField("actor", max_length=200, blank=True)
+    action = models.CharField(max_length=40, choices=AuditAction)
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.SUCCEEDED)
+    target_kind = models.CharField(max_length=40, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_label = models.CharField("object", max_length=200, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+    request_id = models.CharField(max_length=40, blank=True)
+    client_address = models.CharField(max_length=45, blank=True)
+
+    class Meta:
+        db_table = "audit_event"
+        managed = False  # the migration writes the partitioned table in SQL
+        ordering = ("-at",)
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()}: {self.target_label or self.actor_label}"

@@ -1,0 +1,75 @@
+"""How a connection begins: the provider's app, the link that was sent, the click that was made."""
+
+from django.db import models
+
+from hub.fields import EncryptedField, UUID7Field
+
+
+class ProviderApp(models.Model):
+    """The hub's registration at a provider: one for all tenants, or a tenant's own."""
+
+    id = UUID7Field()
+    provider = models.CharField(max_length=40)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", models.CASCADE, null=True, blank=True, related_name="provider_apps"
+    )
+    client_id = models.CharField(max_length=400)
+    client_secret = EncryptedField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("provider",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "tenant"],
+                nulls_distinct=False,
+                name="provider_app_once_per_tenant",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} app of {self.tenant or 'the hub'}"
+
+
+class ConnectSession(models.Model):
+    """A link to the connect page, for one end user of one tenant. Only the token's hash is kept."""
+
+    id = UUID7Field()
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    token_hash = models.BinaryField(unique=True)
+    end_user = models.CharField(max_length=200, blank=True)
+    providers = models.JSONField(default=list, help_text="Slugs that may be connected; [] is all.")
+    connection_id = models.UUIDField(null=True, help_text="Set when an old one is reconnected.")
+    return_url = models.URLField(max_length=2000, blank=True)
+    browser_hash = models.BinaryField(null=True)
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"connect session of {self.tenant}"
+
+
+class ConnectAttempt(models.Model):
+    """One click on a provider's button. Its state is single-use and lives ten minutes."""
+
+    id = UUID7Field()
+    session = models.ForeignKey(ConnectSession, models.CASCADE, related_name="attempts")
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=40)
+    provider_app = models.ForeignKey(ProviderApp, models.CASCADE, related_name="+")
+    state_hash = models.BinaryField(unique=True)
+    pkce_verifier = EncryptedField(null=True)
+    redirect_uri = models.CharField(max_length=500)
+    scopes = models.JSONField(default=list)
+    browser_hash = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"attempt to connect {self.provider}"

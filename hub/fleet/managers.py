@@ -1,0 +1,59 @@
+"""Questions about the fleet, and the few statements that must be one statement to be safe."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    pass
+
+
+class ConnectionStatusQuerySet(models.QuerySet["ConnectionStatus"]):
+    def for_list(self) -> "ConnectionStatusQuerySet":
+        """With the tenant and the next run, in one statement."""
+        from_due = (
+            self.model._meta.apps.get_model("fleet", "Due")
+            .objects.filter(object_id=models.OuterRef("connection_id"), kind="sync", lane="live")
+            .values("due_at")[:1]
+        )
+        return self.select_related("tenant").annotate(next_run_at=models.Subquery(from_due))
+
+
+class DueQuerySet(models.QuerySet["Due"]):
+    def for_object(self, row: models.Model) -> "DueQuerySet":
+        """The work of one connection or destination, of whatever lane."""
+        return self.filter(object_id=row.pk)
+
+    def free(self) -> "DueQuerySet":
+        return self.filter(lease_until=None)
+
+    def ask_now(self, row: models.Model, *, run_id: UUID, lane: str = "live") -> bool:
+        """Make the object's work due now for the run `run_id`. False if a run is already open.
+
+        One UPDATE decides, so two people pressing the button cannot both win.
+        """
+        asked = self.for_object(row).filter(lane=lane, run_id=None)
+        return bool(asked.update(due_at=Now(), run_id=run_id, attempts=0, parked_reason=""))
+
+    def extend(self, due_id: UUID, *, fence: int, seconds: float) -> bool:
+        """Keep the lease for `seconds` from now. False if somebody else holds it already."""
+        return bool(
+            self.filter(pk=due_id, fence=fence, lease_until__isnull=False).update(
+                lease_until=Now() + timedelta(seconds=seconds)
+            )
+        )
+
+    def release(self, due_id: UUID, *, fence: int, **changes: Any) -> bool:
+        """Give the lease back and set `changes`. False if somebody else holds it already."""
+        return bool(
+            self.filter(pk=due_id, fence=fence).update(
+                lease_until=None, leased_by=None, started_at=None, **changes
+            )
+        )
+
+
+ConnectionStatusManager = models.Manager.from_queryset(ConnectionStatusQuerySet)
+DueManager = models.Manager.from_queryset(DueQuerySet)

@@ -1,0 +1,28 @@
+"""A laptop: nothing to set, keys made once and kept beside the data."""
+
+import os
+import secrets
+from pathlib import Path
+
+from hub.settings.base import *  # noqa: F403
+from hub.settings.base import BASE_DIR, HUB_EGRESS_ALLOW, HUB_ENCRYPTION_KEYS
+
+DEBUG = True
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+
+
+def _kept(name: str) -> str:
+    """Return a secret that is made on first use and readable by its owner only."""
+    path = Path(os.environ.get("HUB_DATA_DIR") or BASE_DIR / ".hub") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+SECRET_KEY = _kept("secret_key")
+HUB_ENCRYPTION_KEYS = HUB_ENCRYPTION_KEYS or [_kept("encryption_key")]
+HUB_EGRESS_ALLOW = HUB_EGRESS_ALLOW or ["127.0.0.1"]  # the sandbox

@@ -1,0 +1,64 @@
+"""What was committed: positions per scope, and where each entity type stands."""
+
+from django.db import models
+
+from integrations.models.connection import Connection
+
+
+class EntityTypeStatus(models.Model):
+    """Where one entity type of one connection stands.
+
+    A full read begins a new `generation` without positions; until it is through (`is_complete`),
+    a resumed run goes on with it.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="entity_type_statuses")
+    entity_type = models.CharField(max_length=60)
+    generation = models.PositiveIntegerField(default=1)
+    is_complete = models.BooleanField(default=False)
+    not_before = models.DateTimeField(null=True, blank=True, help_text="Backfill begins here.")
+    full_read_at = models.DateTimeField(null=True, blank=True)
+    checkpoint_at = models.DateTimeField(null=True, blank=True)
+    unavailable_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "entity type"
+        ordering = ("entity_type",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "entity_type"], name="entity_type_status_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.entity_type
+
+
+class Checkpoint(models.Model):
+    """The position committed for one scope of one entity type at one destination.
+
+    Written in the transaction that writes the records before it. `cursor` is opaque to us.
+    `done_in_run` names the run in which this scope was walked to its end.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="checkpoints")
+    entity_type = models.CharField(max_length=60)
+    scope = models.CharField(max_length=300, blank=True)
+    destination = models.CharField(max_length=60, default="postgres")
+    generation = models.PositiveIntegerField(default=1)
+    cursor = models.JSONField(default=dict)
+    done_in_run = models.UUIDField(null=True)
+    fence = models.BigIntegerField(default=0)
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("entity_type", "scope")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "entity_type", "scope", "destination"],
+                name="checkpoint_once_per_scope",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity_type} {self.scope}".strip()

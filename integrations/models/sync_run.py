@@ -1,0 +1,83 @@
+"""Sync runs: the history of attempts to move entities, and the progress of the open one."""
+
+from typing import Any
+
+from django.db import models
+
+from hub.fields import UUID7Field
+from integrations.managers import SyncRunManager
+from integrations.models.connection import Connection
+
+
+class SyncRun(models.Model):
+    """One attempt to move entities along a connection; it ends succeeded, failed or cancelled.
+
+    `counts` holds a line per entity type: {"companies": {"state": "done", "read": 300,
+    "inserted": 300, "updated": 0, "unchanged": 0, "deleted": 0, "superseded": 0, "rejected": 0,
+    "expected": 300}}. Always read = inserted + updated + unchanged + deleted + superseded +
+    rejected.
+    """
+
+    class Mode(models.TextChoices):
+        INCREMENTAL = "incremental", "Incremental"
+        FULL = "full", "Full"
+
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule", "Schedule"
+        MANUAL = "manual", "Button"
+        API = "api", "API"
+        COMMAND = "command", "Command"
+        CONNECT = "connect", "First sync"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    OPEN = (State.QUEUED, State.RUNNING)
+
+    id = UUID7Field()
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="sync_runs")
+    lane = models.CharField(max_length=10, default="live")
+    mode = models.CharField(max_length=12, choices=Mode, default=Mode.INCREMENTAL)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
+    entity_types = models.JSONField(default=list, blank=True, help_text="Empty: all of them.")
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    progress_at = models.DateTimeField(null=True, blank=True, help_text="The last batch committed.")
+    counts = models.JSONField(default=dict, blank=True)
+    slices = models.PositiveIntegerField(default=0)
+    calls = models.PositiveIntegerField(default=0, help_text="Requests to the provider.")
+    error_code = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    objects = SyncRunManager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "lane"],
+                condition=models.Q(state__in=("queued", "running")),
+                name="sync_run_one_open_per_lane",
+            )
+        ]
+        indexes = [models.Index(fields=["connection", "-created_at"], name="sync_run_history")]
+
+    def __str__(self) -> str:
+        return f"{self.get_mode_display()} sync of {self.created_at:%d %b %H:%M}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.OPEN
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counts over all entity types."""
+        names = ("read", "inserted", "updated", "unchanged", "deleted", "superseded", "rejected")
+        lines: list[dict[str, Any]] = list(self.counts.values())
+        return {name: sum(line.get(name, 0) for line in lines) for name in names}

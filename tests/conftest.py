@@ -1,0 +1,114 @@
+"""Two real tenants, acme and globex, each with its own schema, made once per session.
+
+A test that uses the database runs inside acme; `globex` is the other one. What a test writes is
+rolled back; after a test that really commits (`transaction=True`) both schemas are emptied and the
+two tenants put back.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from hub.audit import record
+from tenants.actor import Actor
+from tenants.context import in_tenant
+from tenants.keys import create_data_key
+from tenants.models import DataKey, Tenant
+from tenants.provisioning import create_tenant
+from tenants.roles import Role
+
+_tenants: dict[str, Tenant] = {}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        for slug in ("acme", "globex"):
+            found = Tenant.objects.filter(slug=slug).first()
+            _tenants[slug] = found or create_tenant(
+                slug=slug, name=slug.title(), actor=Actor.system("tests")
+            )
+    yield
+    with django_db_blocker.unblock():
+        own = getattr(record._own, "connection", None)
+        if own is not None:
+            own.close()
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    return Tenant.objects.get(slug="acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Tenant:
+    return Tenant.objects.get(slug="globex")
+
+
+@pytest.fixture
+def other_tenant(globex: Tenant) -> Tenant:
+    return globex
+
+
+@pytest.fixture
+def operator() -> Actor:
+    return Actor(kind="user", id="0", label="operator@example.com", role=Role.OPERATOR)
+
+
+@pytest.fixture(autouse=True)
+def inside_acme(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Enter acme for every test that uses the database, unless it is marked otherwise."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if not uses_database and not request.node.get_closest_marker("django_db"):
+        yield
+        return
+    if request.node.get_closest_marker("public"):
+        connection.set_schema_to_public()
+        yield
+        return
+    with in_tenant(request.getfixturevalue("acme")):
+        yield
+
+
+@pytest.fixture
+def put_back(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Clean up what pytest-django cannot know of; see `_django_db_helper` for the order."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    committed = "transactional_db" in request.fixturenames or (
+        marker is not None and marker.kwargs.get("transaction")
+    )
+    with django_db_blocker.unblock():
+        if committed:
+            _put_back()
+        elif (own := getattr(record._own, "connection", None)) is not None:
+            with own.cursor() as cursor:
+                cursor.execute("DELETE FROM public.audit_event")
+
+
+@pytest.fixture
+def _django_db_helper(put_back: None, _django_db_helper: None) -> None:
+    """Set `put_back` up before pytest-django's own fixture, so that it cleans up after it."""
+
+
+def _put_back() -> None:
+    """Undo what a committing test left: pytest-django has flushed public, the rest is ours."""
+    connection.set_schema_to_public()
+    with connection.cursor() as cursor:
+        for tenant in _tenants.values():
+            cursor.execute(
+                "SELECT string_agg(format('%%I.%%I', schemaname, tablename), ', ') FROM pg_tables"
+                " WHERE schemaname = %s AND tablename <> 'django_migrations'",
+                [tenant.schema_name],
+            )
+            cursor.execute(f"TRUNCATE {cursor.fetchone()[0]} RESTART IDENTITY CASCADE")
+        cursor.execute("TRUNCATE public.audit_event")
+    for tenant in _tenants.values():
+        if not Tenant.objects.filter(pk=tenant.pk).exists():
+            tenant.save(force_insert=True)
+        if not DataKey.objects.filter(tenant=tenant).exists():
+            create_data_key(tenant)
