@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
 from integrations.errors import RecordRejectedError
@@ -63,14 +62,18 @@ class FieldShape:
     optional: bool
 
 
-@cache
+_SHAPES: dict[type, tuple[FieldShape, ...]] = {}
+
+
 def shape_of(record_type: type[NormalizedRecord]) -> tuple[FieldShape, ...]:
     """The fields of a record type in their order, as views, forms and checks need them."""
-    hints = get_type_hints(record_type)
-    return tuple(
-        FieldShape(f.name, _kind(hints[f.name]), optional=_is_optional(hints[f.name]))
-        for f in fields(record_type)
-    )
+    if record_type not in _SHAPES:
+        hints = get_type_hints(record_type)
+        _SHAPES[record_type] = tuple(
+            FieldShape(f.name, _kind(hints[f.name]), optional=_is_optional(hints[f.name]))
+            for f in fields(record_type)
+        )
+    return _SHAPES[record_type]
 
 
 def _kind(hint: Any) -> str:

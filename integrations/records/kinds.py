@@ -55,7 +55,9 @@ def _dump_time(value: datetime | None) -> Json:
 
 
 def _dump_ref(value: Ref | None) -> Json:
-    return value and {"entity_type": value.entity_type, "source_id": value.source_id}
+    if value is None:
+        return None
+    return {"entity_type": value.entity_type, "source_id": value.source_id}
 
 
 def _dump_decimal(value: Decimal | None) -> Json:
@@ -63,7 +65,7 @@ def _dump_decimal(value: Decimal | None) -> Json:
 
 
 def _dump_address(value: Address | None) -> Json:
-    return value and {f.name: getattr(value, f.name) for f in fields(value)}
+    return None if value is None else {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def _dump_lines(value: tuple[InvoiceLine, ...]) -> Json:

@@ -1,0 +1,222 @@
+"""One connection's calls to its provider: authorized, bounded in time, and classed by outcome."""
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from integrations.errors import (
+    EgressRefusedError,
+    FatalError,
+    HubError,
+    ProviderUnavailableError,
+    RateLimitError,
+    RetryableError,
+    TlsFailedError,
+)
+from integrations.http.answer import Answer, WireAnswer
+from integrations.http.egress import Egress
+from integrations.http.error_table import Classify, UnknownCodeError, judge
+from integrations.http.json_reader import read_json
+from integrations.resilience.backoff import Backoff
+from integrations.resilience.clock import Clock, SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.resilience.retry_after import parse_retry_after
+from integrations.types import AuthContext, Provider
+
+CALL_SECONDS: Final = 30.0
+TRIES: Final = 3
+LONGEST_SLEEP_SECONDS: Final = 5.0
+"""A longer wait ends the slice instead and frees the worker."""
+
+_BACKOFF: Final = Backoff(first=0.5, longest=LONGEST_SLEEP_SECONDS)
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+
+
+class ProviderClient:
+    """GET and POST below the provider's base URL, as the connection `context` belongs to.
+
+    `calls` and `bytes_received` count what really went over the wire, tries included.
+    For one thread at a time; connections are kept until close().
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        context: AuthContext,
+        *,
+        egress: Egress,
+        deadline: Deadline | None = None,
+        clock: Clock | None = None,
+        classify: Classify | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.provider = provider
+        self.context = context
+        self.classify = classify
+        self.clock: Clock = clock or SystemClock()
+        self.deadline = deadline or Deadline.never(self.clock)
+        self.calls = 0
+        self.bytes_received = 0
+        self._egress = egress
+        self._session = egress.open()
+        self._chance = chance
+
+    def get(
+        self, path: str, params: Mapping[str, Any] | None = None, *, rows_at: str | None = ""
+    ) -> Answer:
+        """The answer, once it is a success with JSON in it. `rows_at` as in `read_json`.
+
+        Short waits (to 5 s) are slept here and unusable answers asked for again, up to three
+        times in all; what is left is raised as the error that says who acts next.
+
+        Raises:
+            NotFoundError, AccessTokenRefusedError, RateLimitError, ProviderUnavailableError and
+            whatever the provider's error table or `classify` says.
+        """
+        return self._ask("GET", path, params, None, rows_at)
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        rows_at: str | None = "",
+    ) -> Answer:
+        """As get, with a JSON body; only for searches, because it may be sent more than once."""
+        return self._ask("POST", path, params, dict(body or {}), rows_at)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> "ProviderClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: dict[str, Any] | None,
+        rows_at: str | None,
+    ) -> Answer:
+        url = self.url_of(path)
+        asked = {**self.provider.params, **(params or {})}
+        for attempt in range(1, TRIES + 1):
+            if self.deadline.is_over:
+                raise RetryableError("The time for this slice is over.", retry_after=0)
+            try:
+                return self._ask_once(method, url, asked, body, rows_at)
+            except RetryableError as error:
+                self._wait_or_raise(error, attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _ask_once(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any],
+        body: dict[str, Any] | None,
+        rows_at: str | None,
+    ) -> Answer:
+        self.calls += 1
+        wire = self._session.send(
+            method,
+            url,
+            deadline=self.deadline.within(CALL_SECONDS),
+            headers={**self.provider.headers, **self.context.headers, **self.context.auth},
+            params=params,
+            json=body,
+        )
+        self.bytes_received += len(wire.body)
+        answer = self._read(wire, rows_at)
+        retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
+        if error := judge(answer, self.provider, self.classify, retry_after):
+            raise error
+        return answer
+
+    def _read(self, wire: WireAnswer, rows_at: str | None) -> Answer:
+        """The answer with its JSON. Only a success must hold some."""
+        answer = Answer(wire.status, wire.headers)
+        if wire.status == 204:
+            return answer
+        try:
+            if not wire.body.strip():
+                raise ProviderUnavailableError(f"{self.provider.label} sent an empty answer.")
+            if wire.body.lstrip()[:1] == b"<":
+                raise ProviderUnavailableError(
+                    f"{self.provider.label} answered with a web page instead of JSON; "
+                    "the address may be wrong, or a proxy or log-in page stands in between."
+                )
+            return Answer(wire.status, wire.headers, read_json(wire.body, rows_at))
+        except ProviderUnavailableError:
+            if answer.is_success:
+                raise
+            return answer
+
+    def _wait_or_raise(self, error: RetryableError, attempt: int) -> None:
+        """Sleep until the next attempt, or raise `error` because waiting is the engine's."""
+        if attempt >= TRIES:
+            raise self._final(error)
+        wait = error.retry_after
+        if wait is None:
+            wait = _BACKOFF.wait(attempt, self._chance)
+        is_short = wait <= LONGEST_SLEEP_SECONDS and wait < self.deadline.remaining
+        if not is_short or isinstance(error, TlsFailedError):
+            raise error
+        self.clock.sleep(wait)
+
+    def _final(self, error: RetryableError) -> HubError:
+        if isinstance(error, UnknownCodeError):
+            return FatalError(f"{error.message} The connector does not know what it means.")
+        if isinstance(error, RateLimitError) and error.retry_after is None and self.provider.limits:
+            window = max(limit.per_seconds for limit in self.provider.limits)
+            return RateLimitError(error.message, retry_after=min(window, 3600.0))
+        return error
+
+    def url_of(self, path: str) -> str:
+        """The full address of a path; a full address is returned if it is the provider's.
+
+        Raises:
+            EgressRefusedError: a next-page address leads to another host.
+        """
+        if "://" in path or path.startswith("//"):
+            if not self._is_ours(path):
+                raise EgressRefusedError(
+                    f"{self.provider.label} sent an address of another host to go on with."
+                )
+            return path
+        expanded = _PLACEHOLDER.sub(self._kept, path)
+        return self.context.base_url.rstrip("/") + "/" + expanded.lstrip("/")
+
+    def _is_ours(self, url: str) -> bool:
+        """By host: the base URL's or a declared one, both also as they are overridden."""
+        base, called = self.context.base_url, self._egress.overridden(url)
+        if _origin(url) == _origin(base) or _origin(called) == _origin(
+            self._egress.overridden(base)
+        ):
+            return True
+        scheme, host, port = _origin(url)
+        is_declared = any(fnmatchcase(host, pattern) for pattern in self.provider.hosts)
+        return is_declared and scheme == "https" and port == 443
+
+    def _kept(self, match: re.Match[str]) -> str:
+        value = self.context.extra.get(match[1], "")
+        if not re.fullmatch(r"[A-Za-z0-9_.~-]{1,200}", value) or set(value) == {"."}:
+            raise FatalError(f"{self.provider.label}: the connection has no usable {match[1]}.")
+        return value
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return parts.scheme, (parts.hostname or "").lower(), port
+    except ValueError:
+        return "", "", 0
