@@ -1,0 +1,396 @@
+"""The tenant's own schema as destination: records, links, rejections and checkpoint together.
+
+One transaction per batch, one statement per step, whatever the number of rows:
+the fence, the stored hashes, COPY and one INSERT … ON CONFLICT for what changed, the links, the
+deletions, the rejections, the checkpoint. Unchanged records are not touched.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import DataError, connection, transaction
+from django.utils import timezone
+
+from integrations.destinations.base import Batch, Destination, Row, Written
+from integrations.errors import FencedError
+from tenants.context import current_tenant
+
+CHANGE_LOCK = 7001  # class of the advisory locks that order change_seq within a tenant
+
+COPY_ROWS = 500  # joined before they are sent
+
+Key = tuple[str, str]  # entity type, source id; the source system is the batch's
+
+_FENCE = """
+SELECT 1 FROM public.fleet_due d JOIN public.tenants_tenant t ON t.id = d.tenant_id
+WHERE d.id = %s AND d.fence = %s AND d.lease_until IS NOT NULL AND t.state = 'active'
+FOR SHARE OF d, t
+"""
+
+_STORED = """
+SELECT r.entity_type, r.source_id, r.content_hash, r.scope, r.deleted_at, r.source_changed_at
+FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
+JOIN integrations_record r ON r.source_system = %s
+    AND r.entity_type = k.entity_type AND r.source_id = k.source_id
+"""
+
+_INCOMING = """
+CREATE TEMP TABLE IF NOT EXISTS hub_incoming (
+    ordinal int, entity_type text, source_id text, scope text, record_type text, title text,
+    data jsonb, raw jsonb, content_hash bytea, source_changed_at timestamptz
+) ON COMMIT DELETE ROWS
+"""
+
+_UPSERT = """
+INSERT INTO integrations_record AS r (source_system, entity_type, source_id, scope, connection_id,
+    run_id, generation, record_type, title, data, raw, content_hash, source_changed_at,
+    first_seen_at, changed_at, deleted_at, change_seq)
+SELECT %(system)s, entity_type, source_id, scope, %(connection)s, %(run)s, %(generation)s,
+    record_type, title, data, raw, content_hash, source_changed_at,
+    %(now)s, %(now)s, NULL, nextval('integrations_change_seq')
+FROM (SELECT * FROM hub_incoming ORDER BY ordinal) AS i
+ON CONFLICT (source_system, entity_type, source_id) DO UPDATE SET
+    scope = excluded.scope, connection_id = excluded.connection_id, run_id = excluded.run_id,
+    generation = excluded.generation, record_type = excluded.record_type, title = excluded.title,
+    data = excluded.data, raw = excluded.raw, content_hash = excluded.content_hash,
+    source_changed_at = excluded.source_changed_at, changed_at = excluded.changed_at,
+    deleted_at = NULL, change_seq = excluded.change_seq
+WHERE r.content_hash <> excluded.content_hash OR r.scope <> excluded.scope
+    OR r.deleted_at IS NOT NULL
+RETURNING r.id, r.entity_type, r.source_id
+"""
+
+_DELETE = """
+UPDATE integrations_record r
+SET deleted_at = %(now)s, changed_at = %(now)s, run_id = %(run)s,
+    change_seq = nextval('integrations_change_seq')
+FROM unnest(%(types)s::text[], %(ids)s::text[], %(scopes)s::text[]) AS g(entity_type, source_id, scope)
+WHERE r.source_system = %(system)s AND r.entity_type = g.entity_type
+    AND r.source_id = g.source_id AND r.deleted_at IS NULL
+    AND (g.scope = '' OR r.scope = g.scope)
+"""
+
+_UNLINK = "DELETE FROM integrations_recordlink WHERE record_id = ANY(%s)"
+
+_LINK = """
+INSERT INTO integrations_recordlink
+    (record_id, field, position, target_system, target_type, target_source_id, target_id)
+SELECT l.record_id, l.field, l.position, %s, l.target_type, l.target_source_id, t.id
+FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::text[])
+    AS l(record_id, field, position, target_type, target_source_id)
+LEFT JOIN integrations_record t ON t.source_system = %s
+    AND t.entity_type = l.target_type AND t.source_id = l.target_source_id
+"""
+
+_LINK_THE_WAITING = """
+UPDATE integrations_recordlink l SET target_id = r.id
+FROM integrations_record r
+WHERE r.id = ANY(%s) AND l.target_id IS NULL AND l.target_system = r.source_system
+    AND l.target_type = r.entity_type AND l.target_source_id = r.source_id
+"""
+
+_REJECT = """
+INSERT INTO integrations_rejectedrecord AS r (connection_id, run_id, source_system, entity_type,
+    source_id, scope, reason, raw, times, first_at, last_at)
+SELECT %s, %s, %s, j.entity_type, j.source_id, j.scope, j.reason, j.raw, 1, %s, %s
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+    AS j(entity_type, source_id, scope, reason, raw)
+ON CONFLICT (source_system, entity_type, source_id) DO UPDATE SET
+    run_id = excluded.run_id, reason = excluded.reason, raw = excluded.raw,
+    times = r.times + 1, last_at = excluded.last_at, resolved_at = NULL
+"""
+
+_RESOLVE = """
+UPDATE integrations_rejectedrecord r SET resolved_at = %s
+FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
+WHERE r.resolved_at IS NULL AND r.source_system = %s
+    AND r.entity_type = k.entity_type AND r.source_id = k.source_id
+"""
+
+_CHECKPOINT = """
+INSERT INTO integrations_checkpoint AS c (connection_id, entity_type, scope, destination,
+    generation, cursor, done_in_run, fence, committed_at)
+SELECT %s, %s, p.scope, %s, %s, p.cursor, p.done_in_run, %s, %s
+FROM unnest(%s::text[], %s::jsonb[], %s::uuid[]) AS p(scope, cursor, done_in_run)
+ON CONFLICT (connection_id, entity_type, scope, destination) DO UPDATE SET
+    generation = excluded.generation, cursor = excluded.cursor,
+    done_in_run = excluded.done_in_run, fence = excluded.fence,
+    committed_at = excluded.committed_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    content_hash: bytes
+    scope: str
+    deleted_at: datetime | None
+    source_changed_at: datetime | None
+
+
+class PostgresDestination(Destination):
+    """Writes into the schema of the tenant that is entered."""
+
+    type = "postgres"
+
+    def write(self, batch: Batch) -> Written:
+        """Store the batch and its positions in one transaction, joining one that is open.
+
+        A row whose JSON PostgreSQL refuses although ours accepted it is rejected alone.
+        """
+        try:
+            with transaction.atomic():
+                return self._write(batch, batch.rows)
+        except DataError:
+            with transaction.atomic():
+                return self._write(batch, _refused_set_aside(batch.rows))
+
+    def _write(self, batch: Batch, rows: Sequence[Row]) -> Written:
+        now = timezone.now()
+        hold_fence(batch.due_id, batch.fence)
+        latest: dict[Key, Row] = {(row.entity_type, row.source_id): row for row in rows}
+        records = [row for row in latest.values() if row.kind == "record"]
+        gone = [row for row in latest.values() if row.kind == "gone"]
+        rejected = [row for row in latest.values() if row.kind == "rejected"]
+        stored = _stored(batch.source_system, records)
+        late = [row for row in records if _is_late(row, stored)]
+        late_keys = {(row.entity_type, row.source_id) for row in late}
+        changed = [
+            row
+            for row in records
+            if (row.entity_type, row.source_id) not in late_keys and _differs(row, stored)
+        ]
+        deleted = 0
+        if changed or gone:
+            _order_changes()
+            if changed:
+                self._upsert(batch, changed, stored, now)
+            if gone:
+                deleted = self._delete(batch, gone, now)
+        if rejected:
+            self._reject(batch, rejected, now)
+        self._resolve(batch, records, now)
+        self._checkpoint(batch, now)
+        inserted = sum((row.entity_type, row.source_id) not in stored for row in changed)
+        return Written(
+            inserted=inserted,
+            updated=len(changed) - inserted,
+            unchanged=len(records) - len(late) - len(changed) + len(gone) - deleted,
+            deleted=deleted,
+            superseded=len(rows) - len(latest) + len(late),
+            rejected=len(rejected),
+        )
+
+    def _upsert(
+        self, batch: Batch, changed: list[Row], stored: dict[Key, _Stored], now: datetime
+    ) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_INCOMING)
+            with cursor.copy("COPY hub_incoming FROM STDIN") as copy:
+                for start in range(0, len(changed), COPY_ROWS):
+                    block = enumerate(changed[start : start + COPY_ROWS], start)
+                    copy.write(b"".join(_copy_line(ordinal, row) for ordinal, row in block))
+            cursor.execute(
+                _UPSERT,
+                {
+                    "system": batch.source_system,
+                    "connection": batch.connection_id,
+                    "run": batch.run_id,
+                    "generation": batch.generation,
+                    "now": now,
+                },
+            )
+            ids: dict[Key, int] = {(kind, source): pk for pk, kind, source in cursor.fetchall()}
+            cursor.execute("DELETE FROM hub_incoming")
+            known = [pk for key, pk in ids.items() if key in stored]
+            if known:
+                cursor.execute(_UNLINK, [known])
+            links = [
+                (ids[key], link.field, link.position, link.target_type, link.target_source_id)
+                for row in changed
+                if (key := (row.entity_type, row.source_id)) in ids
+                for link in row.links
+            ]
+            if links:
+                cursor.execute(_LINK, [batch.source_system, *_columns(links), batch.source_system])
+            new = [pk for key, pk in ids.items() if key not in stored]
+            if new:
+                cursor.execute(_LINK_THE_WAITING, [new])
+
+    def _delete(self, batch: Batch, gone: list[Row], now: datetime) -> int:
+        types, ids, scopes = _columns([(r.entity_type, r.source_id, r.scope) for r in gone])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _DELETE,
+                {
+                    "now": now,
+                    "run": batch.run_id,
+                    "system": batch.source_system,
+                    "types": types,
+                    "ids": ids,
+                    "scopes": scopes,
+                },
+            )
+            return int(cursor.rowcount)
+
+    def _reject(self, batch: Batch, rejected: list[Row], now: datetime) -> None:
+        columns = _columns(
+            [(r.entity_type, r.source_id, r.scope, r.reason, r.raw) for r in rejected]
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _REJECT,
+                [batch.connection_id, batch.run_id, batch.source_system, now, now, *columns],
+            )
+
+    def _resolve(self, batch: Batch, records: list[Row], now: datetime) -> None:
+        """What was set aside earlier and is stored now is resolved."""
+        if records and batch.has_rejections:
+            types, ids = _columns([(row.entity_type, row.source_id) for row in records])
+            with connection.cursor() as cursor:
+                cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
+
+    def _checkpoint(self, batch: Batch, now: datetime) -> None:
+        if not batch.positions:
+            return
+        columns = _columns(
+            [
+                (p.scope, orjson.dumps(p.cursor).decode(), batch.run_id if p.done else None)
+                for p in batch.positions.values()
+            ]
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _CHECKPOINT,
+                [
+                    batch.connection_id,
+                    batch.walked_type,
+                    self.type,
+                    batch.generation,
+                    batch.fence,
+                    now,
+                    *columns,
+                ],
+            )
+
+
+def hold_fence(due_id: UUID, fence: int) -> None:
+    """Make sure until the end of the transaction that the lease is ours and the tenant active.
+
+    Raises:
+        FencedError: another worker has taken over, or the tenant is being closed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FENCE, [due_id, fence])
+        if cursor.fetchone() is None:
+            raise FencedError("Another worker has taken over, or the tenant is being closed.")
+
+
+def _order_changes() -> None:
+    """Let change_seq grow in commit order: writers of one tenant commit one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", [CHANGE_LOCK, current_tenant().number]
+        )
+
+
+def _stored(source_system: str, records: list[Row]) -> dict[Key, _Stored]:
+    if not records:
+        return {}
+    types, ids = _columns([(row.entity_type, row.source_id) for row in records])
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED, [types, ids, source_system])
+        return {(row[0], row[1]): _Stored(bytes(row[2]), *row[3:]) for row in cursor.fetchall()}
+
+
+def _is_late(row: Row, stored: dict[Key, _Stored]) -> bool:
+    """Whether a newer version is stored already, for types where the newest wins."""
+    old = stored.get((row.entity_type, row.source_id))
+    if not row.newest_wins or old is None or old.source_changed_at is None:
+        return False
+    return row.source_changed_at is not None and row.source_changed_at < old.source_changed_at
+
+
+def _differs(row: Row, stored: dict[Key, _Stored]) -> bool:
+    old = stored.get((row.entity_type, row.source_id))
+    return (
+        old is None
+        or old.content_hash != row.content_hash
+        or old.scope != row.scope
+        or old.deleted_at is not None
+    )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Turn rows into the columns that unnest() takes."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _copy_line(ordinal: int, row: Row) -> bytes:
+    changed_at = row.source_changed_at
+    return b"\t".join(
+        (
+            b"%d" % ordinal,
+            _copy_text(row.entity_type),
+            _copy_text(row.source_id),
+            _copy_text(row.scope),
+            _copy_text(row.record_type),
+            _copy_text(row.title),
+            row.data.replace(b"\\", b"\\\\"),
+            row.raw.replace(b"\\", b"\\\\"),
+            b"\\\\x" + row.content_hash.hex().encode(),
+            changed_at.isoformat().encode() if changed_at else b"\\N",
+        )
+    ) + b"\n"
+
+
+def _copy_text(value: str) -> bytes:
+    text = value.encode().replace(b"\\", b"\\\\")
+    return text.replace(b"\t", b"\\t").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+
+
+def _refused_set_aside(rows: list[Row]) -> list[Row]:
+    """Find the rows PostgreSQL refuses by halving, and turn them into rejected ones."""
+    records = [row for row in rows if row.kind == "record"]
+    refused = {(row.entity_type, row.source_id) for row in _refused(records)}
+    return [
+        Row(
+            "rejected",
+            row.entity_type,
+            row.source_id,
+            row.scope,
+            row.position,
+            raw=row.raw,
+            reason="PostgreSQL refuses a value in it (out of range, or not valid text).",
+        )
+        if row.kind == "record" and (row.entity_type, row.source_id) in refused
+        else row
+        for row in rows
+    ]
+
+
+def _refused(rows: list[Row]) -> Iterable[Row]:
+    if not rows or _is_accepted(rows):
+        return []
+    if len(rows) == 1:
+        return rows
+    half = len(rows) // 2
+    return itertools.chain(_refused(rows[:half]), _refused(rows[half:]))
+
+
+def _is_accepted(rows: list[Row]) -> bool:
+    texts = [text.decode() for row in rows for text in (row.data, row.raw)]
+    names = [name for row in rows for name in (row.title, row.source_id, row.scope)]
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(t::jsonb), count(n) FROM unnest(%s::text[], %s::text[]) AS u(t, n)",
+                [texts, names],
+            )
+    except (DataError, ValueError):
+        return False
+    return True
