@@ -189,6 +189,7 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_syncrun (
     error_code character varying(60) NOT NULL,
     error character varying(500) NOT NULL,
     connection_id uuid NOT NULL,
+    cancel_asked_at timestamp with time zone,
     CONSTRAINT integrations_syncrun_calls_check CHECK ((calls >= 0)),
     CONSTRAINT integrations_syncrun_slices_check CHECK ((slices >= 0))
 );
@@ -318,6 +319,8 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('django_q', '0018_task_success_index', now()),
     ('django_q', '0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more', now()),
     ('fleet', '0001_initial', now()),
+    ('fleet', '0002_claims_and_stopping', now()),
     ('integrations', '0001_initial', now()),
+    ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now());

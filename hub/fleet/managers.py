@@ -55,5 +55,12 @@ class DueQuerySet(models.QuerySet["Due"]):
         )
 
 
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def is_stopping(self, worker_id: UUID) -> bool:
+        """Whether the unit was told to stop; a worker nobody knows was not."""
+        return self.filter(pk=worker_id, stopping_at__isnull=False).exists()
+
+
 ConnectionStatusManager = models.Manager.from_queryset(ConnectionStatusQuerySet)
 DueManager = models.Manager.from_queryset(DueQuerySet)
+WorkerManager = models.Manager.from_queryset(WorkerQuerySet)

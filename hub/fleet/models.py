@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from hub.fields import UUID7Field
-from hub.fleet.managers import ConnectionStatusManager, DueManager
+from hub.fleet.managers import ConnectionStatusManager, DueManager, WorkerManager
 
 
 class ConnectionStatus(models.Model):
@@ -65,6 +65,7 @@ class Due(models.Model):
     interval_seconds = models.PositiveIntegerField(default=3600)
     lease_until = models.DateTimeField(null=True, blank=True)
     leased_by = models.UUIDField(null=True, blank=True, help_text="The worker that holds it.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="The last claim.")
     started_at = models.DateTimeField(
         null=True, blank=True, help_text="When the task picked it up."
     )
@@ -97,6 +98,7 @@ class Due(models.Model):
                 name="due_leased",
             ),
             models.Index(fields=["object_id"], name="due_by_object"),
+            models.Index(fields=["tenant", "-claimed_at"], name="due_last_turn"),
         ]
 
     def __str__(self) -> str:
@@ -115,6 +117,11 @@ class Worker(models.Model):
     seen_at = models.DateTimeField(db_default=Now(), help_text="The unit itself.")
     beat_at = models.DateTimeField(null=True, help_text="A task that ran in its cluster.")
     restarts = models.PositiveIntegerField(default=0, help_text="Clusters replaced.")
+    stopping_at = models.DateTimeField(
+        null=True, help_text="Told to stop: its slices end at their next position."
+    )
+
+    objects = WorkerManager()
 
     class Meta:
         ordering = ("-started_at",)

@@ -49,6 +49,9 @@ class SyncRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     progress_at = models.DateTimeField(null=True, blank=True, help_text="The last batch committed.")
+    cancel_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="The worker that holds it ends it at the next position."
+    )
     counts = models.JSONField(default=dict, blank=True)
     slices = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0, help_text="Requests to the provider.")
