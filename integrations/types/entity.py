@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from integrations.records import NormalizedRecord
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Payload: TypeAlias = dict[str, Any]
 Cursor: TypeAlias = dict[str, Any]
 """A place in one list, JSON only, opaque to everyone but the paginator that made it."""
