@@ -1,0 +1,243 @@
+"""Codes, grants and tokens of one provider, whatever its wire format."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from integrations.sandbox.part import Account, Json, Part, Request, Switches
+
+CODE_SECONDS = 600
+
+
+class OAuthRefusedError(Exception):
+    """The reason is one of: client, secret, code, redirect_uri, verifier, refresh_token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An app registered at the provider; `account` is preselected on its consent page."""
+
+    id: str
+    secret: str
+    account: str
+
+
+@dataclass(slots=True)
+class Grant:
+    """What one click on "Allow" gave to one app."""
+
+    client: Client
+    account: Account
+    scopes: tuple[str, ...]
+    user_scopes: tuple[str, ...] = ()
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class Code:
+    grant: Grant
+    redirect_uri: str
+    expires_at: float
+    challenge: str = ""
+    challenge_method: str = ""
+
+
+@dataclass(slots=True)
+class AccessToken:
+    """`kind` tells tokens of one grant apart (Slack: bot and user)."""
+
+    grant: Grant
+    kind: str
+    expires_at: float | None
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class RefreshToken:
+    grant: Grant
+    kind: str
+    used_at: float | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What checkers want to know about the token endpoint."""
+
+    codes_redeemed: int = 0
+    refreshed: int = 0
+    reuse_refused: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class OAuth:
+    """The memory of an authorization server."""
+
+    clients: tuple[Client, ...]
+    switches: Switches
+    now: Callable[[], float]
+    counters: Counters = field(default_factory=Counters)
+    codes: dict[str, Code] = field(default_factory=dict)
+    access: dict[str, AccessToken] = field(default_factory=dict)
+    refresh: dict[str, RefreshToken] = field(default_factory=dict)
+
+    def find_client(self, client_id: str) -> Client | None:
+        return next((client for client in self.clients if client.id == client_id), None)
+
+    def client_of(self, request: Request, *, in_body: bool) -> Client:
+        """The app that speaks, by HTTP Basic or, where allowed, by form fields."""
+        client_id, secret = _basic(request)
+        if in_body and not client_id:
+            form = request.form
+            client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+        client = self.find_client(client_id)
+        if client is None:
+            raise self._refused("client")
+        if not secrets.compare_digest(client.secret.encode(), secret.encode()):
+            raise self._refused("secret")
+        return client
+
+    def issue_code(
+        self, grant: Grant, redirect_uri: str, challenge: str = "", challenge_method: str = ""
+    ) -> str:
+        """A code for one use within ten minutes."""
+        code = secrets.token_urlsafe(24)
+        self.codes[code] = Code(
+            grant, redirect_uri, self.now() + CODE_SECONDS, challenge, challenge_method
+        )
+        return code
+
+    def redeem_code(
+        self, code: str, client: Client, redirect_uri: str, verifier: str | None = None
+    ) -> Grant:
+        """The grant behind the code, which is used up even when this call is refused."""
+        found = self.codes.pop(code, None)
+        if found is None or found.expires_at < self.now() or found.grant.client != client:
+            raise self._refused("code")
+        if found.redirect_uri != redirect_uri:
+            raise self._refused("redirect_uri")
+        if verifier is not None and found.challenge and not _proves(found, verifier):
+            raise self._refused("verifier")
+        self.counters.codes_redeemed += 1
+        return found.grant
+
+    def issue_access(
+        self, grant: Grant, prefix: str, lifetime: int | None, kind: str = "bot"
+    ) -> str:
+        """A new access token; `lifetime` in seconds, None for ever."""
+        token = prefix + secrets.token_urlsafe(32)
+        expires_at = None if lifetime is None else self.now() + lifetime
+        self.access[token] = AccessToken(grant, kind, expires_at)
+        return token
+
+    def issue_refresh(self, grant: Grant, prefix: str, kind: str = "bot") -> str:
+        token = prefix + secrets.token_urlsafe(32)
+        self.refresh[token] = RefreshToken(grant, kind)
+        return token
+
+    def redeem_refresh(self, token: str, client: Client) -> RefreshToken:
+        """The live refresh token; with rotation on it is used up by this.
+
+        A used one is refused and counted, except within the grace time. With `reuse_revokes` its
+        reuse also ends the grant.
+        """
+        found = self.refresh.get(token)
+        if found is None or found.grant.client != client or found.grant.revoked:
+            raise self._refused("refresh_token")
+        now = self.now()
+        if found.used_at is not None:
+            grace = self.switches.refresh_grace_seconds
+            if not grace or now - found.used_at > grace:
+                self.counters.reuse_refused += 1
+                found.grant.revoked |= self.switches.reuse_revokes
+                raise self._refused("refresh_token")
+        elif self.switches.rotation:
+            found.used_at = now
+        self.counters.refreshed += 1
+        return found
+
+    def is_expired(self, token: AccessToken) -> bool:
+        return token.expires_at is not None and token.expires_at <= self.now()
+
+    def expire_all(self) -> None:
+        """Every access token that can expire has expired."""
+        for token in self.access.values():
+            if token.expires_at is not None:
+                token.expires_at = self.now()
+
+    def revoke_token(self, token: AccessToken) -> None:
+        """This access token and its refresh tokens stop working; the grant's others do not."""
+        token.revoked = True
+        for name, found in list(self.refresh.items()):
+            if found.grant is token.grant and found.kind == token.kind:
+                del self.refresh[name]
+
+    def find_grant(self, token: str) -> Grant | None:
+        """The grant of an access or refresh token, or None."""
+        found = self.access.get(token) or self.refresh.get(token)
+        return found.grant if found else None
+
+    def revoke_account(self, account: Account) -> None:
+        """Every grant of the account ends."""
+        grants = [token.grant for token in self.access.values()]
+        grants += [token.grant for token in self.refresh.values()]
+        for grant in grants:
+            grant.revoked |= grant.account.id == account.id
+
+    def _refused(self, reason: str) -> OAuthRefusedError:
+        self.counters.refused += 1
+        return OAuthRefusedError(reason)
+
+
+class OAuthPart(Part):
+    """A provider whose accounts are opened by OAuth alone; `oauth` is set by the subclass."""
+
+    oauth: OAuth
+
+    def credentials(self) -> Json:
+        return {
+            "clients": [
+                {"client_id": client.id, "client_secret": client.secret, "account": client.account}
+                for client in self.oauth.clients
+            ],
+            "accounts": [
+                {"id": account.id, "name": account.name} for account in self.accounts.values()
+            ],
+        }
+
+    def account_of(self, request: Request) -> str:
+        grant = self.oauth.find_grant(request.bearer)
+        return grant.account.id if grant else ""
+
+    def revoke(self, account: Account) -> None:
+        self.oauth.revoke_account(account)
+
+    def expire_tokens(self) -> None:
+        self.oauth.expire_all()
+
+    def state(self) -> Json:
+        return {"tokens": asdict(self.oauth.counters)}
+
+
+def _basic(request: Request) -> tuple[str, str]:
+    kind, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (Base64Error, UnicodeDecodeError):
+        return "", ""
+    return user, password
+
+
+def _proves(code: Code, verifier: str) -> bool:
+    if code.challenge_method == "plain":
+        return secrets.compare_digest(code.challenge.encode(), verifier.encode())
+    digest = hashlib.sha256(verifier.encode()).digest()
+    expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return secrets.compare_digest(code.challenge.encode(), expected.encode())

@@ -1,0 +1,1 @@
+"""What callers may expect of the sandbox, asked over HTTP."""
