@@ -28,7 +28,12 @@ class DueQuerySet(models.QuerySet["Due"]):
         return self.filter(object_id=row.pk)
 
     def free(self) -> "DueQuerySet":
+        """What nobody holds."""
         return self.filter(lease_until=None)
+
+    def held_by(self, worker_id: UUID) -> "DueQuerySet":
+        """What the worker holds, begun or only rung."""
+        return self.filter(leased_by=worker_id, lease_until__isnull=False)
 
     def ask_now(self, row: models.Model, *, run_id: UUID, lane: str = "live") -> bool:
         """Make the object's work due now for the run `run_id`. False if a run is already open.
@@ -37,6 +42,19 @@ class DueQuerySet(models.QuerySet["Due"]):
         """
         asked = self.for_object(row).filter(lane=lane, run_id=None)
         return bool(asked.update(due_at=Now(), run_id=run_id, attempts=0, parked_reason=""))
+
+    def begin(self, due_id: UUID, *, fence: int, seconds: float) -> str | None:
+        """Mark that the claimed work begins and extend its lease; return its kind.
+
+        None if somebody else holds it, or this claim was begun before: a doorbell that rings twice.
+        """
+        claimed = self.filter(
+            pk=due_id, fence=fence, lease_until__isnull=False, started_at__isnull=True
+        )
+        lease_until = Now() + timedelta(seconds=seconds)
+        if not claimed.update(started_at=Now(), lease_until=lease_until):
+            return None
+        return self.values_list("kind", flat=True).get(pk=due_id)
 
     def extend(self, due_id: UUID, *, fence: int, seconds: float) -> bool:
         """Keep the lease for `seconds` from now. False if somebody else holds it already."""
@@ -49,16 +67,21 @@ class DueQuerySet(models.QuerySet["Due"]):
     def release(self, due_id: UUID, *, fence: int, **changes: Any) -> bool:
         """Give the lease back and set `changes`. False if somebody else holds it already."""
         return bool(
-            self.filter(pk=due_id, fence=fence).update(
+            self.filter(pk=due_id, fence=fence, lease_until__isnull=False).update(
                 lease_until=None, leased_by=None, started_at=None, **changes
             )
         )
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
-    def is_stopping(self, worker_id: UUID) -> bool:
-        """Whether the unit was told to stop; a worker nobody knows was not."""
-        return self.filter(pk=worker_id, stopping_at__isnull=False).exists()
+    def is_stopping(self, due_id: UUID, *, fence: int) -> bool:
+        """Whether the unit that holds this lease was told to stop."""
+        held_by = (
+            self.model._meta.apps.get_model("fleet", "Due")
+            .objects.filter(pk=due_id, fence=fence)
+            .values("leased_by")
+        )
+        return self.filter(pk__in=held_by, stopping_at__isnull=False).exists()
 
 
 ConnectionStatusManager = models.Manager.from_queryset(ConnectionStatusQuerySet)

@@ -93,6 +93,11 @@ class Due(models.Model):
                 name="due_free",
             ),
             models.Index(
+                fields=["tenant", "due_at"],
+                condition=models.Q(lease_until=None, due_at__isnull=False),
+                name="due_free_of_tenant",
+            ),
+            models.Index(
                 fields=["lease_until"],
                 condition=models.Q(lease_until__isnull=False),
                 name="due_leased",

@@ -1,0 +1,169 @@
+"""Claiming due work: who may work on what, decided in one statement by the database's clock.
+
+A claim raises the row's fence; whoever holds an older one can commit nothing any more. Claims are
+fair: the tenant that has waited longest for its turn comes first, none holds more than its share,
+and no provider gets more slices at once than its bulkhead lets through. Two units that claim in the
+same instant never get the same row, but may together pass a share by what each took.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from hub.fleet.models import Due
+
+MAX_ATTEMPTS = 5  # claims without progress; then the row is parked
+CRASH_LOOP = "crash_loop"
+# Candidates looked at for each row wanted, so that those locked by another unit can be passed over.
+SPARE = 4
+WINDOW = 5_000  # rows due longest among which the waiting tenants are looked for
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease on one due row, good for whoever holds this `fence`."""
+
+    due_id: UUID
+    tenant_id: UUID
+    fence: int
+    kind: str
+
+
+# A lease that ran out is taken again, unless the work was paused or parked meanwhile. A claim that
+# nobody began (its queue died) is no attempt.
+_TAKE = """
+UPDATE public.fleet_due AS d SET
+    fence = d.fence + 1,
+    attempts = d.attempts + (d.lease_until IS NULL OR d.started_at IS NOT NULL)::int,
+    lease_until = now() + %(lease)s * interval '1 second',
+    leased_by = %(worker)s,
+    claimed_at = now(),
+    started_at = NULL
+"""
+_TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind"
+
+_CLAIM = f"""
+WITH running AS MATERIALIZED (
+    SELECT tenant_id, provider FROM public.fleet_due WHERE lease_until >= now()
+), barred_tenants AS (
+    SELECT tenant_id FROM running GROUP BY tenant_id HAVING count(*) >= %(per_tenant)s
+), barred_providers AS (
+    SELECT provider FROM running WHERE provider <> ''
+    GROUP BY provider HAVING count(*) >= %(per_provider)s
+), open_tenants AS (
+    (
+        SELECT d.tenant_id FROM public.fleet_due d
+        JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
+        WHERE d.lease_until IS NULL AND d.due_at <= now() AND d.attempts < %(attempts)s
+            AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
+            AND d.provider NOT IN (SELECT provider FROM barred_providers)
+        ORDER BY d.due_at LIMIT %(window)s
+    ) UNION (
+        SELECT d.tenant_id FROM public.fleet_due d
+        JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
+        WHERE d.lease_until < now() AND d.due_at IS NOT NULL AND d.attempts < %(attempts)s
+            AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
+            AND d.provider NOT IN (SELECT provider FROM barred_providers)
+    )
+), waiting AS (
+    SELECT o.tenant_id,
+        (SELECT max(claimed_at) FROM public.fleet_due WHERE tenant_id = o.tenant_id) AS last_turn,
+        (SELECT count(*) FROM running r WHERE r.tenant_id = o.tenant_id) AS running
+    FROM open_tenants o
+    ORDER BY running, last_turn NULLS FIRST
+    LIMIT %(candidates)s
+), fair AS (
+    SELECT d.*, w.last_turn,
+        w.running + row_number() OVER (PARTITION BY w.tenant_id ORDER BY d.due_at, d.id) AS turn
+    FROM waiting w CROSS JOIN LATERAL (
+        (
+            SELECT id, fence, provider, due_at FROM public.fleet_due
+            WHERE tenant_id = w.tenant_id AND lease_until IS NULL AND due_at <= now()
+                AND attempts < %(attempts)s
+                AND provider NOT IN (SELECT provider FROM barred_providers)
+            ORDER BY due_at LIMIT %(per_tenant)s
+        ) UNION ALL (
+            SELECT id, fence, provider, due_at FROM public.fleet_due
+            WHERE tenant_id = w.tenant_id AND lease_until < now() AND due_at IS NOT NULL
+                AND attempts < %(attempts)s
+                AND provider NOT IN (SELECT provider FROM barred_providers)
+            LIMIT %(per_tenant)s
+        )
+    ) d
+), let_through AS (
+    SELECT f.*, row_number() OVER (
+            PARTITION BY f.provider ORDER BY f.turn, f.last_turn NULLS FIRST, f.due_at, f.id
+        ) + (SELECT count(*) FROM running r WHERE r.provider = f.provider) AS slot
+    FROM fair f WHERE f.turn <= %(per_tenant)s
+), picked AS (
+    SELECT * FROM let_through WHERE provider = '' OR slot <= %(per_provider)s
+    ORDER BY turn, last_turn NULLS FIRST, due_at, id
+    LIMIT %(candidates)s
+), locked AS (
+    SELECT d.id FROM public.fleet_due d JOIN picked p ON p.id = d.id
+    WHERE d.fence = p.fence AND d.due_at IS NOT NULL
+        AND (d.lease_until < now() OR d.lease_until IS NULL AND d.due_at <= now())
+    ORDER BY p.turn, p.last_turn NULLS FIRST, p.due_at, p.id
+    LIMIT %(limit)s
+    FOR UPDATE OF d SKIP LOCKED
+)
+{_TAKE} FROM locked WHERE d.id = locked.id {_TAKEN}
+"""
+
+_CLAIM_ONE = f"""
+{_TAKE} WHERE d.id = %(due)s AND (d.lease_until IS NULL OR d.lease_until < now()) {_TAKEN}
+"""
+
+_PARK = """
+UPDATE public.fleet_due SET
+    parked_reason = %s, due_at = NULL, fence = fence + 1,
+    lease_until = NULL, leased_by = NULL, started_at = NULL
+WHERE id IN (
+    SELECT id FROM public.fleet_due
+    WHERE attempts >= %s AND (lease_until IS NULL AND due_at <= now() OR lease_until < now())
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING *
+"""
+
+
+def claim(
+    *, worker_id: UUID, limit: int, lease_seconds: float, per_tenant: int, per_provider: int
+) -> list[Claim]:
+    """Lease up to `limit` due rows of active tenants to the worker, the fairest choice first.
+
+    `per_tenant` and `per_provider` count what is running anywhere, not only at this worker.
+    """
+    return _taken(
+        _CLAIM,
+        {
+            "worker": worker_id,
+            "lease": lease_seconds,
+            "limit": limit,
+            "candidates": limit * SPARE,
+            "window": WINDOW,
+            "per_tenant": per_tenant,
+            "per_provider": per_provider,
+            "attempts": MAX_ATTEMPTS,
+        },
+    )
+
+
+def claim_one(due_id: UUID, *, worker_id: UUID, lease_seconds: float) -> Claim | None:
+    """Lease this row, due or not. None if somebody alive holds it, or it does not exist."""
+    claims = _taken(_CLAIM_ONE, {"due": due_id, "worker": worker_id, "lease": lease_seconds})
+    return claims[0] if claims else None
+
+
+def park_crash_loops() -> list[Due]:
+    """Park and return what was claimed too often without progress; it is not rung again."""
+    return list(Due.objects.raw(_PARK, [CRASH_LOOP, MAX_ATTEMPTS]))
+
+
+def _taken(statement: str, values: dict[str, object]) -> list[Claim]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: Sequence[tuple[UUID, UUID, int, str]] = cursor.fetchall()
+    return [Claim(*row) for row in rows]
