@@ -20,7 +20,9 @@ from integrations.sandbox.rows import Row, Table, by_id
 DEFAULT_RESULTS = 100
 MAX_RESULTS = 1000
 
-_HEAD = {"Id": "id", "MetaData.CreateTime": "time", "MetaData.LastUpdatedTime": "time"}
+CHANGED = "MetaData.LastUpdatedTime"
+
+_HEAD = {"Id": "id", "MetaData.CreateTime": "time", CHANGED: "time"}
 _NAME = {"DisplayName": "text", "CompanyName": "text", "GivenName": "text", "FamilyName": "text"}
 _CONTACT = {"PrimaryEmailAddr": "text", "PrimaryPhone": "text", "Balance": "number"}
 _TXN = {"TxnDate": "date", "TotalAmt": "number", "DocNumber": "text", "CustomerRef": "id"}
@@ -211,13 +213,26 @@ def matching(query: Query, table: Table, properties: dict[str, str]) -> list[Row
     for name in [condition.prop for condition in query.conditions] + [o[0] for o in query.order]:
         if name not in properties:
             raise QueryError("4001", f"property {name} is not known for entity {query.entity}")
-    rows = _ordered(query, table, properties)
     tests = [_test(condition, properties[condition.prop]) for condition in query.conditions]
+    if query.order == [(CHANGED, False)]:
+        rows = table.changed_between(_earliest(query), None)
+    else:
+        rows = _ordered(query, table, properties)
     if "Active" in properties and not any(c.prop == "Active" for c in query.conditions):
-        rows = [row for row in rows if row.data["Active"]]
+        rows = [row for row in rows if row.data.get("Active", True)]
     for test in tests:
         rows = [row for row in rows if test(row)]
     return rows
+
+
+def _earliest(query: Query) -> float | None:
+    """The latest lower bound on the time of change, so that old rows need not be looked at."""
+    floors = [
+        float(_converted(condition.value, "time", condition))
+        for condition in query.conditions
+        if condition.prop == CHANGED and condition.operator in (">", ">=", "=")
+    ]
+    return max(floors, default=None)
 
 
 def _ordered(query: Query, table: Table, properties: dict[str, str]) -> list[Row]:
@@ -234,7 +249,7 @@ def _ordered(query: Query, table: Table, properties: dict[str, str]) -> list[Row
 
 def _reading(name: str, kind: str) -> Callable[[Row], Any]:
     """How a property is read for comparing; absent ones sort first and match nothing."""
-    if name == "MetaData.LastUpdatedTime":
+    if name == CHANGED:
         return _stamp
     path = name.split(".")
 
@@ -244,11 +259,13 @@ def _reading(name: str, kind: str) -> Callable[[Row], Any]:
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, dict):
             value = value.get("value", value.get("Address", value.get("FreeFormNumber")))
-        if value is None:
-            return "" if kind in ("text", "date") else -1
-        if kind == "time":
+        if kind in ("text", "date"):
+            return "" if value is None else str(value)
+        if kind == "time" and value is not None:
             return epoch_of(value)
-        return int(value) if kind == "id" and str(value).isdecimal() else value
+        if kind == "id" and str(value).isdecimal():
+            return int(value)
+        return value if isinstance(value, int | float) else -1
 
     return read
 

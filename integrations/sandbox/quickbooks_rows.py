@@ -15,6 +15,7 @@ Json = dict[str, Any]
 
 COUNTS = {"Customer": 250, "Vendor": 60, "Invoice": 700, "Payment": 500}
 DAY = 86_400
+SUMMER, WINTER = timezone(timedelta(hours=-7)), timezone(timedelta(hours=-8))
 CURRENCY_NAMES = {"EUR": "Euro", "GBP": "British Pound Sterling"}
 ACCOUNTS = (
     ("Bank", "Bank", "Asset"),
@@ -278,15 +279,14 @@ def money(cents: int) -> float | int:
 def stamp_text(epoch: float) -> str:
     """Epoch seconds with the offset of the company's region: Pacific time, summer and winter."""
     moment = datetime.fromtimestamp(int(epoch), UTC)
-    hours = -7 if 4 <= moment.month <= 10 else -8
-    return moment.astimezone(timezone(timedelta(hours=hours))).isoformat()
+    return moment.astimezone(SUMMER if 4 <= moment.month <= 10 else WINTER).isoformat()
 
 
 def epoch_of(text: str) -> int:
     """The inverse of `stamp_text`; without an offset winter time is meant. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone(timedelta(hours=-8)))
+        moment = moment.replace(tzinfo=WINTER)
     return int(moment.timestamp())
 
 
