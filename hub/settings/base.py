@@ -170,6 +170,7 @@ Q_CLUSTER: dict[str, Any] = {
     "save_limit": -1,
     "poll": 0.2,
     "catch_up": False,
+    "scheduler": False,  # fleet.Due knows when; one bad Schedule row would stop them all
     "recycle": 500,
     "max_rss": 400_000,  # kB
     "guard_cycle": 1,

@@ -1,0 +1,105 @@
+"""The only door to django-q2: its broker, and the ringing of due work.
+
+The queue is a doorbell, not the ledger: a task that is lost, doubled or deleted changes nothing,
+because the lease of its due row runs out and it is rung again. A task carries ids and a fence,
+never data. Each worker unit has a queue of its own and rings no more than it has free processes,
+so the table holds a handful of rows and needs no index beyond its key.
+"""
+
+from collections.abc import Sequence
+from time import sleep
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connections
+from django.db.models.functions import Now
+from django_q.brokers.orm import ORM
+from django_q.conf import Conf
+from django_q.exceptions import TimeoutException
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+from django_q.tasks import async_task
+
+from hub.fleet.claims import Claim
+
+# Raised into a task that overran; a SystemExit, so that `except Exception` lets it pass.
+SliceTimeoutError = TimeoutException
+
+WORK = "integrations.tasks.work"
+BEAT = "integrations.tasks.beat"
+QUEUE_PREFIX = "hub-"
+
+log = structlog.get_logger(__name__)
+
+_DEQUEUE = """
+UPDATE public.django_q_ormq SET lock = now() + %s * interval '1 second'
+WHERE id IN (
+    SELECT id FROM public.django_q_ormq WHERE key = %s AND lock <= now()
+    ORDER BY lock, id LIMIT %s FOR UPDATE SKIP LOCKED
+)
+RETURNING id, payload
+"""
+
+
+class SkipLockedORM(ORM):  # type: ignore[misc]
+    """The ORM broker by the database's clock, taking rows in one statement.
+
+    What is not a task of ours (junk, a foreign signature, another function) is dropped here with a
+    line in the log: further in it would end the process that reads it.
+    """
+
+    def enqueue(self, task: str) -> int:
+        row: OrmQ = self.get_connection().create(key=self.list_key, payload=task, lock=Now())
+        return int(row.pk)
+
+    def dequeue(self) -> list[tuple[int, str]] | None:
+        """Return the next tasks as (id, payload), or None after a short sleep if there are none."""
+        self.get_connection()  # closes a connection that is too old
+        with connections[Conf.ORM].cursor() as cursor:
+            cursor.execute(_DEQUEUE, [Conf.RETRY, self.list_key, Conf.BULK])
+            rows: list[tuple[int, str]] = cursor.fetchall()
+        if not rows:
+            sleep(Conf.POLL)
+            return None
+        return [row for row in rows if self._is_ours(*row)]
+
+    def _is_ours(self, row_id: int, payload: str) -> bool:
+        try:
+            task: dict[str, Any] = SignedPackage.loads(payload)
+            known = task["func"] in (WORK, BEAT) and isinstance(task["name"], str)
+            ours = known and all(isinstance(value, str | int) for value in task["args"])
+            reason = "not a task of the hub"
+        except Exception as exc:  # whatever a broken payload does, the others must be read
+            ours, reason = False, type(exc).__name__
+        if not ours:
+            self.delete(row_id)
+            log.warning("queue.row_dropped", row=row_id, queue=self.list_key, reason=reason)
+        return ours
+
+
+def ring(claims: Sequence[Claim], *, queue: str) -> None:
+    """Put a task per claim into the unit's queue; call it in the transaction of the claim."""
+    for claim in claims:
+        async_task(WORK, str(claim.tenant_id), str(claim.due_id), claim.fence, cluster=queue)
+
+
+def ring_beat(worker_id: UUID, *, queue: str) -> None:
+    """Put a task into the queue that only tells that the queue is being worked on."""
+    async_task(BEAT, str(worker_id), cluster=queue)
+
+
+def rung(queue: str) -> int:
+    """Return how many tasks of the queue have not come round yet, running ones included."""
+    return OrmQ.objects.filter(key=queue).count()
+
+
+def forget_queue(queue: str) -> None:
+    """Delete what is left in a queue that nobody reads any more."""
+    OrmQ.objects.filter(key=queue).delete()
+
+
+def forget_queues_except(queues: Sequence[str]) -> int:
+    """Delete the rows of units that are gone; return how many there were."""
+    mine = OrmQ.objects.filter(key__startswith=QUEUE_PREFIX)
+    return int(mine.exclude(key__in=queues).delete()[0])

@@ -1,0 +1,72 @@
+"""Keeping a lease while a slice works, and hearing when to stop.
+
+`held` runs a thread with a database connection of its own: it extends the lease long before it runs
+out, and looks every few seconds whether the worker unit was told to stop. The slice reads both from
+`LeaseWatch`, between two batches. What protects the data is not this thread but the fence, which
+every commit checks: the watch only spares work that could not be committed.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event
+from time import monotonic
+from uuid import UUID
+
+import structlog
+from django.db import Error, connection
+
+from hub.fleet.models import Due, Worker
+
+EXTENSIONS_PER_LEASE = 8  # every 15 s of 120
+LOOK_SECONDS = 3.0
+JOIN_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class LeaseWatch:
+    """`lost`: somebody else holds the work, commit nothing. `stop`: end at the next position."""
+
+    lost: Event = field(default_factory=Event)
+    stop: Event = field(default_factory=Event)
+
+
+@contextmanager
+def held(due_id: UUID, fence: int, *, seconds: float) -> Iterator[LeaseWatch]:
+    """Keep the claimed lease for the length of the block; it is not released at its end."""
+    watch, over = LeaseWatch(), Event()
+    keeper = threading.Thread(
+        target=_keep, args=(due_id, fence, seconds, watch, over), name="lease", daemon=True
+    )
+    keeper.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        keeper.join(JOIN_SECONDS)
+
+
+def _keep(due_id: UUID, fence: int, seconds: float, watch: LeaseWatch, over: Event) -> None:
+    every = seconds / EXTENSIONS_PER_LEASE
+    extended_at = monotonic()
+    try:
+        while not over.wait(min(every, LOOK_SECONDS)) and not watch.lost.is_set():
+            try:
+                if monotonic() - extended_at >= every:
+                    if not Due.objects.extend(due_id, fence=fence, seconds=seconds):
+                        watch.lost.set()
+                    extended_at = monotonic()
+                if Worker.objects.is_stopping(due_id, fence=fence):
+                    watch.stop.set()
+            except Error as exc:
+                # A batch that is being committed holds the row, or the database is away. Only
+                # when the lease must have run out is it somebody else's.
+                log.debug("lease.not_extended", due_id=str(due_id), error=type(exc).__name__)
+                connection.close()
+                if monotonic() - extended_at >= seconds:
+                    watch.lost.set()
+    finally:
+        connection.close()
