@@ -8,10 +8,11 @@ both belong to the Entity.
 from integrations.records.base import FieldShape, NormalizedRecord, shape_of
 from integrations.records.files import Document, File, Folder, Option, Row, Template
 from integrations.records.kinds import Address, InvoiceLine
+from integrations.records.mapping import mapped
 from integrations.records.people import Company, Person, Team, User
 from integrations.records.sales import Deal, Invoice, Item, Payment
 from integrations.records.talk import Channel, Message, Thread
-from integrations.records.values import day, dig, found, money, ref, utc
+from integrations.records.values import day, dig, dig_all, found, money, ref, utc
 from integrations.records.work import Event, Project, Task
 
 RECORD_TYPES: dict[str, type[NormalizedRecord]] = {
@@ -69,7 +70,9 @@ __all__ = [
     "User",
     "day",
     "dig",
+    "dig_all",
     "found",
+    "mapped",
     "money",
     "ref",
     "shape_of",

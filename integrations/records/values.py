@@ -85,6 +85,19 @@ def dig(item: Any, path: str) -> Any:
     return item
 
 
+def dig_all(item: Any, path: str) -> list[Any]:
+    """All values at "a.b", through every element of the arrays on the way and at its end."""
+    reached = [item]
+    for step in path.split(".") if path else ():
+        reached = [
+            part[step]
+            for one in reached
+            for part in (one if isinstance(one, list) else [one])
+            if isinstance(part, Mapping) and step in part
+        ]
+    return [part for one in reached for part in (one if isinstance(one, list) else [one])]
+
+
 def _number(value: Any) -> Decimal | None:
     """The exact number, as its shortest decimal form writes it; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):

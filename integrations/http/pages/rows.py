@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from integrations.http.answer import Answer
-from integrations.records import dig, utc
+from integrations.records import dig, dig_all, utc
 from integrations.types import Entity, EntityType, Payload, Unreadable, unreadable_id
 
 _TEMPLATE = re.compile(r"\{(\w+)\}")
@@ -16,16 +16,7 @@ _TEMPLATE = re.compile(r"\{(\w+)\}")
 
 def rows_in(body: Any, items: str) -> list[Any]:
     """The rows at the dotted path `items`, through arrays on the way; [] where the way ends."""
-    found = [body]
-    for step in items.split(".") if items else ():
-        found = [
-            part[step]
-            for one in found
-            for part in _each(one)
-            if isinstance(part, dict)
-            if step in part
-        ]
-    return [row for one in found if one is not None for row in _each(one)]
+    return [row for row in dig_all(body, items) if row is not None]
 
 
 def has_place_for(body: Any, items: str) -> bool:
@@ -130,7 +121,3 @@ def _changed_at(row: Payload, path: str) -> datetime | None:
         return utc(dig(row, path)) if path else None
     except ValueError:
         return None
-
-
-def _each(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

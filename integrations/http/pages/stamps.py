@@ -29,7 +29,9 @@ def earlier(stamp: Stamp, seconds: float) -> Stamp:
     except InvalidOperation:
         pass
     at = datetime.fromisoformat(stamp) - timedelta(seconds=seconds)
-    return at.isoformat().replace("+00:00", "Z" if stamp.endswith("Z") else "+00:00")
+    return at.isoformat(timespec="seconds").replace(
+        "+00:00", "Z" if stamp.endswith("Z") else "+00:00"
+    )
 
 
 def like(example: Stamp, moment: str) -> Stamp:
