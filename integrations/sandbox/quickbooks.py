@@ -49,7 +49,15 @@ from integrations.sandbox.rows import Row, by_id
 
 COMPANY = "/quickbooks/api/v3/company/{realm}"
 ACCOUNTING = "com.intuit.quickbooks.accounting"
-SCOPES = (ACCOUNTING, "com.intuit.quickbooks.payment", "openid", "profile", "email", "phone")
+SCOPES = (
+    ACCOUNTING,
+    "com.intuit.quickbooks.payment",
+    "openid",
+    "profile",
+    "email",
+    "phone",
+    "address",
+)
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 8_726_400
 PER_MINUTE_PER_REALM = 500

@@ -51,7 +51,8 @@ from integrations.sandbox.slack_rows import SlackRows, is_reply
 SCOPES = (
     "team:read", "users:read", "users:read.email", "channels:read", "groups:read",
     "channels:history", "groups:history", "im:read", "im:history", "mpim:read", "mpim:history",
-    "channels:join",
+    "channels:join", "files:read", "reactions:read", "pins:read", "bookmarks:read", "emoji:read",
+    "usergroups:read", "users.profile:read",
 )  # fmt: skip
 TYPE_SCOPES = {
     "public_channel": "channels:read",
