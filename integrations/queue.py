@@ -6,12 +6,12 @@ never data. Each worker unit has a queue of its own and rings no more than it ha
 so the table holds a handful of rows and needs no index beyond its key.
 """
 
+import logging
 from collections.abc import Sequence
 from time import sleep
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db import connections
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
@@ -30,12 +30,12 @@ WORK = "integrations.tasks.work"
 BEAT = "integrations.tasks.beat"
 QUEUE_PREFIX = "hub-"
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _DEQUEUE = """
-UPDATE public.django_q_ormq SET lock = now() + %s * interval '1 second'
+UPDATE public.django_q_ormq SET lock = statement_timestamp() + %s * interval '1 second'
 WHERE id IN (
-    SELECT id FROM public.django_q_ormq WHERE key = %s AND lock <= now()
+    SELECT id FROM public.django_q_ormq WHERE key = %s AND lock <= statement_timestamp()
     ORDER BY lock, id LIMIT %s FOR UPDATE SKIP LOCKED
 )
 RETURNING id, payload
@@ -74,7 +74,8 @@ class SkipLockedORM(ORM):  # type: ignore[misc]
             ours, reason = False, type(exc).__name__
         if not ours:
             self.delete(row_id)
-            log.warning("queue.row_dropped", row=row_id, queue=self.list_key, reason=reason)
+            said = {"row": row_id, "queue": self.list_key, "reason": reason}
+            log.warning("queue row dropped", extra=said)
         return ours
 
 

@@ -18,6 +18,7 @@ MAX_ATTEMPTS = 5  # claims without progress; then the row is parked
 CRASH_LOOP = "crash_loop"
 # Candidates looked at for each row wanted, so that those locked by another unit can be passed over.
 SPARE = 4
+NOW = "statement_timestamp()"  # the database's clock, as Django's Now() reads it
 WINDOW = 5_000  # rows due longest among which the waiting tenants are looked for
 
 
@@ -33,20 +34,20 @@ class Claim:
 
 # A lease that ran out is taken again, unless the work was paused or parked meanwhile. A claim that
 # nobody began (its queue died) is no attempt.
-_TAKE = """
+_TAKE = f"""
 UPDATE public.fleet_due AS d SET
     fence = d.fence + 1,
     attempts = d.attempts + (d.lease_until IS NULL OR d.started_at IS NOT NULL)::int,
-    lease_until = now() + %(lease)s * interval '1 second',
+    lease_until = {NOW} + %(lease)s * interval '1 second',
     leased_by = %(worker)s,
-    claimed_at = now(),
+    claimed_at = {NOW},
     started_at = NULL
 """
 _TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind"
 
 _CLAIM = f"""
 WITH running AS MATERIALIZED (
-    SELECT tenant_id, provider FROM public.fleet_due WHERE lease_until >= now()
+    SELECT tenant_id, provider FROM public.fleet_due WHERE lease_until >= {NOW}
 ), barred_tenants AS (
     SELECT tenant_id FROM running GROUP BY tenant_id HAVING count(*) >= %(per_tenant)s
 ), barred_providers AS (
@@ -56,14 +57,14 @@ WITH running AS MATERIALIZED (
     (
         SELECT d.tenant_id FROM public.fleet_due d
         JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
-        WHERE d.lease_until IS NULL AND d.due_at <= now() AND d.attempts < %(attempts)s
+        WHERE d.lease_until IS NULL AND d.due_at <= {NOW} AND d.attempts < %(attempts)s
             AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
             AND d.provider NOT IN (SELECT provider FROM barred_providers)
         ORDER BY d.due_at LIMIT %(window)s
     ) UNION (
         SELECT d.tenant_id FROM public.fleet_due d
         JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
-        WHERE d.lease_until < now() AND d.due_at IS NOT NULL AND d.attempts < %(attempts)s
+        WHERE d.lease_until < {NOW} AND d.due_at IS NOT NULL AND d.attempts < %(attempts)s
             AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
             AND d.provider NOT IN (SELECT provider FROM barred_providers)
     )
@@ -80,13 +81,13 @@ WITH running AS MATERIALIZED (
     FROM waiting w CROSS JOIN LATERAL (
         (
             SELECT id, fence, provider, due_at FROM public.fleet_due
-            WHERE tenant_id = w.tenant_id AND lease_until IS NULL AND due_at <= now()
+            WHERE tenant_id = w.tenant_id AND lease_until IS NULL AND due_at <= {NOW}
                 AND attempts < %(attempts)s
                 AND provider NOT IN (SELECT provider FROM barred_providers)
             ORDER BY due_at LIMIT %(per_tenant)s
         ) UNION ALL (
             SELECT id, fence, provider, due_at FROM public.fleet_due
-            WHERE tenant_id = w.tenant_id AND lease_until < now() AND due_at IS NOT NULL
+            WHERE tenant_id = w.tenant_id AND lease_until < {NOW} AND due_at IS NOT NULL
                 AND attempts < %(attempts)s
                 AND provider NOT IN (SELECT provider FROM barred_providers)
             LIMIT %(per_tenant)s
@@ -104,7 +105,7 @@ WITH running AS MATERIALIZED (
 ), locked AS (
     SELECT d.id FROM public.fleet_due d JOIN picked p ON p.id = d.id
     WHERE d.fence = p.fence AND d.due_at IS NOT NULL
-        AND (d.lease_until < now() OR d.lease_until IS NULL AND d.due_at <= now())
+        AND (d.lease_until < {NOW} OR d.lease_until IS NULL AND d.due_at <= {NOW})
     ORDER BY p.turn, p.last_turn NULLS FIRST, p.due_at, p.id
     LIMIT %(limit)s
     FOR UPDATE OF d SKIP LOCKED
@@ -113,16 +114,16 @@ WITH running AS MATERIALIZED (
 """
 
 _CLAIM_ONE = f"""
-{_TAKE} WHERE d.id = %(due)s AND (d.lease_until IS NULL OR d.lease_until < now()) {_TAKEN}
+{_TAKE} WHERE d.id = %(due)s AND (d.lease_until IS NULL OR d.lease_until < {NOW}) {_TAKEN}
 """
 
-_PARK = """
+_PARK = f"""
 UPDATE public.fleet_due SET
     parked_reason = %s, due_at = NULL, fence = fence + 1,
     lease_until = NULL, leased_by = NULL, started_at = NULL
 WHERE id IN (
     SELECT id FROM public.fleet_due
-    WHERE attempts >= %s AND (lease_until IS NULL AND due_at <= now() OR lease_until < now())
+    WHERE attempts >= %s AND (lease_until IS NULL AND due_at <= {NOW} OR lease_until < {NOW})
     FOR UPDATE SKIP LOCKED
 )
 RETURNING *

@@ -6,6 +6,7 @@ out, and looks every few seconds whether the worker unit was told to stop. The s
 every commit checks: the watch only spares work that could not be committed.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from threading import Event
 from time import monotonic
 from uuid import UUID
 
-import structlog
 from django.db import Error, connection
 
 from hub.fleet.models import Due, Worker
@@ -23,7 +23,7 @@ EXTENSIONS_PER_LEASE = 8  # every 15 s of 120
 LOOK_SECONDS = 3.0
 JOIN_SECONDS = 10.0
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def _keep(due_id: UUID, fence: int, seconds: float, watch: LeaseWatch, over: Eve
             except Error as exc:
                 # A batch that is being committed holds the row, or the database is away. Only
                 # when the lease must have run out is it somebody else's.
-                log.debug("lease.not_extended", due_id=str(due_id), error=type(exc).__name__)
+                said = {"due_id": str(due_id), "error": type(exc).__name__}
+                log.debug("lease not extended this time", extra=said)
                 connection.close()
                 if monotonic() - extended_at >= seconds:
                     watch.lost.set()

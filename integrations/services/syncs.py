@@ -1,0 +1,153 @@
+"""Asking for a sync, asking one to end, and ending one whose worker dies again and again."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.fleet.models import Due
+from integrations.connectors.registry import get_connector
+from integrations.errors import AlreadyRunningError, ConnectionNotActiveError, InvalidInputError
+from integrations.models import Connection, SyncRun
+from integrations.sync import status
+from tenants.actor import Actor
+from tenants.decorators import requires_role
+from tenants.roles import Role
+
+LANE = "live"
+# Two askers may meet a run that ends between the two statements; then it is asked for again.
+TRIES = 3
+
+
+@requires_role(Role.OPERATOR)
+def request_sync(
+    *,
+    connection: Connection,
+    actor: Actor,
+    trigger: str,
+    mode: str = SyncRun.Mode.INCREMENTAL,
+    entity_types: Sequence[str] = (),
+) -> SyncRun:
+    """Return a new run of `connection` that is due now; a worker unit will claim it.
+
+    While a run is open, that run is returned as it is, whatever was asked for.
+
+    Raises:
+        ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
+        InvalidInputError: the provider has no such entity type, or there is no such mode.
+    """
+    if not connection.can_sync:
+        raise ConnectionNotActiveError(
+            f"{connection} is {connection.get_status_display().lower()}; it cannot sync now."
+        )
+    if mode not in SyncRun.Mode.values:
+        raise InvalidInputError(
+            f"There is no mode {mode!r}; use {' or '.join(SyncRun.Mode.values)}."
+        )
+    _check_entity_types(connection, entity_types)
+    for _ in range(TRIES):
+        if (run := _open_run(connection)) is not None:
+            return run
+        try:
+            return _new_run(connection, actor, trigger, mode, entity_types)
+        except IntegrityError as exc:
+            if "sync_run_one_open_per_lane" not in str(exc):
+                raise
+    raise AlreadyRunningError(f"{connection} is being synced by others; look again.")
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
+    """Return the run ended, or asked to end if a worker is at it: then within one batch.
+
+    What was committed stays. Safe to call twice, and for a run that has ended already.
+    """
+    run = SyncRun.objects.select_for_update().select_related("connection").get(pk=run.pk)
+    if not run.is_open or run.cancel_asked_at is not None:
+        return run
+    run.cancel_asked_at = timezone.now()
+    if (
+        Due.objects.for_object(run.connection)
+        .free()
+        .filter(run_id=run.pk)
+        .update(run_id=None, attempts=0, due_at=Now() + _interval())
+    ):
+        run.state = SyncRun.State.CANCELLED
+        run.ended_at = run.cancel_asked_at
+    run.save(update_fields=["cancel_asked_at", "state", "ended_at"])
+    if not run.is_open:
+        status.publish_run(run)
+    record_event(AuditAction.SYNC_CANCELLED, actor=actor, target=run.connection, detail=_named(run))
+    return run
+
+
+@transaction.atomic
+def end_parked_run(*, due: Due) -> None:
+    """End the run of work that was parked after too many claims without progress.
+
+    The connection keeps its status; asking for a sync puts the work back.
+    """
+    run = SyncRun.objects.open().filter(pk=due.run_id).select_related("connection").first()
+    Due.objects.filter(pk=due.pk, fence=due.fence).update(run_id=None)
+    if run is None:
+        return
+    run.state = SyncRun.State.FAILED
+    run.ended_at = timezone.now()
+    run.error_code = due.parked_reason
+    run.error = (
+        f"The worker ended {due.attempts} times in this run without progress, so it is not tried"
+        " again by itself. Look for memory or time limits, then start the sync."
+    )
+    run.save(update_fields=["state", "ended_at", "error_code", "error"])
+    status.publish_run(run)
+    record_event(
+        AuditAction.SYNC_FAILED,
+        actor=Actor.system("worker"),
+        target=run.connection,
+        detail={**_named(run), "code": run.error_code},
+    )
+
+
+def _check_entity_types(connection: Connection, asked: Sequence[str]) -> None:
+    known = [declared.name for declared in get_connector(connection.provider).entity_types]
+    if unknown := [name for name in asked if name not in known]:
+        problem = f"{connection.provider} has no {', '.join(unknown)}; it has {', '.join(known)}."
+        raise InvalidInputError(problem, {"entity_types": [problem]})
+
+
+def _open_run(connection: Connection) -> SyncRun | None:
+    return SyncRun.objects.open().filter(connection=connection, lane=LANE).first()
+
+
+@transaction.atomic
+def _new_run(
+    connection: Connection, actor: Actor, trigger: str, mode: str, entity_types: Sequence[str]
+) -> SyncRun:
+    run = SyncRun.objects.create(
+        connection=connection,
+        lane=LANE,
+        mode=mode,
+        trigger=trigger,
+        entity_types=list(entity_types),
+    )
+    if not Due.objects.ask_now(connection, run_id=run.pk, lane=LANE):
+        raise ConnectionNotActiveError(f"{connection} has no place in the schedule; resume it.")
+    status.publish_run(run)
+    record_event(AuditAction.SYNC_REQUESTED, actor=actor, target=connection, detail=_named(run))
+    return run
+
+
+def _named(run: SyncRun) -> dict[str, object]:
+    return {"run": str(run.pk), "mode": run.mode, "entity_types": run.entity_types}
+
+
+def _interval() -> ExpressionWrapper:
+    return ExpressionWrapper(
+        F("interval_seconds") * Value(timedelta(seconds=1)), output_field=DurationField()
+    )

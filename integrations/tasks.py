@@ -1,0 +1,92 @@
+"""What the queue calls. Each task takes ids, enters the tenant, works one slice, says how it ended.
+
+A task may run twice, late, or not at all: the due row decides. Nothing a provider said leaves here
+in an exception, because the queue would store its text.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+
+from hub.fleet.models import Due, Worker
+from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
+from integrations.queue import SliceTimeoutError
+from integrations.sync.engine import work_slice
+from integrations.sync.lease import LeaseWatch, held
+from tenants.context import get_tenant_by_id, in_tenant
+
+BACKOFF_SECONDS = 15.0  # after a slice that failed unexpectedly; doubles with every attempt
+BACKOFF_AT_MOST_SECONDS = 900.0
+
+log = logging.getLogger(__name__)
+
+# Works on one due row inside its tenant, gives the lease back itself, returns a short sentence.
+Handler = Callable[[UUID, int, LeaseWatch], str]
+
+
+def sync(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Move entities along a connection for one slice."""
+    seconds = settings.HUB_SLICE_SECONDS
+    return work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
+
+
+# Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
+HANDLERS: dict[str, Handler] = {Due.Kind.SYNC: sync}
+
+
+def work(tenant_id: str, due_id: str, fence: int) -> str:
+    """Work one slice of the due row if the claim still holds; return how it ended."""
+    due, kind = UUID(due_id), None
+    try:
+        kind = Due.objects.begin(due, fence=fence, seconds=settings.HUB_LEASE_SECONDS)
+        if kind is None:
+            return "Taken over, or begun already."
+        tenant = get_tenant_by_id(UUID(tenant_id))
+        if not tenant.is_active:
+            raise TenantNotActiveError("The tenant is not active.")
+        with in_tenant(tenant), held(due, fence, seconds=settings.HUB_LEASE_SECONDS) as watch:
+            return HANDLERS[kind](due, fence, watch)
+    except FencedError:
+        return "Taken over while working."
+    except SliceTimeoutError:
+        # The queue ends this process; the lease runs out by itself and the attempt counts.
+        log.warning("slice timed out", extra={"due_id": due_id, "kind": kind})
+        raise SliceTimeoutError("The slice took too long.") from None
+    except (TenantNotActiveError, TenantNotFoundError):
+        _give_back(due, fence, attempts=Greatest(F("attempts") - 1, 0))
+        return "The tenant is not active."
+    except Exception as exc:
+        log.exception("slice failed", extra={"due_id": due_id, "kind": kind})
+        _try_again(due, fence)
+        return f"Failed ({exc.code if isinstance(exc, HubError) else type(exc).__name__})."
+
+
+def beat(worker_id: str) -> str:
+    """Show that the worker's queue is being worked on."""
+    Worker.objects.filter(pk=UUID(worker_id)).update(beat_at=Now())
+    return "Beat."
+
+
+def _try_again(due_id: UUID, fence: int) -> None:
+    """Give the work back with a wait. It is kept for the lease's end if even that fails."""
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        attempts = Due.objects.values_list("attempts", flat=True).get(pk=due_id)
+        wait = min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempts)
+        later = Now() + timedelta(seconds=wait * random.uniform(0.5, 1.0))
+        _give_back(due_id, fence, due_at=later, failures=F("failures") + 1)
+    except (Due.DoesNotExist, DatabaseError) as exc:
+        said = {"due_id": str(due_id), "error": type(exc).__name__}
+        log.warning("work not given back; its lease runs out by itself", extra=said)
+
+
+def _give_back(due_id: UUID, fence: int, **changes: object) -> None:
+    Due.objects.release(due_id, fence=fence, **changes)
