@@ -34,6 +34,8 @@
             ├── NameTakenError
             ├── TenantNotActiveError
             ├── ConnectionNotActiveError
+            ├── ConnectRefusedError         reason: why a link, a click or a callback led nowhere
+            │   └── AccountChangedError     another account than the connection's own
             └── AlreadyRunningError
 
 Catch the class, never text inside a message. A message is one sentence for the person who acts
@@ -251,6 +253,23 @@ class ConnectionNotActiveError(RefusedError):
     """The connection is paused, or waits for a person to reconnect it."""
 
     code = "connection_not_active"
+
+
+class ConnectRefusedError(RefusedError):
+    """A link, a click or a callback of connecting is not accepted; `reason` is for the audit."""
+
+    code = "connect_refused"
+
+    def __init__(self, message: str = "", reason: str = "", tenant_id: object = None) -> None:
+        super().__init__(message)
+        self.reason = reason or self.code
+        self.tenant_id = tenant_id
+
+
+class AccountChangedError(ConnectRefusedError):
+    """Somebody signed in to another account than the one the connection reads."""
+
+    code = "account_changed"
 
 
 class AlreadyRunningError(RefusedError):

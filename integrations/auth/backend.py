@@ -1,0 +1,188 @@
+"""A provider's declaration as a social-core backend.
+
+social-core composes the requests: parameters of the consent page, PKCE, code for token, refresh.
+Its sessions, its tables, its pipeline and its way to the network are not used: a state is a
+ConnectAttempt, which binds tenant, browser and provider and is spent by one UPDATE, and every
+call leaves through our egress. What is left of a strategy is therefore a holder of values.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NoReturn
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from social_core.backends.oauth import BaseOAuth2PKCE
+from social_core.strategy import BaseStrategy
+
+from integrations.auth.tokens import AppSecrets, TokenAnswer, read_tokens
+from integrations.errors import FatalError
+from integrations.http.egress import Egress
+from integrations.resilience.deadline import Deadline
+from integrations.types import OAuth2, Provider
+
+
+@dataclass(frozen=True, repr=False)
+class Flow:
+    """The values one step of an authorization needs; steps without network leave out the door."""
+
+    app: AppSecrets
+    redirect_uri: str = ""
+    state: str = ""
+    verifier: str = ""
+    code: str = ""
+    egress: Egress | None = field(default=None)
+    deadline: Deadline | None = field(default=None)
+
+    def __repr__(self) -> str:
+        return "Flow(•••)"
+
+
+class FlowStrategy(BaseStrategy[Any]):
+    """Answers social-core's questions from one Flow; it has no session and no storage."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def get_setting(self, name: str) -> Any:
+        return {"KEY": self.flow.app.client_id, "SECRET": self.flow.app.client_secret}[name]
+
+    def get_request_data(self, merge: bool = True) -> dict[str, Any]:
+        return {"code": self.flow.code, "state": self.flow.state}
+
+    def build_absolute_uri(self, path: str | None = None) -> str:
+        return path or ""
+
+    def session_get(self, name: str, default: Any = None) -> NoReturn:
+        raise FatalError("An authorization keeps nothing in a session.")
+
+    def session_set(self, name: str, value: Any) -> NoReturn:
+        self.session_get(name)
+
+    def session_pop(self, name: str) -> NoReturn:
+        self.session_get(name)
+
+
+@dataclass(frozen=True, repr=False)
+class _Answered:
+    """The part of a response that social-core reads: the document, already judged by us."""
+
+    document: dict[str, Any]
+
+    def json(self) -> dict[str, Any]:
+        return self.document
+
+
+class DeclaredBackend(BaseOAuth2PKCE[Any]):
+    """Base of all backends made by `backend_for`."""
+
+    provider: ClassVar[Provider]
+    declared: ClassVar[OAuth2]
+    REDIRECT_STATE = False
+    answer: TokenAnswer | None = None
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(FlowStrategy(flow), flow.redirect_uri)
+        self.flow = flow
+
+    def auth_url(self) -> str:
+        """The consent page's address. social-core's own would leave parameters unquoted."""
+        social: Any = self  # social-core leaves these methods without types
+        params = {
+            **self.declared.authorize_params,
+            **social.get_scope_argument(),
+            **social.auth_params(self.flow.state),
+        }
+        page = urlsplit(self.authorization_url())
+        query = "&".join(part for part in (page.query, urlencode(params)) if part)
+        return urlunsplit(page._replace(query=query))
+
+    def create_code_verifier(self, state: str | None = None) -> str:
+        return self.flow.verifier
+
+    def get_code_verifier(self, state: str | None = None) -> str:
+        return self.flow.verifier
+
+    def tokens_for_code(self) -> TokenAnswer:
+        """Trade the code of the callback for tokens."""
+        social: Any = self
+        self.request_access_token(
+            self.access_token_url(),
+            method="POST",
+            headers=self.auth_headers(),
+            data=social.auth_complete_params(self.flow.state),
+            auth=social.auth_complete_credentials(),
+        )
+        return self._answered()
+
+    def tokens_for_refresh(self, refresh_token: str) -> TokenAnswer:
+        """Trade a refresh token for a new access token."""
+        self.refresh_token(refresh_token)
+        return self._answered()
+
+    def refresh_token_params(self, token: str, *args: Any, **kwargs: Any) -> dict[str, str]:
+        params: dict[str, str] = super().refresh_token_params(token, *args, **kwargs)
+        if self.use_basic_auth():
+            del params["client_id"], params["client_secret"]
+        return params
+
+    def refresh_token_auth(self) -> Any:
+        social: Any = self
+        return social.auth_complete_credentials()
+
+    def request(  # type: ignore[override]  # the answer is ours, not one of `requests`
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, Any] | None = None,
+        data: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        **_: Any,
+    ) -> _Answered:
+        """Send through the hub's own door, and judge the answer by the provider's declaration."""
+        if self.flow.egress is None or self.flow.deadline is None:
+            raise FatalError("This step of an authorization does not call the provider.")
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = _basic(*auth)
+        with self.flow.egress.open() as session:
+            wire = session.send(method, url, deadline=self.flow.deadline, headers=sent, form=data)
+        self.answer = read_tokens(wire, self.provider, self.declared, datetime.now(UTC))
+        return _Answered({"access_token": self.answer.access_token})
+
+    def _answered(self) -> TokenAnswer:
+        if self.answer is None:
+            raise FatalError(f"{self.provider.label}: no token was asked for.")
+        return self.answer
+
+
+def backend_for(provider: Provider, declared: OAuth2) -> type[DeclaredBackend]:
+    """The backend that speaks OAuth 2 as `declared`.
+
+    Raises:
+        FatalError: the declaration names no addresses.
+    """
+    if not declared.authorize_url or not declared.token_url:
+        raise FatalError(f"{provider.label} declares no addresses for OAuth 2.")
+    return type(
+        f"{provider.slug.title()}Backend",
+        (DeclaredBackend,),
+        {
+            "provider": provider,
+            "declared": declared,
+            "name": provider.slug,
+            "AUTHORIZATION_URL": declared.authorize_url,
+            "ACCESS_TOKEN_URL": declared.token_url,
+            "DEFAULT_SCOPE": [*declared.scopes, *declared.optional_scopes],
+            "SCOPE_SEPARATOR": declared.separator,
+            "USE_BASIC_AUTH": declared.token_auth == "basic",
+            "DEFAULT_USE_PKCE": declared.pkce,
+        },
+    )
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
