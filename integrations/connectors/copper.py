@@ -77,10 +77,10 @@ class CopperConnector(Declared, Connector):
         base_url="https://api.copper.com/developer_api/v1",
         auth=(
             ApiKey(
-                headers={"X-PW-AccessToken": "{key}", "X-PW-UserEmail": "{email}"},
+                headers={"X-PW-AccessToken": "{key}", "X-PW-UserEmail": "{user_email}"},
                 fields=(
                     Field("key", "API key", secret=True),
-                    Field("email", "E-mail of the key's owner", pattern=r"[^@\s]+@[^@\s]+"),
+                    Field("user_email", "E-mail of the key's owner", pattern=r"[^@\s]+@[^@\s]+"),
                 ),
             ),
         ),

@@ -1,0 +1,180 @@
+"""Connect links: what a tenant hands to an end user, what the page offers, and the click."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.connect.attempts import begin_attempt
+from hub.connect.models import ConnectSession
+from hub.connect.provider_apps import find_provider_app, provider_app_for
+from hub.connect.sessions import open_session
+from integrations.auth import AppSecrets, authorize_url, new_verifier
+from integrations.connectors.base import Connector
+from integrations.connectors.registry import all_connectors, get_connector
+from integrations.errors import (
+    ConnectRefusedError,
+    InvalidInputError,
+    TenantNotActiveError,
+    UnknownProviderError,
+)
+from integrations.models import Connection
+from integrations.services.connections import button_way, key_way
+from integrations.types import Provider
+from tenants.actor import Actor
+from tenants.decorators import requires_role
+from tenants.models import Tenant
+from tenants.roles import Role
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One provider on the connect page. Without a `way` it cannot be connected yet."""
+
+    provider: Provider
+    reads: tuple[str, ...]
+    way: str
+
+    @property
+    def is_button(self) -> bool:
+        return self.way == "oauth2"
+
+    @property
+    def is_form(self) -> bool:
+        return bool(self.way) and not self.is_button
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def create_connect_session(
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    providers: Sequence[str] = (),
+    end_user: str = "",
+    connection: Connection | None = None,
+    return_url: str = "",
+) -> tuple[ConnectSession, str]:
+    """Return a link's session and its token: the page is `connect_url(token)`, for 30 minutes.
+
+    `providers` are slugs, none means all. With `connection` the link can only reconnect that one.
+
+    Raises:
+        InvalidInputError: a provider is unknown, or a `return_url` is named: this tenant allows
+            no address to return to, and nobody is ever sent to one that is not allowed.
+        TenantNotActiveError: nothing can be connected there at present.
+    """
+    if not tenant.is_active:
+        raise TenantNotActiveError(f"The tenant {tenant.slug} is {tenant.get_state_display()}.")
+    if return_url:
+        problem = "No address to return to is allowed for this tenant; leave it out."
+        raise InvalidInputError(problem, {"return_url": [problem]})
+    if len(end_user) > 200 or not (end_user.isprintable()):
+        problem = "Name the end user in at most 200 characters."
+        raise InvalidInputError(problem, {"end_user": [problem]})
+    slugs = [connection.provider] if connection is not None else list(dict.fromkeys(providers))
+    try:
+        for slug in slugs:
+            get_connector(slug)
+    except UnknownProviderError as exc:
+        raise InvalidInputError(str(exc), {"providers": [str(exc)]}) from exc
+    session, token = open_session(
+        tenant=tenant,
+        actor=actor,
+        providers=slugs,
+        end_user=end_user,
+        connection_id=connection.pk if connection is not None else None,
+    )
+    record_event(
+        AuditAction.CONNECT_LINK_CREATED,
+        actor=actor,
+        target=session,
+        detail={"providers": slugs, "end_user": end_user},
+        tenant_id=tenant.pk,
+    )
+    return session, token
+
+
+def connect_url(token: str) -> str:
+    """The address of the connect page."""
+    return f"{settings.HUB_PUBLIC_URL.rstrip('/')}/connect/{token}/"
+
+
+def callback_url(provider: str) -> str:
+    """The address to be registered at the provider: one each, for all tenants."""
+    return f"{settings.HUB_PUBLIC_URL.rstrip('/')}/oauth/{provider}/callback/"
+
+
+def offers_of(session: ConnectSession) -> list[Offer]:
+    """What the link may connect, by label."""
+    allowed = [
+        connector
+        for connector in all_connectors()
+        if not session.providers or connector.provider.slug in session.providers
+    ]
+    offers = [_offer(connector, session.tenant) for connector in allowed]
+    return sorted(offers, key=lambda offer: offer.provider.label.lower())
+
+
+def offer_of(session: ConnectSession, provider: str) -> Offer:
+    """What the link may connect under this slug.
+
+    Raises:
+        ConnectRefusedError: the link is not for this provider, or it cannot be connected yet.
+    """
+    found = next((one for one in offers_of(session) if one.provider.slug == provider), None)
+    if found is None:
+        raise ConnectRefusedError(
+            "This link is not for that provider.", "provider_not_allowed", session.tenant_id
+        )
+    if not found.way:
+        raise ConnectRefusedError(
+            f"{found.provider.label} is not set up here yet. Please tell whoever sent the link.",
+            "no_provider_app",
+            session.tenant_id,
+        )
+    return found
+
+
+def begin_oauth(*, session: ConnectSession, provider: str, browser: str) -> str:
+    """Return the consent page's address for one click; the link is this browser's from now on.
+
+    Raises:
+        ConnectRefusedError: the link is another browser's, or not for this provider.
+    """
+    offer = offer_of(session, provider)
+    declared = button_way(offer.provider)
+    if declared is None or not offer.is_button:
+        raise ConnectRefusedError(
+            f"{offer.provider.label} is connected with a key.", "no_button", session.tenant_id
+        )
+    app = provider_app_for(provider, session.tenant)
+    verifier = new_verifier()
+    attempt, state = begin_attempt(
+        session=session,
+        app=app,
+        redirect_uri=callback_url(provider),
+        scopes=[*declared.scopes, *declared.optional_scopes],
+        verifier=verifier,
+        browser=browser,
+    )
+    return authorize_url(
+        offer.provider,
+        AppSecrets(app.client_id, client_secret=""),
+        redirect_uri=attempt.redirect_uri,
+        state=state,
+        verifier=verifier,
+    )
+
+
+def _offer(connector: type[Connector], tenant: Tenant) -> Offer:
+    """By button where the tenant has an app for it, else by form where the provider has one."""
+    provider = connector.provider
+    reads = tuple(one.name.replace("_", " ") for one in connector.entity_types)
+    button, form = button_way(provider), key_way(provider)
+    if button is not None and find_provider_app(provider.slug, tenant) is not None:
+        return Offer(provider, reads, button.kind)
+    return Offer(provider, reads, form.kind if form is not None else "")

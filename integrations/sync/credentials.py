@@ -1,0 +1,251 @@
+"""A connection's access: opened and audited, renewed exactly once, given up only when it is dead.
+
+Sealed in `Connection.credentials`: {"access_token": "…", "refresh_token": "…", "key": "…",
+"username": "…", "password": "…", "lifetime": 3600, "app": "<id of the provider app>"}, each only
+where there is one. What is not secret (realmId, instance_url) lies in `Connection.extra`.
+
+Renewal holds the connection's row lock during its one call, so of many processes that need a token
+at the same moment one asks for it and the others read what it stored. If this process dies between
+the provider's answer and the commit, a rotated refresh token is lost; nobody can prevent that, and
+the connection then asks to be reconnected.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError, transaction
+from django.db import connection as database
+from django.utils import timezone
+from psycopg.errors import LockNotAvailable
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.connect.models import ProviderApp
+from hub.connect.provider_apps import client_secret_of, provider_app_for
+from hub.crypto import EncryptionKeyError, SealBrokenError
+from integrations.auth import AppSecrets, expiry, oauth_of, refresh
+from integrations.connectors.registry import get_connector
+from integrations.errors import (
+    ConnectionNotActiveError,
+    OperatorRequiredError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.models import Connection
+from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.sync.health import mark_needs_reauth, mark_working
+from integrations.sync.outside import egress_of_settings
+from integrations.types import Credentials, Provider
+from tenants.actor import Actor
+from tenants.context import current_tenant
+from tenants.keys import open_for, seal_for
+
+__all__ = ["access_for", "app_secrets", "mark_needs_reauth", "mark_working", "save_credentials"]
+
+LONGEST_MARGIN = timedelta(minutes=15)
+CALL_SECONDS = 20.0
+LOCK_SECONDS = 30  # longer than the call of whoever holds the lock
+
+_ACCESS_FIELDS = (
+    "credentials",
+    "extra",
+    "granted_scopes",
+    "access_expires_at",
+    "credential_generation",
+)
+_NAMED = ("access_token", "key", "username", "password")
+_NEVER_HANDED_OUT = {"refresh_token", "lifetime", "app"}
+
+
+def access_for(
+    connection: Connection, *, actor: Actor, reason: str, refused: int | None = None
+) -> Credentials:
+    """Return credentials that work as far as anybody can know; `connection` is brought up to date.
+
+    `refused` is the `credential_generation` whose token the provider just refused (401). A token is
+    renewed if it is that one or ends soon. Not to be called inside a transaction: a rotated refresh
+    token must be committed before its access token is used.
+
+    Raises:
+        ReauthorizationRequiredError: a person must reconnect; the connection says so from now on.
+        OperatorRequiredError: the provider app is missing or refused, or the secrets do not open.
+        ConnectionNotActiveError: the connection was disconnected meanwhile.
+        RetryableError: the token endpoint did not serve us; nothing was changed.
+    """
+    _read_again(connection)
+    secrets = _open(connection, actor, reason)
+    if not _must_renew(connection, secrets, refused):
+        return _handed_out(connection, secrets)
+    before = connection.credential_generation
+    given_up: ReauthorizationRequiredError | None = None
+    try:
+        with transaction.atomic(durable=True):
+            _lock(connection)
+            if connection.credential_generation != before:
+                secrets = _open(connection, actor, reason)
+            if _must_renew(connection, secrets, refused):
+                try:
+                    secrets = _renewed(connection, secrets, actor)
+                except ReauthorizationRequiredError as exc:
+                    _give_up(connection, actor)
+                    given_up = exc
+    except OperationalError as exc:
+        if not isinstance(exc.__cause__, LockNotAvailable):
+            raise
+        raise RetryableError("Another process is still renewing this access.", 5.0) from exc
+    if given_up is not None:
+        raise given_up
+    return _handed_out(connection, secrets)
+
+
+def save_credentials(
+    connection: Connection,
+    secrets: Mapping[str, Any],
+    *,
+    expires_at: datetime | None,
+    scopes: Iterable[str],
+) -> None:
+    """Seal and save `secrets` as the connection's next generation; also saves a new connection."""
+    kept = {name: value for name, value in secrets.items() if value not in ("", None)}
+    if expires_at is not None:
+        kept["lifetime"] = max(0, round((expires_at - timezone.now()).total_seconds()))
+    connection.credentials = seal_for(
+        connection, "credentials", kept, tenant_id=current_tenant().pk
+    )
+    connection.access_expires_at = expires_at
+    connection.granted_scopes = list(scopes)
+    connection.credential_generation += 1
+    if connection._state.adding:
+        connection.save()
+    else:
+        connection.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
+
+
+def app_secrets(app: ProviderApp, *, actor: Actor, reason: str) -> AppSecrets:
+    """The provider app's client id and secret, opened, which is audited."""
+    try:
+        secret = client_secret_of(app, actor=actor, reason=reason)
+    except (SealBrokenError, EncryptionKeyError) as exc:
+        raise OperatorRequiredError(
+            f"The client secret of the {app.provider} app does not open; enter it again."
+        ) from exc
+    return AppSecrets(app.client_id, secret)
+
+
+def _read_again(connection: Connection) -> None:
+    try:
+        connection.refresh_from_db(fields=(*_ACCESS_FIELDS, "status"))
+    except Connection.DoesNotExist:
+        raise ConnectionNotActiveError("The connection is gone.") from None
+    if connection.status == Connection.Status.DISCONNECTED:
+        raise ConnectionNotActiveError(f"{connection} is disconnected.")
+
+
+def _lock(connection: Connection) -> None:
+    """Hold the connection's row until the transaction ends, and read it as it is now."""
+    with database.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    before = connection.status
+    Connection.objects.select_for_update().filter(pk=connection.pk).first()
+    _read_again(connection)
+    is_news = before != connection.status
+    if is_news and connection.status == Connection.Status.NEEDS_REAUTH:
+        raise ReauthorizationRequiredError(f"{connection} must be reconnected.")
+
+
+def _open(connection: Connection, actor: Actor, reason: str) -> dict[str, Any]:
+    if connection.credentials is None:
+        raise ReauthorizationRequiredError(f"{connection} has no credentials; connect it again.")
+    try:
+        return open_for(
+            connection,
+            "credentials",
+            tenant_id=current_tenant().pk,
+            actor=actor,
+            reason=reason,
+        )
+    except (SealBrokenError, EncryptionKeyError) as exc:
+        raise OperatorRequiredError(
+            f"The credentials of {connection} do not open: check HUB_ENCRYPTION_KEYS."
+        ) from exc
+
+
+def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | None) -> bool:
+    if refused is not None and refused == connection.credential_generation:
+        return True
+    ends_at = connection.access_expires_at
+    if ends_at is None:
+        return False
+    margin = timedelta(0)
+    if secrets.get("refresh_token"):
+        lifetime = timedelta(seconds=secrets.get("lifetime", 3600))
+        margin = min(LONGEST_MARGIN, lifetime / 2)
+    return timezone.now() >= ends_at - margin
+
+
+def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    """New secrets, saved but not yet committed. The caller holds the row lock."""
+    provider = get_connector(connection.provider).provider
+    refresh_token = secrets.get("refresh_token", "")
+    if not refresh_token:
+        raise ReauthorizationRequiredError(
+            f"{provider.label} refuses the access of {connection}: it must be reconnected."
+        )
+    answer = refresh(
+        provider,
+        _app_of(connection, secrets, actor),
+        refresh_token,
+        egress=egress_of_settings(),
+        deadline=Deadline.after(CALL_SECONDS, SystemClock()),
+    )
+    secrets = {
+        **secrets,
+        "access_token": answer.access_token,
+        "refresh_token": answer.refresh_token or refresh_token,
+    }
+    secrets.pop("lifetime", None)
+    connection.extra = {**connection.extra, **answer.kept}
+    scopes = connection.granted_scopes if answer.scopes is None else answer.scopes
+    ends_at = expiry(answer, oauth_of(provider), is_refreshable=True, now=timezone.now())
+    save_credentials(connection, secrets, expires_at=ends_at, scopes=scopes)
+    record_event(
+        AuditAction.CREDENTIALS_REFRESHED,
+        actor=actor,
+        target=connection,
+        detail={
+            "generation": connection.credential_generation,
+            "rotated": bool(answer.refresh_token) and answer.refresh_token != refresh_token,
+        },
+    )
+    return secrets
+
+
+def _app_of(connection: Connection, secrets: dict[str, Any], actor: Actor) -> AppSecrets:
+    """The app that was authorized: another one, of the tenant or of all, could not renew."""
+    app = ProviderApp.objects.filter(pk=secrets["app"]).first() if secrets.get("app") else None
+    if app is None:
+        app = provider_app_for(connection.provider, current_tenant())
+    return app_secrets(app, actor=actor, reason="refresh")
+
+
+def _give_up(connection: Connection, actor: Actor) -> None:
+    provider: Provider = get_connector(connection.provider).provider
+    mark_needs_reauth(
+        connection,
+        reason_code="access_refused",
+        operator=f"{provider.label} refuses the access: the customer must reconnect the account.",
+        customer=f"{provider.label} no longer lets us in. Please reconnect your account.",
+        actor=actor,
+    )
+
+
+def _handed_out(connection: Connection, secrets: dict[str, Any]) -> Credentials:
+    named = {name: str(secrets[name]) for name in _NAMED if name in secrets}
+    others = {
+        name: value
+        for name, value in secrets.items()
+        if name not in _NEVER_HANDED_OUT and name not in named
+    }
+    return Credentials(**named, extra={**connection.extra, **others})

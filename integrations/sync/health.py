@@ -1,0 +1,101 @@
+"""How a connection does: broken with a reason for each reader, and whole again by itself."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.fleet.managers import DueQuerySet
+from hub.fleet.models import Due
+from integrations.auth import missing_scopes
+from integrations.connectors.registry import get_connector
+from integrations.models import Connection
+from integrations.sync.status import publish
+from integrations.types import OAuth2
+from tenants.actor import Actor
+
+_HEALTH_FIELDS = (
+    "status",
+    "error_code",
+    "error",
+    "customer_message",
+    "last_success_at",
+    "updated_at",
+)
+
+
+@transaction.atomic
+def mark_needs_reauth(
+    connection: Connection, *, reason_code: str, operator: str, customer: str, actor: Actor
+) -> None:
+    """Say that a person must reconnect, to the operator and to the customer; nothing is due then.
+
+    A second call with the same reason changes nothing, and a disconnected connection stays so.
+    """
+    status = Connection.Status
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    is_known = row.status == status.NEEDS_REAUTH and row.error_code == reason_code
+    if row.status != status.DISCONNECTED and not is_known:
+        row.status = status.NEEDS_REAUTH
+        row.error_code, row.error, row.customer_message = reason_code, operator, customer
+        row.save(update_fields=_HEALTH_FIELDS)
+        publish(row)
+        record_event(
+            AuditAction.CONNECTION_BROKEN, actor=actor, target=row, detail={"reason": reason_code}
+        )
+    work_of(row).update(due_at=None, parked_reason=row.status)
+    _show(row, connection)
+
+
+@transaction.atomic
+def mark_working(connection: Connection) -> None:
+    """Note a success of just now; what was broken is whole again and its work comes round again."""
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    row.last_success_at = timezone.now()
+    is_repaired = row.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
+    if row.status not in (Connection.Status.PAUSED, Connection.Status.DISCONNECTED):
+        say_working(row)
+    row.save(update_fields=_HEALTH_FIELDS)
+    publish(row)
+    if is_repaired:
+        work_of(row).filter(due_at=None).update(due_at=Now(), parked_reason="", failures=0)
+        record_event(AuditAction.CONNECTION_REPAIRED, actor=Actor.system("worker"), target=row)
+    _show(row, connection)
+
+
+def say_working(connection: Connection) -> None:
+    """Set status and sentences of a connection whose access works: active, or limited by scopes."""
+    missing = _missing(connection)
+    if missing:
+        label = get_connector(connection.provider).provider.label
+        connection.status = Connection.Status.LIMITED
+        connection.error_code = "scopes_missing"
+        connection.error = f"Not granted: {', '.join(missing)}"[:500]
+        connection.customer_message = (
+            f"Some {label} data cannot be read, because not everything was allowed. "
+            "Reconnect and allow all that is asked for."
+        )
+    else:
+        connection.status = Connection.Status.ACTIVE
+        connection.error_code = connection.error = connection.customer_message = ""
+
+
+def work_of(connection: Connection) -> DueQuerySet:
+    """The due rows that stop while nobody may read the account."""
+    return Due.objects.for_object(connection).filter(kind__in=(Due.Kind.SYNC, Due.Kind.REFRESH))
+
+
+def _missing(connection: Connection) -> list[str]:
+    if connection.auth_kind != OAuth2.kind:
+        return []
+    for way in get_connector(connection.provider).provider.auth:
+        if isinstance(way, OAuth2):
+            return missing_scopes(way, connection.granted_scopes)
+    return []
+
+
+def _show(row: Connection, connection: Connection) -> None:
+    """The caller's own instance says the same as the row."""
+    for name in _HEALTH_FIELDS:
+        setattr(connection, name, getattr(row, name))
