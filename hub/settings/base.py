@@ -153,6 +153,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
+    # validatorUrl: or the page would show its address to a validator outside
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "hub.openapi.describe_problems",
+    ],
 }
 
 # A doorbell: a lost, doubled or deleted task changes nothing, see integrations/queue.py

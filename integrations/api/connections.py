@@ -1,0 +1,139 @@
+"""/api/v1/connections/: what is connected and how it does. Credentials are never part of it."""
+
+from typing import Any
+
+import django_filters
+from django.db import models, transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from hub.fleet.models import Due
+from integrations.managers import ConnectionQuerySet
+from integrations.models import Connection, EntityTypeStatus
+from integrations.services.connections import (
+    change_interval,
+    pause_connection,
+    rename_connection,
+    resume_connection,
+)
+from tenants.context import current_tenant
+from tenants.middleware import actor_of
+
+
+class EntityTypeStatusSerializer(serializers.ModelSerializer[EntityTypeStatus]):
+    name = serializers.CharField(source="entity_type")
+
+    class Meta:
+        model = EntityTypeStatus
+        fields = ("name", "checkpoint_at", "full_read_at", "unavailable_reason")
+        read_only_fields = fields
+
+
+class ConnectionSerializer(serializers.ModelSerializer[Connection]):
+    error = serializers.CharField(
+        source="customer_message", help_text="What is wrong, for the customer; empty if nothing."
+    )
+    next_sync_at = serializers.DateTimeField(
+        allow_null=True, help_text="Empty: paused, or waiting for somebody to reconnect it."
+    )
+    entity_types = EntityTypeStatusSerializer(source="entity_type_statuses", many=True)
+
+    class Meta:
+        model = Connection
+        fields = (
+            "id",
+            "name",
+            "provider",
+            "account_id",
+            "account_label",
+            "status",
+            "error_code",
+            "error",
+            "last_success_at",
+            "next_sync_at",
+            "interval_seconds",
+            "created_at",
+            "entity_types",
+        )
+        read_only_fields = fields
+
+
+class ConnectionChangesSerializer(serializers.Serializer[Any]):
+    """What may be changed; everything else follows from the account."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    interval_seconds = serializers.IntegerField(
+        required=False, help_text="From five minutes to seven days."
+    )
+
+
+class ConnectionFilter(django_filters.FilterSet):
+    class Meta:
+        model = Connection
+        fields = ("provider", "status")
+
+
+class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
+    """The tenant's connections, those disconnected left out."""
+
+    queryset = Connection.objects.none()
+    serializer_class = ConnectionSerializer
+    filterset_class = ConnectionFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> ConnectionQuerySet:
+        if getattr(self, "swagger_fake_view", False):
+            return Connection.objects.none()
+        return shown_connections()
+
+    @extend_schema(request=ConnectionChangesSerializer, responses=ConnectionSerializer)
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: Any = None) -> Response:
+        """Change its name, its interval, or both."""
+        asked = ConnectionChangesSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        connection, actor = self.get_object(), actor_of(request._request)
+        if "name" in asked.validated_data:
+            rename_connection(connection=connection, name=asked.validated_data["name"], actor=actor)
+        if "interval_seconds" in asked.validated_data:
+            seconds = asked.validated_data["interval_seconds"]
+            change_interval(connection=connection, seconds=seconds, actor=actor)
+        return self._shown()
+
+    @extend_schema(request=None, responses=ConnectionSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: Any = None) -> Response:
+        """Start no more syncs until it is resumed."""
+        pause_connection(connection=self.get_object(), actor=actor_of(request._request))
+        return self._shown()
+
+    @extend_schema(request=None, responses=ConnectionSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: Any = None) -> Response:
+        """Sync again as planned; the first sync is due at once."""
+        resume_connection(connection=self.get_object(), actor=actor_of(request._request))
+        return self._shown()
+
+    def _shown(self) -> Response:
+        """The connection as it is after the change."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+def shown_connections() -> ConnectionQuerySet:
+    """The tenant's connections with their next sync and entity types, in two statements."""
+    due = Due.objects.filter(
+        tenant_id=current_tenant().pk,
+        object_id=models.OuterRef("pk"),
+        kind=Due.Kind.SYNC,
+        lane="live",
+    )
+    return (
+        Connection.objects.present()
+        .defer("credentials", "extra", "settings", "granted_scopes")
+        .annotate(next_sync_at=models.Subquery(due.values("due_at")[:1]))
+        .prefetch_related("entity_type_statuses")
+    )

@@ -1,0 +1,96 @@
+"""/api/v1/records/: the tenant's records, with where they come from and what they point to."""
+
+from typing import Any
+
+import django_filters
+from django.db import models
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from integrations.managers import RecordQuerySet
+from integrations.models import Record, RecordLink
+
+
+class ProvenanceSerializer(serializers.Serializer[Any]):
+    source_system = serializers.CharField(help_text="Provider and account, `copper:73001`.")
+    entity_type = serializers.CharField()
+    source_id = serializers.CharField(help_text="The entity's id at the provider.")
+    connection_id = serializers.UUIDField()
+    run_id = serializers.UUIDField(help_text="The sync run that last changed it.")
+    source_changed_at = serializers.DateTimeField(allow_null=True)
+    first_seen_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    record = serializers.IntegerField(allow_null=True, help_text="Null until it has arrived.")
+    entity_type = serializers.CharField()
+    source_id = serializers.CharField()
+
+
+class RecordSerializer(serializers.ModelSerializer[Record]):
+    data = serializers.DictField(help_text="The shared shape of its record type.")
+    provenance = ProvenanceSerializer(source="*")
+    links = serializers.SerializerMethodField(help_text="Per field, what it points to, in order.")
+
+    class Meta:
+        model = Record
+        fields = ("id", "record_type", "title", "data", "provenance", "links")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.DictField(child=LinkSerializer(many=True)))
+    def get_links(self, record: Record) -> dict[str, list[dict[str, Any]]]:
+        links: dict[str, list[dict[str, Any]]] = {}
+        for link in record.links.all():
+            links.setdefault(link.field, []).append(
+                {
+                    "record": link.target_id,
+                    "entity_type": link.target_type,
+                    "source_id": link.target_source_id,
+                }
+            )
+        return links
+
+
+class RecordFilter(django_filters.FilterSet):
+    connection = django_filters.UUIDFilter(field_name="connection_id")
+    changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
+    search = django_filters.CharFilter(
+        method="find_words", label="Words of the title, or exactly the source id."
+    )
+    include_deleted = django_filters.BooleanFilter(
+        method="keep", label="Also records that the provider no longer has."
+    )
+
+    class Meta:
+        model = Record
+        fields = ("record_type", "entity_type", "source_system")
+
+    def filter_queryset(self, queryset: RecordQuerySet) -> RecordQuerySet:
+        found: RecordQuerySet = super().filter_queryset(queryset)
+        return found if self.form.cleaned_data["include_deleted"] else found.present()
+
+    def find_words(self, queryset: RecordQuerySet, name: str, value: str) -> RecordQuerySet:
+        return queryset.search(value)
+
+    def keep(self, queryset: RecordQuerySet, name: str, value: bool) -> RecordQuerySet:
+        return queryset
+
+
+class RecordViewSet(ReadOnlyModelViewSet[Record]):
+    """The tenant's records, the oldest first. A page is two statements, however long it is."""
+
+    queryset = Record.objects.none()
+    serializer_class = RecordSerializer
+    lookup_value_converter = "int"
+
+    @property
+    def filterset_class(self) -> type[RecordFilter] | None:
+        """Filters are for lists: a deleted record is still found by its id."""
+        return RecordFilter if self.action == "list" else None
+
+    def get_queryset(self) -> RecordQuerySet:
+        links = models.Prefetch("links", RecordLink.objects.order_by("field", "position"))
+        return Record.objects.defer("raw", "content_hash").prefetch_related(links)

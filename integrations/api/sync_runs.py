@@ -1,0 +1,128 @@
+"""/api/v1/connections/{id}/sync-runs/: start a sync, and follow it."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from integrations.managers import SyncRunQuerySet
+from integrations.models import Connection, SyncRun
+from integrations.services.syncs import cancel_sync, request_sync
+from tenants.middleware import actor_of
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """read = inserted + updated + unchanged + deleted + superseded + rejected."""
+
+    state = serializers.CharField(required=False)
+    read = serializers.IntegerField()
+    inserted = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    deleted = serializers.IntegerField()
+    superseded = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    expected = serializers.IntegerField(
+        required=False, allow_null=True, help_text="What the provider announced, if it did."
+    )
+
+
+class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
+    connection = serializers.UUIDField(source="connection_id")
+    entity_types = serializers.ListField(
+        child=serializers.CharField(), help_text="Empty: all of them."
+    )
+    counts = serializers.DictField(child=CountsSerializer(), help_text="Per entity type.")
+
+    class Meta:
+        model = SyncRun
+        fields = (
+            "id",
+            "connection",
+            "mode",
+            "trigger",
+            "entity_types",
+            "state",
+            "created_at",
+            "started_at",
+            "ended_at",
+            "progress_at",
+            "cancel_asked_at",
+            "counts",
+            "error_code",
+        )
+        read_only_fields = fields
+
+
+class SyncRunRequestSerializer(serializers.Serializer[Any]):
+    mode = serializers.ChoiceField(choices=SyncRun.Mode.choices, default=SyncRun.Mode.INCREMENTAL)
+    entity_types = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        default=list,
+        max_length=100,
+        help_text="Empty: all of them.",
+    )
+
+
+class SyncRunFilter(django_filters.FilterSet):
+    class Meta:
+        model = SyncRun
+        fields = ("state",)
+
+
+CONNECTION = OpenApiParameter("connection_id", UUID, OpenApiParameter.PATH)
+LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202])
+
+
+@extend_schema(parameters=[CONNECTION])
+class SyncRunViewSet(ReadOnlyModelViewSet[SyncRun]):
+    """The sync runs of one connection, the newest first."""
+
+    queryset = SyncRun.objects.none()
+    serializer_class = SyncRunSerializer
+    filterset_class = SyncRunFilter
+    lookup_value_converter = "uuid"
+    cursor_order = "-id"
+
+    def get_queryset(self) -> SyncRunQuerySet:
+        if getattr(self, "swagger_fake_view", False):
+            return SyncRun.objects.none()
+        return SyncRun.objects.filter(connection=self._connection())
+
+    @extend_schema(
+        parameters=[LOCATION],
+        request=SyncRunRequestSerializer,
+        responses={202: OpenApiResponse(SyncRunSerializer, "The run that is open now.")},
+    )
+    def create(self, request: Request, connection_id: UUID) -> Response:
+        """Ask for a sync. While a run is open, asking again gives that run and starts no other."""
+        asked = SyncRunRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        run = request_sync(
+            connection=self._connection(),
+            actor=actor_of(request._request),
+            mode=asked.validated_data["mode"],
+            entity_types=asked.validated_data["entity_types"],
+            trigger=SyncRun.Trigger.API,
+        )
+        location = reverse("sync-run-detail", args=(connection_id, run.pk))
+        return Response(self.get_serializer(run).data, 202, headers={"Location": location})
+
+    @extend_schema(request=None, responses=SyncRunSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, connection_id: UUID, pk: Any = None) -> Response:
+        """End the run, within one batch if a worker is at it. What was committed stays."""
+        run = cancel_sync(run=self.get_object(), actor=actor_of(request._request))
+        return Response(self.get_serializer(run).data)
+
+    def _connection(self) -> Connection:
+        """The connection of the path; its runs stay readable after it was disconnected."""
+        return get_object_or_404(Connection, pk=self.kwargs["connection_id"])

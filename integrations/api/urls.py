@@ -1,0 +1,18 @@
+"""Version 1 of the API. What is here stays as it is; what must change incompatibly goes to v2."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from integrations.api.connections import ConnectionViewSet
+from integrations.api.providers import ProviderViewSet
+from integrations.api.records import RecordViewSet
+from integrations.api.sync_runs import SyncRunViewSet
+from integrations.api.token import TokenView
+
+router = SimpleRouter(use_regex_path=False)
+router.register("providers", ProviderViewSet, "provider")
+router.register("connections", ConnectionViewSet, "connection")
+router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
+router.register("records", RecordViewSet, "record")
+
+urlpatterns = [path("token/", TokenView.as_view(), name="token"), *router.urls]

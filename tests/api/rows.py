@@ -1,0 +1,73 @@
+"""Rows the API shows, in the tenant that is entered."""
+
+from typing import Any
+
+from django.db.models import Max
+from django.utils import timezone
+
+from hub.fleet.models import Due
+from integrations.models import Connection, Record, RecordLink, SyncRun
+from tenants.context import current_tenant
+from tests.factories import ConnectionFactory, SyncRunFactory
+
+
+def connected(**fields: Any) -> Connection:
+    """A connection with its place in the schedule."""
+    connection = ConnectionFactory(**fields)
+    Due.objects.create(
+        kind=Due.Kind.SYNC,
+        tenant_id=current_tenant().pk,
+        object_id=connection.pk,
+        provider=connection.provider,
+        due_at=None if connection.status == Connection.Status.PAUSED else timezone.now(),
+    )
+    return connection
+
+
+def stored(connection: Connection, source_id: str, **fields: Any) -> Record:
+    """A company, stored by a run of `connection`."""
+    now = timezone.now()
+    seq = (Record.objects.aggregate(last=Max("change_seq"))["last"] or 0) + 1
+    values = {
+        "entity_type": "companies",
+        "record_type": "company",
+        "title": f"Company {source_id}",
+        "data": {"name": f"Company {source_id}"},
+        "raw": {"id": source_id, "secret": "never shown"},
+        "run_id": connection.pk,
+        "content_hash": b"h" * 16,
+        "first_seen_at": now,
+        "changed_at": now,
+        "change_seq": seq,
+        **fields,
+    }
+    return Record.objects.create(
+        source_system=connection.source_system,
+        connection_id=connection.pk,
+        source_id=source_id,
+        **values,
+    )
+
+
+def linked(record: Record, field: str, target: Record | None, source_id: str = "9") -> RecordLink:
+    """A reference from `record`; without target, to something that has not arrived."""
+    return RecordLink.objects.create(
+        record=record,
+        field=field,
+        position=record.links.filter(field=field).count(),
+        target_system=record.source_system,
+        target_type=target.entity_type if target else "companies",
+        target_source_id=target.source_id if target else source_id,
+        target=target,
+    )
+
+
+def ran(connection: Connection, **fields: Any) -> SyncRun:
+    """A run that read and inserted three companies."""
+    line = dict.fromkeys(("updated", "unchanged", "deleted", "superseded", "rejected"), 0) | {
+        "read": 3,
+        "inserted": 3,
+        "expected": 3,
+        "state": "done",
+    }
+    return SyncRunFactory(connection=connection, counts={"companies": line}, **fields)

@@ -1,0 +1,159 @@
+"""Every operation of the API, tried by one tenant on the other's rows.
+
+The operations come from the OpenAPI description. One that is not in `ROWS` fails here, so a new
+operation cannot be added without saying which rows of the other tenant it could reach.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection as database
+from drf_spectacular.generators import SchemaGenerator
+
+from hub.fields import uuid7
+from hub.fleet.models import Due
+from integrations.models import Connection, Record, RecordLink, SyncRun
+from tenants.context import in_tenant
+from tenants.models import Tenant
+from tenants.roles import Role
+from tests.api.caller import Caller, with_key, with_token
+from tests.api.rows import connected, linked, ran, stored
+
+pytestmark = pytest.mark.django_db
+
+SYNC_RUNS = "/api/v1/connections/{connection_id}/sync-runs/"
+# Per operation: the rows its address names, and a body that would be accepted.
+ROWS: dict[str, tuple[dict[str, str], Any]] = {
+    "GET /api/v1/connections/": ({}, None),
+    "GET /api/v1/connections/{id}/": ({"id": "connection"}, None),
+    "PATCH /api/v1/connections/{id}/": ({"id": "connection"}, {"name": "taken over"}),
+    "POST /api/v1/connections/{id}/pause/": ({"id": "connection"}, None),
+    "POST /api/v1/connections/{id}/resume/": ({"id": "connection"}, None),
+    f"GET {SYNC_RUNS}": ({"connection_id": "connection"}, None),
+    f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "full"}),
+    f"GET {SYNC_RUNS}{{id}}/": ({"connection_id": "connection", "id": "run"}, None),
+    f"POST {SYNC_RUNS}{{id}}/cancel/": ({"connection_id": "connection", "id": "run"}, None),
+    "GET /api/v1/records/": ({}, None),
+    "GET /api/v1/records/{id}/": ({"id": "record"}, None),
+}
+# Operations that concern no tenant's rows.
+NOBODYS = {"POST /api/v1/token/", "GET /api/v1/providers/", "GET /api/v1/providers/{slug}/"}
+
+
+def operations() -> list[str]:
+    """["GET /api/v1/connections/", …] as the description has them."""
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    return [f"{verb.upper()} {path}" for path, verbs in paths.items() for verb in verbs]
+
+
+def seed(tenant: Tenant, records: int) -> dict[str, Any]:
+    """One of everything in `tenant`, and `records` records with the ids 1, 2, 3, …"""
+    with in_tenant(tenant):
+        with database.cursor() as cursor:
+            cursor.execute("SELECT pg_get_serial_sequence('integrations_record', 'id')")
+            cursor.execute("SELECT setval(%s, 1, false)", [cursor.fetchone()[0]])
+        connection = connected(account_id=f"of {tenant.slug}", name=f"{tenant.slug} Copper")
+        run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
+        rows = [stored(connection, f"{tenant.slug}-{n}") for n in range(records)]
+        linked(rows[0], "company", rows[-1])
+        return {"connection": connection.pk, "run": run.pk, "record": rows[-1].pk}
+
+
+def everything_of(tenant: Tenant) -> list[Any]:
+    """Every row of the tenant that the API could touch, as plain values."""
+    with in_tenant(tenant):
+        rows = [
+            list(model.objects.order_by("pk").values())
+            for model in (Connection, SyncRun, Record, RecordLink)
+        ]
+        return [*rows, list(Due.objects.filter(tenant=tenant).order_by("pk").values())]
+
+
+@pytest.fixture
+def theirs(acme: Tenant, globex: Tenant) -> dict[str, Any]:
+    """Rows of globex. Acme has the same, and the same integer ids but for the last one."""
+    seed(acme, records=3)
+    return seed(globex, records=4)
+
+
+@pytest.fixture(params=["API key", "access token"])
+def intruder(request: pytest.FixtureRequest, acme: Tenant) -> Iterator[Caller]:
+    """An admin of acme."""
+    cache.clear()
+    yield {"API key": with_key, "access token": with_token}[request.param](acme, Role.ADMIN)
+
+
+def test_every_operation_of_the_description_is_in_the_matrix():
+    assert set(operations()) == set(ROWS) | NOBODYS
+
+
+def test_every_path_parameter_names_a_row_of_the_other_tenant():
+    for operation, (names, _) in ROWS.items():
+        assert set(re.findall(r"{(\w+)}", operation)) == set(names), operation
+
+
+@pytest.mark.parametrize("operation", [name for name in ROWS if ROWS[name][0]])
+def test_another_tenants_rows_are_as_unknown_as_rows_that_never_were(
+    intruder, theirs, globex, operation
+):
+    verb, path = operation.split()
+    names, body = ROWS[operation]
+    before = everything_of(globex)
+    never = {"connection": uuid7(), "run": uuid7(), "record": 10**15}
+
+    refused = intruder.call(verb, path.format(**{n: theirs[row] for n, row in names.items()}), body)
+    unknown = intruder.call(verb, path.format(**{n: never[row] for n, row in names.items()}), body)
+
+    assert refused.status_code == unknown.status_code == 404
+    assert without_request(refused) == without_request(unknown)
+    assert everything_of(globex) == before
+
+
+@pytest.mark.parametrize("operation", [name for name in ROWS if ROWS[name][0]])
+def test_the_matrix_would_notice_because_the_owner_gets_through(theirs, globex, operation):
+    verb, path = operation.split()
+    names, body = ROWS[operation]
+    owner = own_key(globex)
+
+    response = owner.call(verb, path.format(**{n: theirs[row] for n, row in names.items()}), body)
+
+    assert response.status_code in (200, 202), response.content
+
+
+@pytest.mark.parametrize("operation", [name for name in ROWS if not ROWS[name][0]])
+def test_lists_hold_ones_own_rows_only_whatever_is_asked_for(intruder, theirs, operation):
+    verb, path = operation.split()
+    asked = ["", f"?connection={theirs['connection']}", "?tenant=globex", "?source_system=globex"]
+
+    for query in asked:
+        response = intruder.call(verb, f"{path}{query}")
+        assert response.status_code == 200
+        assert "globex" not in response.content.decode()
+    assert "acme" in intruder.call(verb, path).content.decode()
+
+
+def test_the_same_integer_id_is_each_tenants_own_record(theirs, acme, globex):
+    mine, other = own_key(acme), own_key(globex)
+
+    assert mine.get("records/1/").json()["provenance"]["source_id"] == "acme-0"
+    assert other.get("records/1/").json()["provenance"]["source_id"] == "globex-0"
+
+
+def test_a_cursor_of_one_tenant_shows_the_other_nothing_but_its_own(theirs, acme, globex):
+    cursor = own_key(globex).get("records/?page_size=2").json()["next_cursor"]
+
+    page = own_key(acme).get(f"records/?cursor={cursor}").json()
+
+    assert [row["provenance"]["source_id"] for row in page["results"]] == ["acme-2"]
+
+
+def own_key(tenant: Tenant) -> Caller:
+    with in_tenant(tenant):
+        return with_key(tenant, Role.ADMIN)
+
+
+def without_request(response: Any) -> dict[str, Any]:
+    return {**response.json(), "request_id": ""}

@@ -1,0 +1,65 @@
+"""Which role each operation needs, tried with every role. An operation without a line fails."""
+
+from typing import Any
+
+import pytest
+
+from integrations.models import SyncRun
+from tenants.models import Tenant
+from tenants.roles import Role
+from tests.api.caller import with_key, with_token
+from tests.api.rows import connected, ran, stored
+from tests.isolation.test_api_matrix import NOBODYS, ROWS, SYNC_RUNS, operations
+
+pytestmark = pytest.mark.django_db
+
+NEEDS: dict[str, Role] = {
+    "GET /api/v1/providers/": Role.VIEWER,
+    "GET /api/v1/providers/{slug}/": Role.VIEWER,
+    "GET /api/v1/connections/": Role.VIEWER,
+    "GET /api/v1/connections/{id}/": Role.VIEWER,
+    "PATCH /api/v1/connections/{id}/": Role.OPERATOR,
+    "POST /api/v1/connections/{id}/pause/": Role.OPERATOR,
+    "POST /api/v1/connections/{id}/resume/": Role.OPERATOR,
+    f"GET {SYNC_RUNS}": Role.VIEWER,
+    f"POST {SYNC_RUNS}": Role.OPERATOR,
+    f"GET {SYNC_RUNS}{{id}}/": Role.VIEWER,
+    f"POST {SYNC_RUNS}{{id}}/cancel/": Role.OPERATOR,
+    "GET /api/v1/records/": Role.VIEWER,
+    "GET /api/v1/records/{id}/": Role.VIEWER,
+}
+WITHOUT_A_ROLE = {"POST /api/v1/token/"}
+
+
+@pytest.fixture
+def rows(acme: Tenant) -> dict[str, Any]:
+    connection = connected()
+    run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
+    return {
+        "connection": connection.pk,
+        "run": run.pk,
+        "record": stored(connection, "1").pk,
+        "slug": "copper",
+    }
+
+
+def test_every_operation_says_which_role_it_needs():
+    assert set(operations()) == set(NEEDS) | WITHOUT_A_ROLE
+
+
+@pytest.mark.parametrize("way", [with_key, with_token], ids=["API key", "access token"])
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("operation", list(NEEDS))
+def test_an_operation_is_for_its_role_and_those_above_it(acme, rows, operation, role, way):
+    verb, path = operation.split()
+    names, body = ({"slug": "slug"}, None) if operation in NOBODYS else ROWS[operation]
+
+    response = way(acme, role).call(
+        verb, path.format(**{name: rows[row] for name, row in names.items()}), body
+    )
+
+    if role.includes(NEEDS[operation]):
+        assert response.status_code in (200, 202), response.content
+    else:
+        assert response.status_code == 403
+        assert response.json()["code"] == "permission_refused"
