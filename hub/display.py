@@ -1,0 +1,141 @@
+"""How values look on admin pages: badges, ages, JSON, tables. Everything is escaped here.
+
+HTML is made by `format_html` alone, so a provider's text can never become an element.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+NONE = "–"
+
+# What a state means to the eye. Anything not listed is shown neutrally.
+TONES = {
+    "active": "good",
+    "succeeded": "good",
+    "done": "good",
+    "limited": "warning",
+    "suspended": "warning",
+    "closing": "warning",
+    "refused": "warning",
+    "needs_reauth": "bad",
+    "broken": "bad",
+    "failed": "bad",
+    "queued": "busy",
+    "running": "busy",
+}
+
+
+def badge(state: str, label: str = "") -> SafeString | str:
+    """A coloured word for a state, e.g. badge("needs_reauth", "Needs reconnecting")."""
+    if not state:
+        return NONE
+    text = label or state.replace("_", " ").capitalize()
+    return format_html('<span class="badge {}">{}</span>', TONES.get(state, "quiet"), text)
+
+
+def ago(at: datetime | None) -> SafeString | str:
+    """ "5 min ago" or "in 2 h", with the exact time in the title."""
+    if at is None:
+        return NONE
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        age_text(at - timezone.now()),
+    )
+
+
+def age_text(distance: timedelta) -> str:
+    """The distance from now in its largest unit: "just now", "in 3 min", "2 d ago"."""
+    seconds = int(abs(distance).total_seconds())
+    if seconds < 5:
+        return "just now"
+    text = span_text(seconds)
+    return f"in {text}" if distance > timedelta() else f"{text} ago"
+
+
+def span_text(seconds: float) -> str:
+    """A length of time in its largest unit: "45 s", "3 min", "2 h", "5 d"."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s" if seconds >= 1 or not seconds else f"{seconds:.1f} s"
+
+
+def number(value: int | None) -> str:
+    """12,345, or a dash where there is none."""
+    return NONE if value is None else f"{value:,}"
+
+
+def link(url: str, text: object) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def together(*parts: object) -> SafeString:
+    """The parts in one line."""
+    return format_html_join(" ", "{}", ((part,) for part in parts))
+
+
+def pretty_json(value: Any) -> SafeString | str:
+    """The value as indented JSON in its own block."""
+    if value in (None, "", {}, []):
+        return NONE
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return format_html('<pre class="code">{}</pre>', text)
+
+
+def folded(summary: str, content: SafeString | str) -> SafeString:
+    """`content` behind a line one opens with a click."""
+    return format_html("<details><summary>{}</summary>{}</details>", summary, content)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString | str:
+    """A plain table; numbers stand right. A dash if there are no rows."""
+    body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in rows))
+    if not body:
+        return NONE
+    heads = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in head))
+    return format_html(
+        '<div class="scroll"><table class="plain"><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>",
+        heads,
+        body,
+    )
+
+
+def fields_table(data: Any) -> SafeString | str:
+    """A record's data as name and value, nested names joined by " › "; empty values left out."""
+    return table(("Field", "Value"), list(_flat(data)))
+
+
+def _cells(row: Sequence[object]) -> SafeString:
+    return format_html_join(
+        "",
+        '<td class="{}">{}</td>',
+        (
+            ("number", f"{cell:,}")
+            if isinstance(cell, int) and not isinstance(cell, bool)
+            else ("", cell)
+            for cell in row
+        ),
+    )
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """("name", "Jo"), ("address › city", "Ulm"), ("emails › 1", "jo@example.com"), …"""
+    if isinstance(value, dict):
+        inner: Iterable[tuple[str, Any]] = value.items()
+    elif isinstance(value, list):
+        inner = ((str(place), part) for place, part in enumerate(value, 1))
+    else:
+        if value not in (None, ""):
+            yield name, str(value)
+        return
+    for key, part in inner:
+        yield from _flat(part, f"{name} › {key}" if name else str(key))

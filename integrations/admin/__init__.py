@@ -1,0 +1,21 @@
+"""The admin of what belongs to tenants, and of the fleet, whose actions start services."""
+
+from integrations.admin import (
+    connections,
+    fleet,
+    provider_apps,
+    records,
+    rejected_records,
+    sync_runs,
+    tenants,
+)
+
+__all__ = [
+    "connections",
+    "fleet",
+    "provider_apps",
+    "records",
+    "rejected_records",
+    "sync_runs",
+    "tenants",
+]

@@ -1,0 +1,40 @@
+"""What the pages inside a tenant share: links from one to the other, and a filter."""
+
+from uuid import UUID
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from hub import display
+from integrations.models import Connection
+
+
+class ConnectionFilter(admin.SimpleListFilter):
+    """Rows of one connection, by its name."""
+
+    title = "connection"
+    parameter_name = "connection"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        found = Connection.objects.present().values_list("pk", "name")
+        return [(str(pk), name) for pk, name in found]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        try:
+            asked = UUID(self.value() or "")
+        except ValueError:
+            return queryset.none() if self.value() else queryset
+        return queryset.filter(connection_id=asked)
+
+
+def link_to(row: models.Model, text: object = None) -> SafeString:
+    """A link to the row's own page."""
+    return display.link(address_of(type(row), row.pk), row if text is None else text)
+
+
+def address_of(model: type[models.Model], pk: object) -> str:
+    opts = model._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[pk])

@@ -1,0 +1,239 @@
+"""Connections inside a tenant: how they do, and the buttons for what people do with them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.urls import URLPattern, path, reverse
+
+from hub import display, sites
+from hub.fleet.models import Due
+from integrations.admin.base import link_to
+from integrations.admin.connection_actions import Call, ConnectionActions
+from integrations.admin.progress import duration_text, progress_bar
+from integrations.errors import HubError, PermissionRefusedError
+from integrations.models import Connection, SyncRun
+from integrations.services.connect_links import create_connect_session
+from integrations.services.connections import change_interval, rename_connection
+from tenants.admin.base import TenantModelAdmin
+from tenants.roles import Role
+
+RECENT_RUNS = 10
+
+
+@admin.register(Connection, site=sites.tenant)
+class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
+    """The tenant's connections. Their credentials are on no page."""
+
+    class Media:
+        js = ("hub/progress.js",)
+
+    place = 10
+    change_role = Role.OPERATOR
+    list_display = ("name", "provider", "account", "state", "last_success", "every", "reason")
+    list_filter = ("status", "provider")
+    list_select_related = True
+    search_fields = ("name", "account_label", "=account_id", "provider")
+    search_help_text = "Name, account, account id or provider."
+    ordering = ("provider", "name")
+    change_form_template = "admin/connection.html"
+    change_list_template = "admin/connections.html"
+    fieldsets = (
+        (None, {"fields": ("name", "provider", "account", "state", "reason", "customer_message")}),
+        ("Rhythm", {"fields": ("interval_seconds", "next_run", "last_success", "created_at")}),
+        (
+            "Access",
+            {
+                "fields": ("auth_kind", "granted", "access_expires_at", "source_system"),
+                "description": "Credentials are sealed; no page shows them.",
+            },
+        ),
+        ("Details", {"classes": ("collapse",), "fields": ("id", "extra_shown", "settings_shown")}),
+    )
+
+    readonly_fields = (
+        "provider",
+        "account",
+        "state",
+        "reason",
+        "customer_message",
+        "next_run",
+        "last_success",
+        "created_at",
+        "auth_kind",
+        "granted",
+        "access_expires_at",
+        "source_system",
+        "id",
+        "extra_shown",
+        "settings_shown",
+    )
+
+    # Columns
+
+    @admin.display(description="account", ordering="account_label")
+    def account(self, connection: Connection) -> str:
+        return connection.account_label or connection.account_id or display.NONE
+
+    @admin.display(description="status", ordering="status")
+    def state(self, connection: Connection) -> str:
+        return display.badge(connection.status, connection.get_status_display())
+
+    @admin.display(description="last success", ordering="last_success_at")
+    def last_success(self, connection: Connection) -> str:
+        return display.ago(connection.last_success_at)
+
+    @admin.display(description="every", ordering="interval_seconds")
+    def every(self, connection: Connection) -> str:
+        return display.span_text(connection.interval_seconds)
+
+    @admin.display(description="reason")
+    def reason(self, connection: Connection) -> str:
+        return connection.error or display.NONE
+
+    @admin.display(description="next run")
+    def next_run(self, connection: Connection) -> str:
+        due = Due.objects.for_object(connection).filter(lane="live").first()
+        if due is None:
+            return display.NONE
+        if due.run_id:
+            return "a run is open"
+        return display.ago(due.due_at)
+
+    @admin.display(description="granted scopes")
+    def granted(self, connection: Connection) -> str:
+        return ", ".join(connection.granted_scopes) or display.NONE
+
+    @admin.display(description="provider's own details")
+    def extra_shown(self, connection: Connection) -> str:
+        return display.pretty_json(connection.extra)
+
+    @admin.display(description="settings")
+    def settings_shown(self, connection: Connection) -> str:
+        return display.pretty_json(connection.settings)
+
+    # Actions
+
+    def on_connections(
+        self, request: HttpRequest, rows: models.QuerySet[Connection], call: Call, *, done: str
+    ) -> None:
+        self.for_each(request, rows, call, done=done)
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        actor = self.actor_of(request)
+        if "name" in form.changed_data:
+            rename_connection(connection=obj, name=obj.name, actor=actor)
+        if "interval_seconds" in form.changed_data:
+            change_interval(connection=obj, seconds=obj.interval_seconds, actor=actor)
+
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        connect = self.admin_site.admin_view(self.connect_view)
+        return [
+            path("connect/", connect, name="integrations_connection_connect"),
+            *super().get_urls(),
+        ]
+
+    def connect_view(self, request: HttpRequest) -> HttpResponse:
+        """Make a connect session and go to its page: for any provider, or to reconnect `id`."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        connection = None
+        if wanted := request.POST.get("id"):
+            connection = self.get_object(request, wanted)
+            if connection is None:
+                raise Http404("There is no such connection.")
+        try:
+            _, token = create_connect_session(
+                tenant=request.tenant,  # type: ignore[attr-defined]
+                actor=self.actor_of(request),
+                connection=connection,
+            )
+        except PermissionRefusedError as refusal:
+            raise PermissionDenied(str(refusal)) from refusal
+        except HubError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
+        return HttpResponseRedirect(f"/connect/{token}/")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may = {"may_connect": self.has_operate_permission(request)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        connection = self.get_object(request, object_id)
+        shown = self._detail(request, connection) if connection else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def _detail(self, request: HttpRequest, connection: Connection) -> dict[str, Any]:
+        runs = list(connection.sync_runs.all()[:RECENT_RUNS])
+        waits = connection.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
+        may_reconnect = waits and self.has_operate_permission(request)
+        return {
+            "connection": connection,
+            "may_reconnect": may_reconnect,
+            "more_acts": may_reconnect,
+            "entity_types": display.table(
+                ("Entity type", "State", "Generation", "Last full read", "Checkpoint"),
+                [
+                    (
+                        status.entity_type,
+                        status.unavailable_reason
+                        or display.badge("done" if status.is_complete else "reading"),
+                        status.generation,
+                        display.ago(status.full_read_at),
+                        display.ago(status.checkpoint_at),
+                    )
+                    for status in connection.entity_type_statuses.all()
+                ],
+            ),
+            "checkpoints": display.table(
+                ("Entity type", "Scope", "Destination", "Generation", "Position", "Committed"),
+                [
+                    (
+                        checkpoint.entity_type,
+                        checkpoint.scope or display.NONE,
+                        checkpoint.destination,
+                        checkpoint.generation,
+                        display.pretty_json(checkpoint.cursor),
+                        display.ago(checkpoint.committed_at),
+                    )
+                    for checkpoint in connection.checkpoints.all()[:50]
+                ],
+            ),
+            "runs": display.table(
+                ("Run", "Mode", "State", "Read", "Changed", "Rejected", "Duration", "Error"),
+                [_run_row(run) for run in runs],
+            ),
+        }
+
+
+def _run_row(run: SyncRun) -> tuple[object, ...]:
+    totals = run.totals
+    return (
+        link_to(run, f"{run.created_at:%d %b %H:%M}"),
+        run.get_mode_display(),
+        progress_bar(run) if run.is_open else display.badge(run.state, run.get_state_display()),
+        totals["read"],
+        totals["inserted"] + totals["updated"] + totals["deleted"],
+        totals["rejected"],
+        duration_text(run),
+        run.error or display.NONE,
+    )

@@ -1,0 +1,253 @@
+"""The fleet at operations: every connection of every tenant, the work that is due, the workers."""
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from hub import display, sites
+from hub.audit.admin import CappedPaginator
+from hub.fleet.models import ConnectionStatus, Due, Worker
+from integrations.admin.connection_actions import Call, ConnectionActions
+from integrations.errors import HubError
+from integrations.models import Connection
+from tenants.admin.base import OpsReadOnlyAdmin, TenantFilter, tenant_url, tenants_of
+from tenants.context import in_tenant
+from tenants.models import Tenant
+
+ALIVE_SECONDS = 30.0  # a unit writes a sign of life every few seconds
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return Connection.Status.choices
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> models.QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+@admin.register(ConnectionStatus, site=sites.ops)
+class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
+    """All connections of all tenants, as each change leaves them; no records, no secrets."""
+
+    place = 10
+    audit_kind = "connection"
+    paginator = CappedPaginator
+    list_display = (
+        "account",
+        "tenant",
+        "provider",
+        "state",
+        "last_run",
+        "next_run",
+        "record_count",
+        "rejected_count",
+        "reason",
+    )
+    list_display_links = ("account",)
+    list_filter = (StatusFilter, "provider", "last_run_state", TenantFilter)
+    list_select_related = ("tenant",)
+    search_fields = (
+        "account_label",
+        "tenant__slug",
+        "tenant__name",
+        "provider",
+        "error",
+        "=connection_id",
+    )
+    search_help_text = "Account, tenant, provider, error or connection id."
+    ordering = ("tenant__slug", "provider", "connection_id")
+    fields = (
+        "tenant",
+        "provider",
+        "account_label",
+        "state",
+        "error_code",
+        "error",
+        "last_run",
+        "last_success_at",
+        "next_run",
+        "record_count",
+        "rejected_count",
+        "connection_id",
+        "updated_at",
+        "open_link",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        mine = tenants_of(request).filter(tenant=models.OuterRef("tenant"))
+        return rows.for_list().annotate(is_mine=models.Exists(mine))
+
+    @admin.display(description="account", ordering="account_label")
+    def account(self, row: ConnectionStatus) -> str:
+        return row.account_label or str(row.connection_id)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, row: ConnectionStatus) -> str:
+        return display.badge(row.status, _label(row.status))
+
+    @admin.display(description="last run", ordering="last_run_at")
+    def last_run(self, row: ConnectionStatus) -> str:
+        if not row.last_run_state:
+            return display.NONE
+        return display.together(display.badge(row.last_run_state), display.ago(row.last_run_at))
+
+    @admin.display(description="next run", ordering="next_run_at")
+    def next_run(self, row: Any) -> str:
+        return display.ago(row.next_run_at)
+
+    @admin.display(description="records", ordering="records")
+    def record_count(self, row: ConnectionStatus) -> str:
+        return display.number(row.records)
+
+    @admin.display(description="rejected", ordering="rejected")
+    def rejected_count(self, row: ConnectionStatus) -> str:
+        return display.number(row.rejected)
+
+    @admin.display(description="reason")
+    def reason(self, row: ConnectionStatus) -> str:
+        return row.error or display.NONE
+
+    @admin.display(description="in the tenant")
+    def open_link(self, row: Any) -> str:
+        if not row.is_mine or not row.tenant.is_active:
+            return "Only members of the tenant enter it."
+        address = tenant_url(row.tenant, "integrations_connection_change", row.connection_id)
+        return display.link(address, "Open the connection")
+
+    # Actions
+
+    def on_connections(
+        self, request: HttpRequest, rows: models.QuerySet[Any], call: Call, *, done: str
+    ) -> None:
+        """Enter every tenant concerned once and call the service for its connections."""
+        wanted: dict[Tenant, list[Any]] = {}
+        for row in rows:
+            wanted.setdefault(row.tenant, []).append(row.connection_id)
+        count, refused = 0, Counter[str]()
+        for tenant, ids in wanted.items():
+            try:
+                with in_tenant(tenant):
+                    count += _each(Connection.objects.filter(pk__in=ids), call, refused)
+            except HubError as exc:  # the tenant itself cannot be entered
+                refused[str(exc)] += len(ids)
+        self.say(request, count, refused, done=done)
+
+
+@admin.register(Due, site=sites.ops)
+class DueAdmin(OpsReadOnlyAdmin):
+    """The ledger of leases: what is due, who holds it, what is parked."""
+
+    place = 20
+    paginator = CappedPaginator
+    list_display = (
+        "what",
+        "tenant",
+        "provider",
+        "lane",
+        "due",
+        "held",
+        "tries",
+        "failures",
+        "parked",
+    )
+    list_filter = ("kind", "lane", TenantFilter)
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__slug", "provider", "=object_id", "=run_id")
+    search_help_text = "Tenant, provider, object id or run id."
+    ordering = ("due_at", "id")
+
+    @admin.display(description="work", ordering="kind")
+    def what(self, due: Due) -> str:
+        return due.get_kind_display()
+
+    @admin.display(description="due", ordering="due_at")
+    def due(self, due: Due) -> str:
+        return display.ago(due.due_at)
+
+    @admin.display(description="held until", ordering="lease_until")
+    def held(self, due: Due) -> str:
+        return display.ago(due.lease_until)
+
+    @admin.display(description="tries", ordering="attempts")
+    def tries(self, due: Due) -> int:
+        return due.attempts
+
+    @admin.display(description="parked because", ordering="parked_reason")
+    def parked(self, due: Due) -> str:
+        return due.parked_reason.replace("_", " ") or display.NONE
+
+
+@admin.register(Worker, site=sites.ops)
+class WorkerAdmin(OpsReadOnlyAdmin):
+    """Worker units and their signs of life."""
+
+    place = 30
+    list_display = (
+        "host",
+        "pid",
+        "state",
+        "seen",
+        "beat",
+        "cluster",
+        "processes",
+        "restarts",
+        "since",
+    )
+    search_fields = ("host", "cluster")
+    ordering = ("-seen_at", "id")
+
+    @admin.display(description="state")
+    def state(self, worker: Worker) -> str:
+        if is_alive(worker):
+            return display.badge("active", "Alive")
+        return display.badge("failed", "Silent")
+
+    @admin.display(description="last sign of life", ordering="seen_at")
+    def seen(self, worker: Worker) -> str:
+        return display.ago(worker.seen_at)
+
+    @admin.display(description="last beat of its queue", ordering="beat_at")
+    def beat(self, worker: Worker) -> str:
+        return display.ago(worker.beat_at)
+
+    @admin.display(description="running since", ordering="started_at")
+    def since(self, worker: Worker) -> str:
+        return display.ago(worker.started_at)
+
+
+def is_alive(worker: Worker) -> bool:
+    return (timezone.now() - worker.seen_at).total_seconds() < ALIVE_SECONDS
+
+
+def fleet_address() -> str:
+    return reverse("admin:fleet_connectionstatus_changelist")
+
+
+def _each(
+    connections: models.QuerySet[Connection],
+    call: Call,
+    refused: Counter[str],
+) -> int:
+    count = 0
+    for connection in connections:
+        try:
+            call(connection)
+            count += 1
+        except HubError as exc:
+            refused[str(exc)] += 1
+    return count
+
+
+def _label(status: str) -> str:
+    return dict(Connection.Status.choices).get(status, status)

@@ -1,0 +1,138 @@
+"""A tenant's first page: its connections as cards, what runs now, what ran, what was set aside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from hub import display
+from hub.fleet.models import ConnectionStatus, Due
+from integrations.admin.base import address_of, link_to
+from integrations.admin.progress import duration_text, progress_bar
+from integrations.models import Connection, RejectedRecord, SyncRun
+from tenants.admin.base import has_role
+from tenants.roles import Role
+
+CARDS = 60
+RECENT_RUNS = 12
+
+
+@dataclass(frozen=True)
+class Card:
+    """One connection as the overview shows it."""
+
+    connection: Connection
+    badge: SafeString | str
+    last_run: SafeString | str
+    next_run: SafeString | str
+    records: str
+    rejected: str
+    bar: SafeString | str
+    actions: tuple[tuple[str, str], ...] = (("sync_now", "Sync now"),)
+
+    @property
+    def address(self) -> str:
+        return address_of(Connection, self.connection.pk)
+
+    @property
+    def act_url(self) -> str:
+        return reverse("admin:integrations_connection_act", args=[self.connection.pk])
+
+    @property
+    def records_address(self) -> str:
+        query = urlencode({"connection": self.connection.pk})
+        return f"{reverse('admin:integrations_record_changelist')}?{query}"
+
+
+def overview(request: HttpRequest) -> dict[str, Any]:
+    """The context of the tenant's index, in a fixed number of queries."""
+    connections = list(Connection.objects.present()[:CARDS])
+    ids = [connection.pk for connection in connections]
+    seen = ConnectionStatus.objects.in_bulk(ids)
+    due = {row.object_id: row for row in Due.objects.filter(object_id__in=ids, lane="live")}
+    open_runs = list(SyncRun.objects.open().select_related("connection"))
+    ended = SyncRun.objects.exclude(state__in=SyncRun.OPEN).select_related("connection")
+    rejected = dict(
+        RejectedRecord.objects.filter(resolved_at=None)
+        .order_by()
+        .values_list("connection_id")
+        .annotate(n=Count("pk"))
+    )
+    running = {run.connection_id: run for run in open_runs}
+    cards = [
+        _card(
+            connection,
+            seen.get(connection.pk),
+            due.get(connection.pk),
+            running.get(connection.pk),
+            rejected.get(connection.pk, 0),
+        )
+        for connection in connections
+    ]
+    return {
+        "may_operate": has_role(request, Role.OPERATOR),
+        "cards": cards,
+        "records": display.number(sum(row.records for row in seen.values())),
+        "rejected": display.number(sum(rejected.values())),
+        "open_runs": open_runs,
+        "open_runs_table": display.table(
+            ("Connection", "Mode", "Asked for", "Progress"),
+            [
+                (
+                    link_to(run.connection),
+                    run.get_mode_display(),
+                    display.ago(run.created_at),
+                    progress_bar(run),
+                )
+                for run in open_runs
+            ],
+        ),
+        "recent_runs": _runs_table(list(ended[:RECENT_RUNS])),
+    }
+
+
+def _card(
+    connection: Connection,
+    seen: ConnectionStatus | None,
+    due: Due | None,
+    run: SyncRun | None,
+    rejected: int,
+) -> Card:
+    last = display.NONE
+    if seen and seen.last_run_state:
+        last = display.together(display.badge(seen.last_run_state), display.ago(seen.last_run_at))
+    return Card(
+        connection=connection,
+        badge=display.badge(connection.status, connection.get_status_display()),
+        last_run=last,
+        next_run="now" if run else display.ago(due.due_at if due else None),
+        records=display.number(seen.records if seen else 0),
+        rejected=display.number(rejected),
+        bar=progress_bar(run) if run else "",
+    )
+
+
+def _runs_table(runs: list[SyncRun]) -> SafeString | str:
+    if not runs:
+        return ""
+    return display.table(
+        ("Run", "Connection", "Mode", "State", "Read", "Changed", "Rejected", "Duration", "Error"),
+        [
+            (
+                link_to(run, display.ago(run.created_at)),
+                link_to(run.connection),
+                run.get_mode_display(),
+                display.badge(run.state, run.get_state_display()),
+                run.totals["read"],
+                run.totals["inserted"] + run.totals["updated"] + run.totals["deleted"],
+                run.totals["rejected"],
+                duration_text(run),
+                run.error or display.NONE,
+            )
+            for run in runs
+        ],
+    )

@@ -1,0 +1,110 @@
+"""How far a sync run has come: for the page as it is rendered, and for the script that moves it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hub import display
+from integrations.models import SyncRun
+
+COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "superseded", "rejected")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`expected` is None while nobody knows how many there will be."""
+
+    read: int
+    expected: int | None
+
+    @property
+    def text(self) -> str:
+        if self.expected is None:
+            return f"{self.read:,} read"
+        return f"{self.read:,} of {self.expected:,}"
+
+
+def progress_of(run: SyncRun) -> Progress:
+    """Add up the entity types. A finished one counts as it is, however many were expected."""
+    read, expected = 0, 0
+    for line in run.counts.values():
+        read += line.get("read", 0)
+        known = line.get("read", 0) if line.get("state") == "done" else line.get("expected")
+        if known is None:
+            return Progress(read=run.totals["read"], expected=None)
+        expected += max(known, line.get("read", 0))
+    return Progress(read=read, expected=expected if run.counts else None)
+
+
+def progress_bar(run: SyncRun) -> SafeString:
+    """A bar for an open run; progress.js asks `data-progress` every second and moves it."""
+    now = progress_of(run)
+    measure = (
+        format_html('<progress value="{}" max="{}"></progress>', now.read, max(now.expected, 1))
+        if now.expected is not None
+        else format_html("<progress></progress>")
+    )
+    return format_html(
+        '<span class="run-progress" data-run="{}" data-progress="{}">{}'
+        ' <span class="run-text">{}</span></span>',
+        run.pk,
+        reverse("admin:integrations_syncrun_progress"),
+        measure,
+        now.text,
+    )
+
+
+def counts_table(run: SyncRun) -> SafeString | str:
+    """The counts per entity type, as the page is rendered."""
+    return display.table(
+        ("Entity type", "State", *(name.capitalize() for name in COUNTS)),
+        [
+            (
+                name,
+                display.badge(line.get("state", "")),
+                *(int(line.get(count, 0)) for count in COUNTS),
+            )
+            for name, line in run.counts.items()
+        ],
+    )
+
+
+def seconds_of(run: SyncRun) -> float | None:
+    """How long the run has worked so far, in seconds."""
+    if run.started_at is None:
+        return None
+    return ((run.ended_at or timezone.now()) - run.started_at).total_seconds()
+
+
+def duration_text(run: SyncRun) -> str:
+    seconds = seconds_of(run)
+    return display.NONE if seconds is None else display.span_text(seconds)
+
+
+def for_script(run: SyncRun) -> dict[str, Any]:
+    """What progress.js needs of one run; it writes all of it as text."""
+    now = progress_of(run)
+    return {
+        "id": str(run.pk),
+        "is_open": run.is_open,
+        "state": run.get_state_display(),
+        "tone": display.TONES.get(run.state, "quiet"),
+        "read": now.read,
+        "expected": now.expected,
+        "text": now.text,
+        "duration": duration_text(run),
+        "calls": run.calls,
+        "lines": [
+            {
+                "name": name,
+                "state": str(line.get("state", "")).replace("_", " ").capitalize(),
+                "tone": display.TONES.get(line.get("state", ""), "quiet"),
+                "counts": [int(line.get(count, 0)) for count in COUNTS],
+            }
+            for name, line in run.counts.items()
+        ],
+    }

@@ -1,0 +1,87 @@
+"""Provider apps at operations: the secret can be set here, and read nowhere."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from hub import sites
+from hub.connect.models import ProviderApp
+from hub.connect.provider_apps import set_provider_app
+from integrations.connectors.registry import all_connectors
+from integrations.services.connections import button_way
+from tenants.admin.base import AddedByService, OpsAdmin, TenantFilter
+from tenants.models import Tenant
+
+
+def providers() -> list[tuple[str, str]]:
+    """Those whose connections begin at an app of ours."""
+    found = [connector.provider for connector in all_connectors()]
+    return [(one.slug, one.label) for one in found if button_way(one)]
+
+
+class ProviderAppForm(forms.Form):
+    provider = forms.ChoiceField(choices=providers)
+    tenant = forms.ModelChoiceField(
+        queryset=Tenant.objects.open(),
+        required=False,
+        empty_label="All tenants without an app of their own",
+    )
+    client_id = forms.CharField(max_length=400, label="Client id")
+    client_secret = forms.CharField(
+        max_length=2000,
+        required=False,
+        label="Client secret",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Sealed when saved and never shown again. Empty keeps the one that is stored.",
+    )
+
+
+@admin.register(ProviderApp, site=sites.ops)
+class ProviderAppAdmin(AddedByService, OpsAdmin):
+    """The hub's registrations at providers, for all tenants or for one."""
+
+    list_display = ("provider", "for_whom", "client_id", "has_secret", "updated_at")
+    list_filter = ("provider", TenantFilter)
+    list_select_related = ("tenant",)
+    search_fields = ("provider", "client_id", "tenant__slug")
+    fields = ("provider", "for_whom", "client_id", "has_secret", "created_at", "updated_at")
+    ordering = ("provider", "tenant__slug", "id")
+    service_form = ProviderAppForm
+    service_title = "Set a provider app"
+    service_button = "Save"
+    service_hint = (
+        "Setting an app that exists replaces its client id, and its secret if one is given."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        is_set = models.ExpressionWrapper(
+            models.Q(client_secret__isnull=False), output_field=models.BooleanField()
+        )
+        return super().get_queryset(request).defer("client_secret").annotate(is_set=is_set)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # both ways in are the same form, so that the service decides
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="for", ordering="tenant__slug")
+    def for_whom(self, app: ProviderApp) -> str:
+        return str(app.tenant) if app.tenant else "all tenants"
+
+    @admin.display(description="secret", boolean=True)
+    def has_secret(self, app: Any) -> bool:
+        return bool(app.is_set)
+
+    def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> str:
+        app = set_provider_app(
+            provider=values["provider"],
+            client_id=values["client_id"],
+            client_secret=values["client_secret"],
+            tenant=values["tenant"],
+            actor=self.actor_of(request),
+        )
+        return f"Saved: {app}."

@@ -1,0 +1,183 @@
+"""Records inside a tenant: found by words in their title, shown with where they came from."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+from hub import display, sites
+from hub.audit.admin import CappedPaginator
+from integrations.admin.base import ConnectionFilter, address_of, link_to
+from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
+from integrations.records import RECORD_TYPES
+from tenants.admin.base import TenantModelAdmin
+
+LINKS_SHOWN = 50
+
+
+class RecordTypeFilter(admin.SimpleListFilter):
+    """By shared shape; offered from the registry, because asking the table would read all of it."""
+
+    title = "record type"
+    parameter_name = "record_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(slug, slug.replace("_", " ").capitalize()) for slug in sorted(RECORD_TYPES)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Record]
+    ) -> models.QuerySet[Record]:
+        return queryset.filter(record_type=self.value()) if self.value() else queryset
+
+
+class EntityTypeFilter(admin.SimpleListFilter):
+    """By the provider's own type; offered are those that some connection reads."""
+
+    title = "entity type"
+    parameter_name = "entity_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        read = EntityTypeStatus.objects.order_by("entity_type").values_list(
+            "entity_type", flat=True
+        )
+        return [(name, name.replace("_", " ").capitalize()) for name in read.distinct()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Record]
+    ) -> models.QuerySet[Record]:
+        return queryset.filter(entity_type=self.value()) if self.value() else queryset
+
+
+class PresenceFilter(admin.SimpleListFilter):
+    """Deleted at the provider, or still there. Shows those still there unless asked otherwise."""
+
+    title = "at the provider"
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("deleted", "Deleted"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Present"}
+        yield from others
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Record]
+    ) -> models.QuerySet[Record]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(deleted_at__isnull=self.value() != "deleted")
+
+
+@admin.register(Record, site=sites.tenant)
+class RecordAdmin(TenantModelAdmin):
+    """What entities became. Written by the engine alone."""
+
+    place = 30
+    paginator = CappedPaginator
+    list_display = ("name", "record_type", "entity_type", "source_system", "source_id", "changed")
+    list_filter = (PresenceFilter, RecordTypeFilter, EntityTypeFilter, ConnectionFilter)
+    search_fields = ("title",)  # shows the box; `Record.objects.search` answers
+    search_help_text = "Words of the title, or the whole source id."
+    ordering = ("-change_seq",)
+    sortable_by = ()
+    change_form_template = "admin/record.html"
+    fieldsets = (
+        (None, {"fields": ("record_type", "data_shown")}),
+        (
+            "Provenance",
+            {
+                "fields": (
+                    "connection_shown",
+                    "source_system",
+                    "entity_type",
+                    "source_id",
+                    "scope",
+                    "source_changed_at",
+                    "first_seen_at",
+                    "changed_at",
+                    "deleted_at",
+                    "run_shown",
+                    "change_seq",
+                )
+            },
+        ),
+        ("As the provider sent it", {"fields": ("raw_shown",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        rows = super().get_queryset(request)
+        resolved = request.resolver_match
+        is_list = resolved is not None and (resolved.url_name or "").endswith("changelist")
+        return rows.defer("data", "raw", "content_hash") if is_list else rows
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        words = search_term.replace("\x00", "").strip()
+        return (queryset.search(words) if words else queryset), False
+
+    @admin.display(description="title")
+    def name(self, record: Record) -> str:
+        return str(record)
+
+    @admin.display(description="changed")
+    def changed(self, record: Record) -> str:
+        return display.ago(record.changed_at)
+
+    @admin.display(description="data")
+    def data_shown(self, record: Record) -> str:
+        return display.fields_table(record.data)
+
+    @admin.display(description="raw")
+    def raw_shown(self, record: Record) -> str:
+        return display.folded("Show JSON", display.pretty_json(record.raw))
+
+    @admin.display(description="connection")
+    def connection_shown(self, record: Record) -> str:
+        found = Connection.objects.filter(pk=record.connection_id).first()
+        return link_to(found) if found else str(record.connection_id)
+
+    @admin.display(description="run that last changed it")
+    def run_shown(self, record: Record) -> str:
+        return display.link(address_of(SyncRun, record.run_id), record.run_id)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        record = self.get_object(request, object_id)
+        shown = _related(record) if record else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+
+def _related(record: Record) -> dict[str, Any]:
+    """Tables of the records this one names, and of those that name it."""
+    names = record.links.select_related("target").order_by("field", "position")[:LINKS_SHOWN]
+    named_by = record.linked_from.select_related("record").order_by("field", "pk")[:LINKS_SHOWN]
+    return {
+        "names": display.table(
+            ("Field", "Record", "Entity type", "Source id"),
+            [
+                (
+                    link.field.replace("_", " "),
+                    link_to(link.target) if link.target else "not here (yet)",
+                    link.target_type,
+                    link.target_source_id,
+                )
+                for link in names
+            ],
+        ),
+        "named_by": display.table(
+            ("Record", "Entity type", "As"),
+            [
+                (link_to(link.record), link.record.entity_type, link.field.replace("_", " "))
+                for link in named_by
+            ],
+        ),
+    }

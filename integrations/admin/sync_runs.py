@@ -1,0 +1,169 @@
+"""Sync runs inside a tenant: history, and the progress of the one that is open."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from hub import display, sites
+from hub.audit.admin import CappedPaginator
+from integrations.admin.base import ConnectionFilter, link_to
+from integrations.admin.progress import counts_table, duration_text, for_script, progress_bar
+from integrations.models import SyncRun
+from integrations.services.syncs import cancel_sync
+from tenants.admin.base import TenantModelAdmin
+
+RUNS_PER_QUESTION = 60
+
+
+@admin.register(SyncRun, site=sites.tenant)
+class SyncRunAdmin(TenantModelAdmin):
+    """Attempts to move entities along a connection. Written by the engine alone."""
+
+    class Media:
+        js = ("hub/progress.js",)
+
+    place = 20
+    paginator = CappedPaginator
+    list_display = (
+        "began",
+        "connection_link",
+        "mode",
+        "state_shown",
+        "read",
+        "changed",
+        "rejected",
+        "calls",
+        "duration",
+        "error",
+    )
+    list_display_links = ("began",)
+    list_filter = ("state", "mode", "trigger", ConnectionFilter)
+    list_select_related = ("connection",)
+    search_fields = ("connection__name", "error", "=id")
+    search_help_text = "Connection, error or run id."
+    date_hierarchy = "created_at"
+    actions = ("cancel",)
+    change_form_template = "admin/sync_run.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "connection_link",
+                    "state_shown",
+                    "mode",
+                    "trigger",
+                    "error",
+                    "only",
+                    "duration",
+                    "calls",
+                    "slices",
+                )
+            },
+        ),
+        ("Times", {"fields": ("created_at", "started_at", "progress_at", "ended_at", "id")}),
+    )
+
+    # Columns
+
+    @admin.display(description="run", ordering="created_at")
+    def began(self, run: SyncRun) -> str:
+        return display.ago(run.created_at)
+
+    @admin.display(description="connection", ordering="connection__name")
+    def connection_link(self, run: SyncRun) -> str:
+        return link_to(run.connection)
+
+    @admin.display(description="state", ordering="state")
+    def state_shown(self, run: SyncRun) -> str:
+        if run.is_open:
+            return progress_bar(run)
+        return display.badge(run.state, run.get_state_display())
+
+    @admin.display(description="read")
+    def read(self, run: SyncRun) -> str:
+        return display.number(run.totals["read"])
+
+    @admin.display(description="changed")
+    def changed(self, run: SyncRun) -> str:
+        totals = run.totals
+        return display.number(totals["inserted"] + totals["updated"] + totals["deleted"])
+
+    @admin.display(description="rejected")
+    def rejected(self, run: SyncRun) -> str:
+        return display.number(run.totals["rejected"])
+
+    @admin.display(description="duration")
+    def duration(self, run: SyncRun) -> str:
+        return duration_text(run)
+
+    @admin.display(description="only these entity types")
+    def only(self, run: SyncRun) -> str:
+        return ", ".join(run.entity_types) or "all"
+
+    # Actions
+
+    def fits(self, action: str, row: SyncRun) -> bool:
+        return row.is_open
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel(
+        self, request: HttpRequest, queryset: models.QuerySet[SyncRun]
+    ) -> TemplateResponse | None:
+        page = self.ask_first(
+            request,
+            queryset,
+            question="Cancel sync runs?",
+            consequence="They stop at the next batch. What is committed stays, and the next sync "
+            "goes on from there.",
+            button="Cancel runs",
+        )
+        if page is None:
+            actor = self.actor_of(request)
+            self.for_each(
+                request, queryset, lambda run: cancel_sync(run=run, actor=actor), done="cancelled"
+            )
+        return page
+
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        progress = self.admin_site.admin_view(self.progress_view)
+        return [
+            path("progress/", progress, name="integrations_syncrun_progress"),
+            *super().get_urls(),
+        ]
+
+    def progress_view(self, request: HttpRequest) -> JsonResponse:
+        """How far the runs asked for have come: `?run=<id>&run=<id>`; unknown ids are left out."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = [id_ for text in request.GET.getlist("run") if (id_ := _id(text))]
+        runs = SyncRun.objects.filter(pk__in=asked[:RUNS_PER_QUESTION])
+        return JsonResponse({"runs": [for_script(run) for run in runs]})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        shown: dict[str, Any] = {}
+        if run is not None:
+            shown = {"run": run, "counts": counts_table(run)}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
