@@ -4,11 +4,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
-from django.db.models.functions import Now
+from django.db import connection, models
+from django.db.models.functions import Greatest, Now
 
 if TYPE_CHECKING:
-    pass
+    from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker  # noqa: F401
+
+_COUNT_RUN = """
+INSERT INTO public.fleet_runhour AS kept
+    (tenant_id, provider, hour, succeeded, failed, cancelled, records)
+VALUES (%(tenant)s, %(provider)s, date_trunc('hour', now(), 'UTC'),
+    %(succeeded)s, %(failed)s, %(cancelled)s, %(records)s)
+ON CONFLICT (hour, tenant_id, provider) DO UPDATE SET
+    succeeded = kept.succeeded + excluded.succeeded,
+    failed = kept.failed + excluded.failed,
+    cancelled = kept.cancelled + excluded.cancelled,
+    records = kept.records + excluded.records
+"""
 
 
 class ConnectionStatusQuerySet(models.QuerySet["ConnectionStatus"]):
@@ -72,6 +84,25 @@ class DueQuerySet(models.QuerySet["Due"]):
             )
         )
 
+    def free_all(self, worker_id: UUID, *, only_rung: bool = False) -> int:
+        """Take every lease from a worker whose processes are gone; what was due is due again.
+
+        Work that had not begun has made no attempt. `only_rung` leaves what has begun alone.
+        """
+        rows = self.held_by(worker_id)
+        if only_rung:
+            rows = rows.filter(started_at=None)
+        begun_or_not = models.Case(
+            models.When(started_at=None, then=Greatest(models.F("attempts") - 1, 0)),
+            default=models.F("attempts"),
+        )
+        return rows.update(attempts=begun_or_not, lease_until=None, leased_by=None, started_at=None)
+
+    def is_any_due(self, worker_id: UUID) -> bool:
+        """Whether the worker holds something, or something waits that anybody may claim."""
+        waits = models.Q(lease_until=None, due_at__lte=Now(), tenant__state="active")
+        return self.filter(waits | models.Q(leased_by=worker_id)).exists()
+
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def is_stopping(self, due_id: UUID, *, fence: int) -> bool:
@@ -84,6 +115,24 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.filter(pk__in=held_by, stopping_at__isnull=False).exists()
 
 
+class RunHourQuerySet(models.QuerySet["RunHour"]):
+    def count_run(self, *, tenant_id: UUID, provider: str, state: str, records: int) -> None:
+        """Count a run that ends now: `state` is succeeded, failed or cancelled.
+
+        Call it in the transaction that ends the run. One statement, so two may count at once.
+        """
+        counted = {name: int(state == name) for name in ("succeeded", "failed", "cancelled")}
+        values: dict[str, Any] = {
+            "tenant": tenant_id,
+            "provider": provider,
+            "records": records,
+            **counted,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT_RUN, values)
+
+
 ConnectionStatusManager = models.Manager.from_queryset(ConnectionStatusQuerySet)
 DueManager = models.Manager.from_queryset(DueQuerySet)
 WorkerManager = models.Manager.from_queryset(WorkerQuerySet)
+RunHourManager = models.Manager.from_queryset(RunHourQuerySet)

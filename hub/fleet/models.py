@@ -4,7 +4,12 @@ from django.db import models
 from django.db.models.functions import Now
 
 from hub.fields import UUID7Field
-from hub.fleet.managers import ConnectionStatusManager, DueManager, WorkerManager
+from hub.fleet.managers import (
+    ConnectionStatusManager,
+    DueManager,
+    RunHourManager,
+    WorkerManager,
+)
 
 
 class ConnectionStatus(models.Model):
@@ -133,3 +138,32 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+class RunHour(models.Model):
+    """How many sync runs of one tenant at one provider ended in one hour, and what they changed.
+
+    Counted when a run ends, in its transaction, so that operations see a day of thousands of
+    tenants without entering one. `hour` is its beginning, in UTC.
+    """
+
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=40)
+    hour = models.DateTimeField()
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    records = models.PositiveBigIntegerField(default=0, help_text="Inserted, updated or deleted.")
+
+    objects = RunHourManager()
+
+    class Meta:
+        ordering = ("hour",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "tenant", "provider"], name="run_hour_once_per_provider"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} at {self.hour:%Y-%m-%d %H:00}"
