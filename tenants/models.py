@@ -54,6 +54,9 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         return self.exclude(state=Tenant.State.CLOSED)
 
 
+TenantManager = models.Manager.from_queryset(TenantQuerySet)
+
+
 class Tenant(TenantMixin):
     """A customer organization. It owns one PostgreSQL schema, named by us and never used twice."""
 
@@ -73,7 +76,7 @@ class Tenant(TenantMixin):
 
     auto_create_schema = False
     auto_drop_schema = False
-    objects = models.Manager.from_queryset(TenantQuerySet)()
+    objects = TenantManager()
 
     class Meta:
         ordering = ("slug",)
