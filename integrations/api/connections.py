@@ -71,7 +71,7 @@ class ConnectionChangesSerializer(serializers.Serializer[Any]):
     )
 
 
-class ConnectionFilter(django_filters.FilterSet):
+class ConnectionFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
     class Meta:
         model = Connection
         fields = ("provider", "status")
@@ -131,9 +131,10 @@ def shown_connections() -> ConnectionQuerySet:
         kind=Due.Kind.SYNC,
         lane="live",
     )
-    return (
+    shown: ConnectionQuerySet = (
         Connection.objects.present()
         .defer("credentials", "extra", "settings", "granted_scopes")
         .annotate(next_sync_at=models.Subquery(due.values("due_at")[:1]))
         .prefetch_related("entity_type_statuses")
     )
+    return shown

@@ -21,7 +21,7 @@ class EntityTypeSerializer(serializers.Serializer[Any]):
 
 class ProviderSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field here, as DRF means it
     auth_kinds = serializers.ListField(
         child=serializers.CharField(), help_text="oauth2, api_key, basic or client_credentials."
     )

@@ -31,7 +31,9 @@ class LinkSerializer(serializers.Serializer[Any]):
 
 
 class RecordSerializer(serializers.ModelSerializer[Record]):
-    data = serializers.DictField(help_text="The shared shape of its record type.")
+    data = serializers.DictField(  # type: ignore[assignment]  # a field here, as DRF means it
+        help_text="The shared shape of its record type."
+    )
     provenance = ProvenanceSerializer(source="*")
     links = serializers.SerializerMethodField(help_text="Per field, what it points to, in order.")
 
@@ -54,7 +56,7 @@ class RecordSerializer(serializers.ModelSerializer[Record]):
         return links
 
 
-class RecordFilter(django_filters.FilterSet):
+class RecordFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
     connection = django_filters.UUIDFilter(field_name="connection_id")
     changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
     search = django_filters.CharFilter(

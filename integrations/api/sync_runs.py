@@ -72,7 +72,7 @@ class SyncRunRequestSerializer(serializers.Serializer[Any]):
     )
 
 
-class SyncRunFilter(django_filters.FilterSet):
+class SyncRunFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
     class Meta:
         model = SyncRun
         fields = ("state",)

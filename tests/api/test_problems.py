@@ -1,6 +1,7 @@
 """Every refusal and failure under /api/ has one shape, whoever refuses."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from rest_framework import exceptions
 from hub.api import exception_handler, handler400, handler403, handler404, handler500
 from hub.audit.models import AuditAction, AuditEvent
 from integrations import errors
+from tenants.roles import Role
 from tests.api.caller import Caller
 from tests.api.rows import connected
+from tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db
 FIELDS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
@@ -138,9 +141,6 @@ def test_nobody_gets_in_without_a_credential_and_the_refusal_is_audited(acme, pa
 
 
 def test_a_session_counts_for_nothing_under_the_api(acme):
-    from tenants.roles import Role
-    from tests.factories import MembershipFactory
-
     client = Client()
     client.force_login(MembershipFactory(tenant=acme, role=Role.ADMIN).user)
 
@@ -177,7 +177,7 @@ def test_the_sites_own_handlers_answer_problems_below_api_and_pages_elsewhere(an
 
 
 def test_the_handlers_are_wired():
-    urls = __import__(django_settings.ROOT_URLCONF, fromlist=["handler404"])
+    urls = import_module(django_settings.ROOT_URLCONF)
 
     names = ("handler400", "handler403", "handler404", "handler500")
     assert [getattr(urls, name) for name in names] == [f"hub.api.{name}" for name in names]

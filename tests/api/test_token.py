@@ -6,6 +6,7 @@ from hub.audit.models import AuditAction, AuditEvent
 from tenants.models import Membership, Tenant
 from tenants.roles import Role
 from tests.api.caller import Caller
+from tests.api.rows import connected
 from tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db
@@ -67,8 +68,6 @@ def test_members_of_a_suspended_tenant_get_no_token(member, acme):
 
 def test_a_viewer_reads_with_the_token_and_starts_nothing(member):
     caller = Caller(ask(member).json()["access"])
-    from tests.api.rows import connected
-
     connection = connected()
 
     assert caller.get(f"connections/{connection.pk}/").status_code == 200

@@ -143,6 +143,7 @@ FORGED: dict[str, Callable[[Membership], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED.keys())
 def test_a_forged_token_is_answered_401_and_reaches_no_view(member, globex, forge):
     request = RequestFactory().get(
