@@ -68,7 +68,7 @@ def is_public(address: IPAddress) -> bool:
 
 def literal_address(host: str) -> IPAddress | None:
     """The address a host name spells out, in any form a resolver takes: 127.1, 0x7f.1, ①27.1."""
-    plain = unicodedata.normalize("NFKC", host).strip("[]").rstrip(".")
+    plain = _plain(host).strip("[]")
     try:
         return ip_address(plain)
     except ValueError:
@@ -108,7 +108,7 @@ def may_be_outside(host: str) -> bool:
     address = literal_address(host)
     if address is not None:
         return is_public(address)
-    plain = unicodedata.normalize("NFKC", host).rstrip(".").lower()
+    plain = _plain(host)
     return "." in plain and not _INSIDE_NAMES.search(plain)
 
 
@@ -117,6 +117,11 @@ def resolve(host: str, port: int) -> list[IPAddress]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     texts: Iterable[str] = dict.fromkeys(str(info[4][0]) for info in found)
     return [ip_address(text) for text in texts]
+
+
+def _plain(host: str) -> str:
+    """The host as it will be looked up: one form of each letter and dot, no dot at the end."""
+    return unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:

@@ -150,6 +150,9 @@ class EgressSession:
                 return self._receive(method, url, headers, params, json, form, seconds)
             except requests.exceptions.SSLError as exc:
                 raise TlsFailedError("The provider's certificate cannot be trusted.") from exc
+            except ValueError as exc:
+                # An unusable header or address; without its cause, whose text holds it.
+                raise FatalError(f"The call could not be made ({type(exc).__name__}).") from None
             except requests.exceptions.ProxyError as exc:
                 raise ProviderUnavailableError("The proxy did not let the call through.") from exc
             except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as exc:
@@ -165,9 +168,6 @@ class EgressSession:
                     if call.is_over
                     else "The connection to the provider broke off."
                 ) from exc
-            except (requests.exceptions.RequestException, ValueError) as exc:
-                # Without a cause: its text may hold the address or a header.
-                raise FatalError(f"The call could not be made ({type(exc).__name__}).") from None
 
     def close(self) -> None:
         self._requests.close()
@@ -222,6 +222,7 @@ class _Line:
         self.is_over = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._retired: list[socket.socket] = []
 
     @contextlib.contextmanager
     def watch(self, seconds: float) -> Any:
@@ -234,12 +235,25 @@ class _Line:
             yield self
         finally:
             timer.cancel()
+            with self._lock:
+                self._socket = None
+                for handle in self._retired:
+                    handle.close()
+                self._retired.clear()
 
     def use(self, line: socket.socket | None) -> None:
         with self._lock:
             self._socket = line
             if self.is_over:
                 _shut(line)
+
+    def retire(self, handle: socket.socket) -> None:
+        """The connection is closed, though a body without a length may still be read from it."""
+        with self._lock:
+            if self._socket is handle:
+                self._retired.append(handle)
+            else:
+                handle.close()
 
     def dial(self, connection: HTTPConnection) -> socket.socket:
         """A socket to the first address of the host that is allowed and answers."""
@@ -253,6 +267,8 @@ class _Line:
             raise EgressRefusedError("The name leads to an address outside the open internet.")
         problem: OSError | None = None
         for address in usable:
+            if self.is_over:
+                break
             try:
                 return socket.create_connection((str(address), connection.port), connection.timeout)
             except OSError as exc:
@@ -310,7 +326,7 @@ def _pools(line: _Line) -> dict[str, Any]:
         def close(self) -> None:
             super().close()
             if self.handle is not None:
-                self.handle.close()
+                line.retire(self.handle)
                 self.handle = None
 
     class DiallingTls(Dialling, HTTPSConnection):

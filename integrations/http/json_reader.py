@@ -29,6 +29,7 @@ _ENVELOPE_DEPTH: Final = 20
 """Objects around the rows; deeper than this it is taken as one value."""
 
 _DIGITS_TO_ZERO: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|"', re.DOTALL)
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
@@ -92,7 +93,7 @@ def _is_suspicious(raw: bytes) -> bool:
     return (
         b"\\u0000" in raw
         or LONG_RUN in raw.translate(_DIGITS_TO_ZERO)
-        or _may_be_deep(raw.translate(None, _NOT_BRACKETS))
+        or _may_be_deep(raw.translate(_ONE_KIND, _NOT_BRACKETS))
     )
 
 
@@ -104,11 +105,11 @@ def _may_be_deep(brackets: bytes) -> bool:
     for depth in range(MAX_DEPTH + 1):
         if not brackets:
             return False
-        fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        fewer = brackets.replace(b"[]", b"")
         if len(fewer) == len(brackets):
             return depth + len(brackets) > MAX_DEPTH
         brackets = fewer
-    return bool(brackets)
+    return True
 
 
 def _depth(raw: bytes) -> int:
@@ -177,6 +178,8 @@ class _Scanner:
     def read(self) -> Any:
         value, end = self._value(self.start, [])
         self.expect_only(end)
+        if isinstance(value, Unreadable):
+            raise _broken()
         return value
 
     def expect_only(self, end: int) -> None:
