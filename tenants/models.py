@@ -1,6 +1,6 @@
 """People, the tenants they belong to, and what lets them in. All of it in the public schema."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -76,7 +76,7 @@ class Tenant(TenantMixin):
 
     auto_create_schema = False
     auto_drop_schema = False
-    objects = TenantManager()
+    objects: ClassVar["TenantManager[Tenant]"] = TenantManager()
 
     class Meta:
         ordering = ("slug",)
