@@ -107,7 +107,8 @@ class ProviderClient:
         rows_at: str | None,
     ) -> Answer:
         url = self.url_of(path)
-        asked = {**self.provider.params, **(params or {})}
+        fixed = {} if url == path else self.provider.params
+        asked = {**fixed, **(params or {})}
         for attempt in range(1, TRIES + 1):
             if self.deadline.is_over:
                 raise RetryableError("The time for this slice is over.", retry_after=0)

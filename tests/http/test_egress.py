@@ -215,9 +215,12 @@ def test_a_body_shorter_than_its_length_is_no_answer(cut: int) -> None:
     def send_some(connection: socket.socket, request: bytes) -> None:
         connection.sendall(whole[: len(whole) - len(BODY) + cut])
 
-    with serving(send_some) as server, LOOPBACK.open() as session:
-        with pytest.raises(ProviderUnavailableError):
-            session.send("GET", server.origin, deadline=soon())
+    with (
+        serving(send_some) as server,
+        LOOPBACK.open() as session,
+        pytest.raises(ProviderUnavailableError),
+    ):
+        session.send("GET", server.origin, deadline=soon())
 
 
 def test_chunks_that_break_off_are_no_answer() -> None:
@@ -226,9 +229,12 @@ def test_chunks_that_break_off_are_no_answer() -> None:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,2,\r\n9\r\n3,4"
         )
 
-    with serving(send_some) as server, LOOPBACK.open() as session:
-        with pytest.raises(ProviderUnavailableError):
-            session.send("GET", server.origin, deadline=soon())
+    with (
+        serving(send_some) as server,
+        LOOPBACK.open() as session,
+        pytest.raises(ProviderUnavailableError),
+    ):
+        session.send("GET", server.origin, deadline=soon())
 
 
 def test_a_reset_and_nobody_listening_are_no_answer() -> None:
@@ -264,9 +270,8 @@ def test_an_answer_without_end_stops_at_the_cap() -> None:
         for _ in range(400):
             connection.sendall(b" " * 65536)
 
-    with serving(pour) as server, LOOPBACK.open() as session:
-        with pytest.raises(AnswerTooLargeError):
-            session.send("GET", server.origin, deadline=soon(20))
+    with serving(pour) as server, LOOPBACK.open() as session, pytest.raises(AnswerTooLargeError):
+        session.send("GET", server.origin, deadline=soon(20))
 
 
 def test_plain_talk_where_tls_belongs_is_a_tls_failure() -> None:
@@ -286,11 +291,12 @@ def test_plain_talk_where_tls_belongs_is_a_tls_failure() -> None:
 
 
 def test_a_header_that_cannot_be_sent_is_ours_to_fix_and_stays_secret() -> None:
-    with serving(answer(b"[]")) as server, LOOPBACK.open() as session:
-        with pytest.raises(FatalError) as raised:
-            session.send(
-                "GET", server.origin, headers={"X-Key": "hubcanary\r\nX: y"}, deadline=soon()
-            )
+    with (
+        serving(answer(b"[]")) as server,
+        LOOPBACK.open() as session,
+        pytest.raises(FatalError) as raised,
+    ):
+        session.send("GET", server.origin, headers={"X-Key": "hubcanary\r\nX: y"}, deadline=soon())
 
     assert "hubcanary" not in str(raised.value)
     assert raised.value.__cause__ is None

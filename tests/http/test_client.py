@@ -1,0 +1,429 @@
+"""What a call to a provider ends in: an answer, a short wait, or the error that says who acts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from integrations.errors import (
+    AccessTokenRefusedError,
+    CheckpointExpiredError,
+    EgressRefusedError,
+    EntityTypeUnavailableError,
+    FatalError,
+    HubError,
+    ListRestartError,
+    NotFoundError,
+    OperatorRequiredError,
+    ParentSkippedError,
+    ProviderUnavailableError,
+    RateLimitError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.http.answer import Answer
+from integrations.http.client import ProviderClient
+from integrations.http.egress import Egress
+from integrations.http.error_table import code_in
+from integrations.resilience.deadline import Deadline
+from integrations.types import (
+    ApiKey,
+    AuthContext,
+    ErrorCodes,
+    Identity,
+    Limit,
+    Provider,
+    Unreadable,
+)
+from tests.http.servers import RawServer, Script, answer, serving
+
+BASE = "https://api.acme.example/v2"
+TOKEN = "hubcanary_secret"
+ACME = Provider(
+    slug="acme",
+    label="Acme",
+    base_url=BASE,
+    auth=(ApiKey(headers={"X-Key": "{key}"}),),
+    identity=Identity("/me", "id", "name"),
+    hosts=("*.files.acme.example",),
+    limits=(Limit(100, 60),),
+    headers={"X-Version": "2"},
+    params={"minor": "75"},
+    errors=ErrorCodes(
+        code="Fault.Error.code",
+        refresh=("3200",),
+        reauthorize=("dead",),
+        retry=("busy",),
+        not_found=("610",),
+        skip_parent=("not_in_channel",),
+        unavailable=("missing_scope",),
+        expired=("http:410",),
+        restart_list=("invalid_cursor",),
+        operator=("suspended",),
+    ),
+)
+
+
+class FastClock:
+    """Sleeping takes no time, but counts."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Called:
+    """A client whose provider is a raw server, and the clock it waits by."""
+
+    def __init__(self, server: RawServer, seconds: float = 1000, **more: object) -> None:
+        self.clock = FastClock()
+        self.server = server
+        context = AuthContext({"X-Key": TOKEN}, BASE, extra={"realmId": "123", "bad": "../x"})
+        self.client = ProviderClient(
+            ACME,
+            context,
+            egress=Egress(
+                addresses={"https://api.acme.example": server.origin}, allow=("127.0.0.1",)
+            ),
+            deadline=Deadline.after(seconds, self.clock),
+            clock=self.clock,
+            chance=lambda: 0.5,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+@contextlib.contextmanager
+def called(*scripts: Script | bytes, **more: object) -> Iterator[Called]:
+    with serving(*scripts) as server:
+        made = Called(server, **more)  # type: ignore[arg-type]
+        with made.client:
+            yield made
+
+
+def fault(code: object, status: int = 200) -> bytes:
+    return answer(orjson.dumps({"Fault": {"Error": [{"code": code}]}}), status)
+
+
+OK = answer(b'{"items": [1]}')
+
+
+def test_a_call_carries_the_access_the_fixed_headers_and_the_parameters() -> None:
+    with called(OK) as made:
+        got = made.client.get("/items", {"cursor": "a b&c"})
+
+    head = made.server.requests[0].decode()
+    assert got.body == {"items": [1]}
+    assert head.startswith("GET /v2/items?minor=75&cursor=a+b%26c HTTP/1.1\r\n")
+    assert f"X-Key: {TOKEN}\r\n" in head
+    assert "X-Version: 2\r\n" in head
+    assert "Accept: application/json\r\n" in head
+
+
+def test_a_search_is_posted_as_json() -> None:
+    with called(OK) as made:
+        made.client.post("/items/search", {"page_number": 1})
+
+    assert made.server.requests[0].endswith(b'{"page_number": 1}')
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (301, FatalError),
+        (302, FatalError),
+        (400, FatalError),
+        (401, AccessTokenRefusedError),
+        (402, FatalError),
+        (403, EntityTypeUnavailableError),
+        (404, NotFoundError),
+        (405, FatalError),
+        (408, ProviderUnavailableError),
+        (409, FatalError),
+        (410, CheckpointExpiredError),
+        (422, FatalError),
+        (429, RateLimitError),
+        (451, EntityTypeUnavailableError),
+        (500, ProviderUnavailableError),
+        (502, ProviderUnavailableError),
+        (503, ProviderUnavailableError),
+        (504, ProviderUnavailableError),
+        (599, ProviderUnavailableError),
+    ],
+)
+@pytest.mark.parametrize("body", [b"{}", b"", b"<html>no</html>", b"nonsense"])
+def test_a_status_says_who_acts_next_whatever_the_body(
+    status: int, error: type[HubError], body: bytes
+) -> None:
+    with called(answer(body, status)) as made, pytest.raises(error) as raised:
+        made.client.get("/items")
+
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("3200", AccessTokenRefusedError),
+        ("003200", AccessTokenRefusedError),
+        (3200, AccessTokenRefusedError),
+        ("dead", ReauthorizationRequiredError),
+        ("busy", RetryableError),
+        ("610", NotFoundError),
+        ("not_in_channel", ParentSkippedError),
+        ("missing_scope", EntityTypeUnavailableError),
+        ("invalid_cursor", ListRestartError),
+        ("suspended", OperatorRequiredError),
+    ],
+)
+def test_the_providers_own_code_counts_more_than_the_status(
+    code: object, error: type[HubError], status: int
+) -> None:
+    with called(fault(code, status)) as made, pytest.raises(error) as raised:
+        made.client.get("/items")
+
+    assert type(raised.value) is error
+
+
+def test_a_code_is_found_in_any_case_and_in_the_first_of_several() -> None:
+    errors = ErrorCodes(code="Fault.Error.code")
+
+    assert code_in({"fault": {"error": [{"code": "0610"}, {"code": "2"}]}}, errors) == "610"
+    assert code_in({"fault": {"error": []}}, errors) == ""
+    assert code_in([{"Fault": {"Error": {"Code": "0"}}}], errors) == "0"
+    assert code_in({"Fault": {"Error": [{"code": {"odd": 1}}]}}, errors) == ""
+    assert code_in({"Fault": {"Error": [{"code": "a\r\nb" * 99}]}}, errors)[:6] == "a_ba_b"
+
+
+def test_an_unknown_code_under_200_is_tried_twice_more_and_then_fatal() -> None:
+    with called(fault("who_knows")) as made, pytest.raises(FatalError, match="who_knows"):
+        made.client.get("/items")
+
+    assert made.client.calls == 3
+
+
+def test_an_unknown_code_that_goes_away_was_only_a_hiccup() -> None:
+    with called(fault("who_knows"), OK) as made:
+        assert made.client.get("/items").body == {"items": [1]}
+
+
+def test_a_connectors_own_word_counts_where_the_table_is_silent() -> None:
+    def classify(got: Answer) -> HubError | None:
+        return OperatorRequiredError("unpaid") if got.status == 402 else None
+
+    with (
+        called(answer(b"{}", 402), classify=classify) as made,
+        pytest.raises(OperatorRequiredError),
+    ):
+        made.client.get("/items")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        answer(b"", 503),
+        answer(b"{}", 500),
+        answer(b"<html>maintenance</html>", content_type="text/html"),
+        answer(b"<html>maintenance</html>"),
+        answer(b""),
+        answer(b'{"items": [1'),
+        answer(b"Internal error"),
+        lambda connection, request: connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["
+        ),
+        lambda connection, request: None,
+    ],
+    ids=["503", "500", "html", "html as json", "empty", "cut", "text", "short", "closed"],
+)
+def test_no_usable_answer_is_asked_for_again_and_never_taken_for_data(
+    broken: Script | bytes,
+) -> None:
+    """F15, F18."""
+    with called(broken, broken, OK) as made:
+        assert made.client.get("/items").body == {"items": [1]}
+
+    assert made.client.calls == 3
+    assert made.clock.slept == [0.25, 0.5]
+
+
+def test_after_three_tries_it_is_unavailable() -> None:
+    with (
+        called(answer(b"<html>", 200)) as made,
+        pytest.raises(ProviderUnavailableError, match="web page instead of JSON"),
+    ):
+        made.client.get("/items")
+
+    assert made.client.calls == 3
+
+
+def test_a_short_wait_is_slept_here() -> None:
+    limited = answer(b"{}", 429, "Retry-After: 4")
+
+    with called(limited, OK) as made:
+        made.client.get("/items")
+
+    assert made.clock.slept == [4]
+
+
+@pytest.mark.parametrize("header", ["6", "3600", "Thu, 01 Jan 2099 00:00:00 GMT"])
+def test_a_long_wait_ends_the_slice_and_asks_nothing_early(header: str) -> None:
+    """F16."""
+    with (
+        called(answer(b"{}", 429, f"Retry-After: {header}")) as made,
+        pytest.raises(RateLimitError) as raised,
+    ):
+        made.client.get("/items")
+
+    assert raised.value.retry_after == min(3600, int(header) if header.isdecimal() else 3600)
+    assert (made.client.calls, made.clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("headers", [[], ["Retry-After: soon"], ["Retry-After: -1"]])
+def test_a_limit_that_says_nothing_usable_backs_off_and_then_waits_its_window(
+    headers: list[str],
+) -> None:
+    with called(answer(b"{}", 429, *headers)) as made, pytest.raises(RateLimitError) as raised:
+        made.client.get("/items")
+
+    assert made.clock.slept == [0.25, 0.5]
+    assert raised.value.retry_after == 60
+
+
+def test_of_two_retry_after_headers_the_longer_counts() -> None:
+    limited = answer(b"{}", 429, "Retry-After: 2", "Retry-After: 3")
+
+    with called(limited, OK) as made:
+        made.client.get("/items")
+
+    assert made.clock.slept == [3]
+
+
+def test_a_declared_busy_under_429_is_a_rate_limit() -> None:
+    busy = orjson.dumps({"Fault": {"Error": {"code": "busy"}}})
+
+    with (
+        called(answer(busy, 429, "Retry-After: 30")) as made,
+        pytest.raises(RateLimitError) as raised,
+    ):
+        made.client.get("/items")
+
+    assert raised.value.retry_after == 30
+
+
+def test_a_wait_beyond_the_slice_is_not_begun() -> None:
+    with (
+        called(answer(b"{}", 429, "Retry-After: 4"), OK, seconds=3) as made,
+        pytest.raises(RateLimitError),
+    ):
+        made.client.get("/items")
+
+    assert made.clock.slept == []
+
+
+def test_no_call_begins_when_the_slice_is_over() -> None:
+    with called(OK) as made:
+        made.client.deadline = Deadline(made.clock, made.clock.monotonic())
+        with pytest.raises(RetryableError):
+            made.client.get("/items")
+
+    assert made.server.requests == []
+
+
+def test_calls_and_bytes_are_counted_tries_included() -> None:
+    with called(answer(b"{}", 500), OK) as made:
+        made.client.get("/items")
+
+    assert (made.client.calls, made.client.bytes_received) == (2, 2 + len(b'{"items": [1]}'))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/v2/items?page=2",
+        "http://api.acme.example/v2/items",
+        "https://api.acme.example:8443/v2/items",
+        "https://api.acme.example.evil.example/",
+        "https://api.acme.example@evil.example/",
+        "https://files.acme.example/x",
+        "http://eu.files.acme.example/x",
+        "//evil.example/v2",
+        "http://127.0.0.1:1/",
+        "ftp://api.acme.example/",
+        "https://[::1",
+    ],
+)
+def test_a_next_page_on_another_host_is_refused(address: str) -> None:
+    """T25: the access would travel there."""
+    with called(OK) as made, pytest.raises(EgressRefusedError):
+        made.client.get(address)
+
+    assert made.server.requests == []
+
+
+def test_a_next_page_on_the_providers_own_or_overridden_host_is_followed() -> None:
+    with called(OK) as made:
+        made.client.get(f"{BASE}/items?page=2")
+        made.client.get(f"{made.server.origin}/v2/items?page=3")
+
+        assert made.client.url_of("https://eu.files.acme.example/x").endswith("/x")
+
+    assert [request.split()[1] for request in made.server.requests] == [
+        b"/v2/items?page=2",
+        b"/v2/items?page=3",
+    ]
+
+
+def test_a_path_is_filled_with_what_stays_with_the_connection() -> None:
+    with called(OK) as made:
+        made.client.get("/companyinfo/{realmId}")
+        for unusable in ("/x/{bad}", "/x/{missing}"):
+            with pytest.raises(FatalError):
+                made.client.get(unusable)
+
+    assert made.server.requests[0].startswith(b"GET /v2/companyinfo/123?")
+
+
+def test_a_row_nobody_can_read_comes_through_in_its_place() -> None:
+    with called(answer(b'{"items": [{"id": 1}, {"id": NaN}]}')) as made:
+        got = made.client.get("/items")
+
+    assert got.body["items"] == [
+        {"id": 1},
+        Unreadable(b'{"id": NaN}', "holds a number that is not finite"),
+    ]
+
+
+def test_no_message_shows_access_address_or_answer() -> None:
+    """T19."""
+    body = b'{"Fault": {"Error": {"code": "hubcanary_body_code"}}, "x": "hubcanary_text"}'
+    said: list[str] = []
+    for status in (200, 400, 401, 403, 404, 410, 429, 500):
+        with called(answer(body, status)) as made, pytest.raises(HubError) as raised:
+            made.client.get("/items", {"token": "hubcanary_param"})
+        said.append(f"{raised.value} {raised.value!r} {made.client.context!r}")
+
+    everything = " ".join(said).replace("hubcanary_body_code", "")
+    assert "hubcanary" not in everything
+    assert "http://" not in everything
+    assert "api.acme.example" not in everything
+
+
+def test_dates_in_retry_after_are_told_by_our_clock() -> None:
+    at = (FastClock().now() + timedelta(seconds=3)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+    with called(answer(b"{}", 503, f"Retry-After: {at}"), OK) as made:
+        made.client.get("/items")
+
+    assert made.clock.slept == [3]
