@@ -1,6 +1,9 @@
 """The test suite: fixed keys, cheap password hashes, loopback allowed for the sandbox."""
 
+import os
+
 from hub.settings.base import *  # noqa: F403
+from hub.settings.base import DATABASES
 
 DEBUG = False
 SECRET_KEY = "only-for-tests-" + "x" * 50
@@ -9,3 +12,5 @@ HUB_EGRESS_ALLOW = ["127.0.0.1"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING"}
+# Several test runs may share one embedded server; tests/database.py removes what a killed one left.
+DATABASES["default"]["TEST"] = {"NAME": f"test_hub_{os.getpid()}"}

@@ -5,15 +5,14 @@ the fence, the stored hashes, COPY and one INSERT … ON CONFLICT for what chang
 deletions, the rejections, the checkpoint. Unchanged records are not touched.
 """
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DataError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations.destinations.base import Batch, Destination, Row, Written
@@ -69,7 +68,8 @@ _DELETE = """
 UPDATE integrations_record r
 SET deleted_at = %(now)s, changed_at = %(now)s, run_id = %(run)s,
     change_seq = nextval('integrations_change_seq')
-FROM unnest(%(types)s::text[], %(ids)s::text[], %(scopes)s::text[]) AS g(entity_type, source_id, scope)
+FROM unnest(%(types)s::text[], %(ids)s::text[], %(scopes)s::text[])
+    AS g(entity_type, source_id, scope)
 WHERE r.source_system = %(system)s AND r.entity_type = g.entity_type
     AND r.source_id = g.source_id AND r.deleted_at IS NULL
     AND (g.scope = '' OR r.scope = g.scope)
@@ -138,18 +138,12 @@ class PostgresDestination(Destination):
     type = "postgres"
 
     def write(self, batch: Batch) -> Written:
-        """Store the batch and its positions in one transaction, joining one that is open.
+        """Store the batch and its positions in one transaction, joining one that is open."""
+        with transaction.atomic():
+            return self._write(batch)
 
-        A row whose JSON PostgreSQL refuses although ours accepted it is rejected alone.
-        """
-        try:
-            with transaction.atomic():
-                return self._write(batch, batch.rows)
-        except DataError:
-            with transaction.atomic():
-                return self._write(batch, _refused_set_aside(batch.rows))
-
-    def _write(self, batch: Batch, rows: Sequence[Row]) -> Written:
+    def _write(self, batch: Batch) -> Written:
+        rows = batch.rows
         now = timezone.now()
         hold_fence(batch.due_id, batch.fence)
         latest: dict[Key, Row] = {(row.entity_type, row.source_id): row for row in rows}
@@ -332,65 +326,25 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 
 def _copy_line(ordinal: int, row: Row) -> bytes:
     changed_at = row.source_changed_at
-    return b"\t".join(
-        (
-            b"%d" % ordinal,
-            _copy_text(row.entity_type),
-            _copy_text(row.source_id),
-            _copy_text(row.scope),
-            _copy_text(row.record_type),
-            _copy_text(row.title),
-            row.data.replace(b"\\", b"\\\\"),
-            row.raw.replace(b"\\", b"\\\\"),
-            b"\\\\x" + row.content_hash.hex().encode(),
-            changed_at.isoformat().encode() if changed_at else b"\\N",
+    return (
+        b"\t".join(
+            (
+                b"%d" % ordinal,
+                _copy_text(row.entity_type),
+                _copy_text(row.source_id),
+                _copy_text(row.scope),
+                _copy_text(row.record_type),
+                _copy_text(row.title),
+                row.data.replace(b"\\", b"\\\\"),
+                row.raw.replace(b"\\", b"\\\\"),
+                b"\\\\x" + row.content_hash.hex().encode(),
+                changed_at.isoformat().encode() if changed_at else b"\\N",
+            )
         )
-    ) + b"\n"
+        + b"\n"
+    )
 
 
 def _copy_text(value: str) -> bytes:
     text = value.encode().replace(b"\\", b"\\\\")
     return text.replace(b"\t", b"\\t").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-
-
-def _refused_set_aside(rows: list[Row]) -> list[Row]:
-    """Find the rows PostgreSQL refuses by halving, and turn them into rejected ones."""
-    records = [row for row in rows if row.kind == "record"]
-    refused = {(row.entity_type, row.source_id) for row in _refused(records)}
-    return [
-        Row(
-            "rejected",
-            row.entity_type,
-            row.source_id,
-            row.scope,
-            row.position,
-            raw=row.raw,
-            reason="PostgreSQL refuses a value in it (out of range, or not valid text).",
-        )
-        if row.kind == "record" and (row.entity_type, row.source_id) in refused
-        else row
-        for row in rows
-    ]
-
-
-def _refused(rows: list[Row]) -> Iterable[Row]:
-    if not rows or _is_accepted(rows):
-        return []
-    if len(rows) == 1:
-        return rows
-    half = len(rows) // 2
-    return itertools.chain(_refused(rows[:half]), _refused(rows[half:]))
-
-
-def _is_accepted(rows: list[Row]) -> bool:
-    texts = [text.decode() for row in rows for text in (row.data, row.raw)]
-    names = [name for row in rows for name in (row.title, row.source_id, row.scope)]
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(t::jsonb), count(n) FROM unnest(%s::text[], %s::text[]) AS u(t, n)",
-                [texts, names],
-            )
-    except (DataError, ValueError):
-        return False
-    return True

@@ -12,25 +12,28 @@ DEPTH = 4  # chunks that wait to be written; a chunk is about a page
 CHUNK_ROWS = 200  # a chunk ends at the first position after so many rows, or so much time
 CHUNK_SECONDS = 0.25
 MOST_ROWS = 2_000  # and here even without a position
+JOIN_SECONDS = 60.0  # longer than any call may take
 PUT_SECONDS = 0.2  # how often a full queue looks whether anybody still wants it
 
 
 class ReadAhead:
     """Iterate rows in chunks while a thread reads on; what the thread raises is raised here.
 
-    A chunk ends at a position, unless positions are very far apart. Leaving the block ends the
-    thread after the row it is at.
+    A chunk ends at a position, unless positions are very far apart. `stop()` lets the thread end
+    after the row it is at, and what it has read still comes; leaving the block drops it.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
+        self.is_exhausted = False
         self._rows = rows
         self._chunks: queue.Queue[list[Row] | BaseException | None] = queue.Queue(DEPTH)
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
+        self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._read, name="read-ahead", daemon=True)
 
-    def __enter__(self) -> Iterator[list[Row]]:
+    def __enter__(self) -> "ReadAhead":
         self._thread.start()
-        return self._take()
+        return self
 
     def __exit__(
         self,
@@ -38,10 +41,11 @@ class ReadAhead:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join(timeout=60)
+        self._stopping.set()
+        self._abandoned.set()
+        self._thread.join(timeout=JOIN_SECONDS)
 
-    def _take(self) -> Iterator[list[Row]]:
+    def __iter__(self) -> Iterator[list[Row]]:
         while True:
             found = self._chunks.get()
             if found is None:
@@ -50,8 +54,13 @@ class ReadAhead:
                 raise found
             yield found
 
+    def stop(self) -> None:
+        """Read no further than the row at hand."""
+        self._stopping.set()
+
     def _read(self) -> None:
         chunk: list[Row] = []
+        end: BaseException | None = None
         begun = monotonic()
         try:
             for row in self._rows:
@@ -60,22 +69,22 @@ class ReadAhead:
                 if (row.position is not None and is_long) or len(chunk) >= MOST_ROWS:
                     self._put(chunk)
                     chunk, begun = [], monotonic()
-                if self._stop.is_set():
-                    return
-            if chunk:
-                self._put(chunk)
+                if self._stopping.is_set():
+                    break
+            else:
+                self.is_exhausted = True
         # The edge of the thread: whatever happens is carried to the reader of the chunks. What was
         # read before it is handed over first.
         except BaseException as exc:
-            if chunk:
-                self._put(chunk)
-            self._put(exc)
-            return
-        self._put(None)
+            end = exc
+        if chunk:
+            self._put(chunk)
+        self._put(end)
 
     def _put(self, item: list[Row] | BaseException | None) -> None:
-        while not self._stop.is_set():
+        while not self._abandoned.is_set():
             try:
-                return self._chunks.put(item, timeout=PUT_SECONDS)
+                self._chunks.put(item, timeout=PUT_SECONDS)
             except queue.Full:
                 continue
+            return

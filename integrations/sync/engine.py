@@ -1,0 +1,326 @@
+"""The sync engine: works one slice of one run, and knows nothing of any provider.
+
+A slice walks the entity types in their order. What the connector yields is prepared in a thread
+that runs ahead (read_ahead, prepare); here it is gathered into batches, and each batch is written
+with its positions, the run's counts and nothing else in one transaction. A batch closes at the
+first position after 5,000 entities, 5 seconds or 8 MB; the slice ends at the first position after
+its time. Whatever stops it, the next slice begins at the last position committed.
+
+How a slice ends (settle) is decided by the class of the error: see integrations/errors.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from hub.fleet.models import Due
+from integrations.connectors.base import Connector
+from integrations.destinations.base import Batch, Row, Written
+from integrations.destinations.postgres import PostgresDestination
+from integrations.errors import (
+    AccessTokenRefusedError,
+    CancelledError,
+    CheckpointExpiredError,
+    EntityTypeUnavailableError,
+    FatalError,
+    FencedError,
+    HubError,
+    ListRestartError,
+)
+from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
+from integrations.sync import crash, positions, settle
+from integrations.sync.lease import LeaseWatch
+from integrations.sync.open import Parents, open_connector
+from integrations.sync.order import in_order
+from integrations.sync.prepare import prepare
+from integrations.sync.read_ahead import ReadAhead
+from integrations.types import EntityType
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_SECONDS = 5.0
+GRACE_SECONDS = 10.0  # a call may end so long after the slice
+REJECTED_AT_MOST = 100  # more of one type in one run: something is wrong with all of them
+REJECTED_SHARE = 0.05
+REJECTED_BEFORE_SHARE = 20  # the share counts from so many on
+RESTARTS_AT_MOST = 3  # of one list in one slice
+
+Progress = Callable[[SyncRun], None]
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """How a slice ended: the run's state, whether there is more to do now, one sentence."""
+
+    run_id: UUID | None
+    state: Literal["running", "succeeded", "failed", "cancelled", "none"]
+    wants_more: bool
+    sentence: str
+
+
+class SliceOverError(Exception):
+    """The slice's time is used up, or the worker wants to stop. Raised and caught here."""
+
+
+def work_slice(
+    due_id: UUID,
+    fence: int,
+    *,
+    seconds: float,
+    watch: LeaseWatch,
+    progress: Progress = lambda run: None,
+) -> SliceResult:
+    """Work on the connection of `due_id` for about `seconds` and give the lease back.
+
+    Called inside the tenant, with the lease held. Safe to call twice: the second holds an older
+    fence and writes nothing.
+
+    Raises:
+        FencedError: another worker has taken over; what was committed stays.
+    """
+    due = Due.objects.get(pk=due_id)
+    if due.fence != fence:
+        raise FencedError("Another worker has taken over.")
+    connection = Connection.objects.filter(pk=due.object_id).first()
+    if connection is None or not connection.can_sync:
+        settle.nothing_to_do(due, connection)
+        return SliceResult(None, "none", False, "The connection cannot sync now.")
+    run = settle.opened_run(due, connection)
+    work = _Slice(due, connection, run, seconds=seconds, watch=watch, progress=progress)
+    try:
+        work.walk_all()
+    except SliceOverError:
+        settle.to_be_continued(due, run, calls=work.calls)
+        return SliceResult(run.pk, "running", True, f"Goes on after {work.counts_sentence}.")
+    except FencedError:
+        raise
+    except HubError as exc:
+        sentence = settle.stopped(due, connection, run, exc, calls=work.calls)
+        return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
+    finally:
+        work.close()
+    settle.succeeded(due, connection, run, calls=work.calls)
+    return SliceResult(run.pk, "succeeded", False, f"Synced {work.counts_sentence}.")
+
+
+class _Slice:
+    """The state of one slice: what it works on and how far it has come."""
+
+    def __init__(
+        self,
+        due: Due,
+        connection: Connection,
+        run: SyncRun,
+        *,
+        seconds: float,
+        watch: LeaseWatch,
+        progress: Progress,
+    ) -> None:
+        self.due = due
+        self.connection = connection
+        self.run = run
+        self.watch = watch
+        self.progress = progress
+        self.destination = PostgresDestination()
+        self.ends_at = monotonic() + seconds
+        self.seconds = seconds
+        self.calls = 0
+        self.has_progressed = False
+        self.has_rejections = RejectedRecord.objects.filter(
+            connection=connection, resolved_at=None
+        ).exists()
+        self.parents = Parents()
+        self.connector: Connector | None = None
+
+    @property
+    def counts_sentence(self) -> str:
+        totals = self.run.totals
+        return f"{totals['read']} read, {totals['inserted'] + totals['updated']} written"
+
+    def walk_all(self) -> None:
+        """Walk every entity type that this run has not finished yet."""
+        connector = self._open()
+        for declared in in_order(connector.entity_types, self.run.entity_types):
+            line = self.run.counts.get(declared.name, {})
+            if line.get("state") in ("done", "unavailable"):
+                continue
+            if self._is_over and self.has_progressed:
+                raise SliceOverError
+            status = positions.status_of(self.connection, declared)
+            if not line:
+                full = self.run.mode == SyncRun.Mode.FULL
+                with transaction.atomic():
+                    positions.begin(status, declared, full=full)
+                    self._note(declared, "running", Written())
+            try:
+                self._walk(declared, status)
+            except EntityTypeUnavailableError as exc:
+                status.unavailable_reason = str(exc)[:300]
+                status.save(update_fields=["unavailable_reason"])
+                self._note(declared, "unavailable", Written())
+
+    def close(self) -> None:
+        if self.connector is not None:
+            self.calls += self.connector.http.calls
+            self.connector.http.close()
+            self.connector = None
+
+    def _open(self, *, refused: bool = False) -> Connector:
+        """Return a connector with access, renewed first if the present one was `refused`."""
+        self.close()
+        self.connector = open_connector(
+            self.connection,
+            self.run,
+            parents=self.parents,
+            seconds=max(0.0, self.ends_at - monotonic()) + GRACE_SECONDS,
+            refused=refused,
+        )
+        return self.connector
+
+    def _walk(self, declared: EntityType, status: EntityTypeStatus) -> None:
+        """Walk one type to its end, over what a walk can get over by itself."""
+        was_refused = False
+        restarts = 0
+        while True:
+            try:
+                return self._read(declared, status)
+            except AccessTokenRefusedError:
+                if was_refused:
+                    raise
+                was_refused = True
+                self._open(refused=True)
+            except (CheckpointExpiredError, ListRestartError) as exc:
+                restarts += 1
+                if restarts > RESTARTS_AT_MOST:
+                    raise FatalError(
+                        f"The list of {declared.name} had to be begun {restarts} times."
+                    ) from exc
+                with transaction.atomic():
+                    positions.new_generation(status)
+
+    def _read(self, declared: EntityType, status: EntityTypeStatus) -> None:
+        """Read from the last position to the end of the type, committing as it goes."""
+        connector = self.connector
+        assert connector is not None
+        self.parents.load(self.connection, connector, declared)
+        since = positions.since(status, self.run.pk)
+        entities = connector.fetch_entities(declared.name, since)
+        batch = self._batch(declared, status)
+        begun = monotonic()
+        with ReadAhead(prepare(connector, entity) for entity in entities) as chunks:
+            try:
+                for chunk in chunks:
+                    batch.add(chunk)
+                    if self._is_over:
+                        chunks.stop()
+                    is_full = len(batch.rows) >= BATCH_ROWS or batch.size >= BATCH_BYTES
+                    if is_full or monotonic() - begun >= BATCH_SECONDS:
+                        self._commit(declared, status, batch)
+                        batch = self._batch(declared, status, batch.pending)
+                        begun = monotonic()
+            except HubError as exc:
+                # What was read before the trouble is kept, up to the last position.
+                if not isinstance(exc, FencedError | CancelledError):
+                    self._commit(declared, status, batch)
+                raise
+        if not chunks.is_exhausted:
+            self._commit(declared, status, batch)
+            raise SliceOverError
+        if batch.pending:
+            raise FatalError(f"The list of {declared.name} ended without a position.")
+        self._commit(declared, status, batch, is_done=True)
+
+    def _batch(
+        self, declared: EntityType, status: EntityTypeStatus, rows: list[Row] | None = None
+    ) -> Batch:
+        batch = Batch(
+            connection_id=self.connection.pk,
+            source_system=self.connection.source_system,
+            run_id=self.run.pk,
+            walked_type=declared.name,
+            generation=status.generation,
+            fence=self.due.fence,
+            due_id=self.due.pk,
+            has_rejections=self.has_rejections,
+        )
+        batch.add(rows or [])
+        return batch
+
+    @property
+    def _is_over(self) -> bool:
+        return monotonic() >= self.ends_at or self.watch.stop.is_set()
+
+    def _commit(
+        self,
+        declared: EntityType,
+        status: EntityTypeStatus,
+        batch: Batch,
+        *,
+        is_done: bool = False,
+    ) -> None:
+        """Write the batch, the counts and where the type stands, all or nothing."""
+        if not (batch.rows or batch.positions or is_done):
+            return
+        crash.hit("before_commit")
+        before = dict(self.run.counts)
+        try:
+            with transaction.atomic():
+                written = self.destination.write(batch)
+                self._note(declared, "done" if is_done else "running", written)
+                self._stop_if_spoiled(declared)
+                status.checkpoint_at = timezone.now()
+                if is_done:
+                    if not status.is_complete:
+                        status.full_read_at = status.checkpoint_at
+                    status.is_complete = True
+                    status.unavailable_reason = ""
+                status.save()
+        except BaseException:
+            self.run.counts = before
+            raise
+        crash.hit("after_commit")
+        self.has_rejections = self.has_rejections or written.rejected > 0
+        if not self.has_progressed:
+            self.has_progressed = True
+            Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+        self.progress(self.run)
+        if self.watch.lost.is_set():
+            raise FencedError("The lease was lost.")
+        self._stop_if_asked()
+
+    def _note(self, declared: EntityType, state: str, written: Written) -> None:
+        """Add to the run's counts of this type."""
+        old: dict[str, Any] = self.run.counts.get(declared.name, {})
+        names = ("inserted", "updated", "unchanged", "deleted", "superseded", "rejected", "read")
+        line = {name: old.get(name, 0) + getattr(written, name) for name in names}
+        expected = {"expected": old["expected"]} if "expected" in old else {}
+        self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **expected}}
+        SyncRun.objects.filter(pk=self.run.pk).update(
+            counts=self.run.counts, progress_at=timezone.now()
+        )
+
+    def _stop_if_spoiled(self, declared: EntityType) -> None:
+        """Refuse to pass a checkpoint over very many rejected entities: all may be wrong."""
+        line = self.run.counts[declared.name]
+        rejected, read = line["rejected"], line["read"]
+        too_large_a_share = rejected >= REJECTED_BEFORE_SHARE and rejected > REJECTED_SHARE * read
+        if rejected > REJECTED_AT_MOST or too_large_a_share:
+            raise FatalError(
+                f"{rejected} of {read} {declared.name} were rejected; the checkpoint stays where"
+                " it was. Look at the reasons under rejected records."
+            )
+
+    def _stop_if_asked(self) -> None:
+        """Raise CancelledError if somebody cancelled the run or paused the connection."""
+        asked = SyncRun.objects.values_list("cancel_asked_at", "connection__status").get(
+            pk=self.run.pk
+        )
+        if asked[0] is not None:
+            raise CancelledError("Somebody cancelled the run.")
+        if asked[1] not in ("active", "limited"):
+            raise CancelledError(f"The connection is {asked[1]} now.")

@@ -1,0 +1,106 @@
+"""Opening a connector for one slice: credentials, client, and the parents it may ask for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.utils import timezone
+
+from integrations.connectors.base import Connector
+from integrations.connectors.registry import get_connector
+from integrations.errors import FatalError
+from integrations.http.client import ProviderClient
+from integrations.models import Connection, Record, RejectedRecord, SyncRun
+from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.sync.credentials import access_for
+from integrations.sync.outside import egress_of_settings
+from integrations.types import Entity, EntityType, RunContext
+from tenants.actor import Actor
+
+
+@dataclass
+class Parents:
+    """The stored entities a connector may ask for while it fetches.
+
+    They are loaded before the walk, because fetching runs in a thread that touches no table.
+    """
+
+    by_type: dict[str, list[Entity]] = field(default_factory=dict)
+
+    def __call__(self, entity_type: str) -> Iterable[Entity]:
+        if entity_type not in self.by_type:
+            raise FatalError(f"{entity_type} is asked for without being declared as a parent.")
+        return self.by_type[entity_type]
+
+    def load(self, connection: Connection, connector: Connector, declared: EntityType) -> None:
+        """Read the declared parents of a type, and theirs, in two statements each."""
+        name = declared.parent
+        while name is not None:
+            self.by_type[name] = [*_stored(connection, name), *_rejected(connection, name)]
+            name = connector.entity_type(name).parent
+
+
+def open_connector(
+    connection: Connection,
+    run: SyncRun | None,
+    *,
+    parents: Parents,
+    seconds: float,
+    refused: bool = False,
+    actor: Actor | None = None,
+) -> Connector:
+    """Return the connection's connector, ready to fetch for at most `seconds`.
+
+    `refused`: the provider did not take the present access, so it is renewed first.
+
+    Raises:
+        ReauthorizationRequiredError: access cannot be renewed without a person.
+    """
+    connector_class = get_connector(connection.provider)
+    credentials = access_for(
+        connection,
+        actor=actor or Actor.system("engine"),
+        reason="sync",
+        refused=connection.credential_generation if refused else None,
+    )
+    clock = SystemClock()
+    client = ProviderClient(
+        connector_class.provider,
+        connector_class().authenticate(credentials),
+        egress=egress_of_settings(),
+        deadline=Deadline.after(seconds, clock),
+        clock=clock,
+    )
+    started_at = (run and run.started_at) or timezone.now()
+    context = RunContext(started_at=started_at, run_id=str(run.pk) if run else "dry")
+    return connector_class(client, context, parents)
+
+
+def _stored(connection: Connection, entity_type: str) -> Iterable[Entity]:
+    rows = (
+        Record.objects.present()
+        .filter(source_system=connection.source_system, entity_type=entity_type)
+        .order_by("id")
+        .values_list("source_id", "raw", "scope", "source_changed_at")
+    )
+    for source_id, raw, scope, changed_at in rows.iterator():
+        yield Entity(entity_type, source_id, raw, scope, changed_at)
+
+
+def _rejected(connection: Connection, entity_type: str) -> Iterable[Entity]:
+    """Parents that could not become records: their children can still be read."""
+    rows = RejectedRecord.objects.filter(
+        connection=connection, entity_type=entity_type, resolved_at=None
+    ).values_list("source_id", "raw", "scope")
+    for source_id, raw, scope in rows:
+        yield Entity(entity_type, source_id, _payload(bytes(raw)), scope)
+
+
+def _payload(raw: bytes) -> dict[str, Any]:
+    try:
+        payload = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) else {}

@@ -1,0 +1,65 @@
+"""A connection to the provider in memory, and one call that works a slice of it."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations.models import Connection, SyncRun
+from integrations.sync.credentials import save_credentials
+from integrations.sync.engine import SliceResult, work_slice
+from integrations.sync.lease import LeaseWatch
+from integrations.sync.status import publish
+from tenants.context import current_tenant
+from tests.engine import acme_provider
+from tests.engine.acme_provider import Server, company, person
+from tests.factories import ConnectionFactory
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """25 companies and 15 people, ten to a page."""
+    server = acme_provider.SERVER
+    server.__init__()  # type: ignore[misc]
+    server.rows = {
+        "companies": [company(n) for n in range(25)],
+        "people": [person(n) for n in range(15)],
+    }
+    yield server
+    server.__init__()  # type: ignore[misc]
+
+
+def connected() -> Connection:
+    connection = ConnectionFactory.build(
+        provider="acme_memory", account_id="1", source_system="acme_memory:1"
+    )
+    save_credentials(connection, {"key": "k"}, expires_at=None, scopes=[])
+    publish(connection)
+    Due.objects.create(
+        kind=Due.Kind.SYNC,
+        tenant=current_tenant(),
+        object_id=connection.pk,
+        provider=connection.provider,
+    )
+    return connection
+
+
+@pytest.fixture
+def connection(db: None, inside_acme: None, server: Server) -> Connection:
+    return connected()
+
+
+def work(connection: Connection, *, seconds: float = 30, **options: Any) -> SliceResult:
+    """Claim the connection's work and do one slice of it."""
+    due = Due.objects.get(object_id=connection.pk)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    assert claim is not None
+    options.setdefault("watch", LeaseWatch())
+    return work_slice(claim.due_id, claim.fence, seconds=seconds, **options)
+
+
+def run_of(connection: Connection) -> SyncRun:
+    return SyncRun.objects.filter(connection=connection).latest("created_at")
