@@ -9,11 +9,12 @@ from integrations.auth.flow import (
     oauth_of,
     refresh,
 )
-from integrations.auth.tokens import AppSecrets, TokenAnswer, expiry
+from integrations.auth.tokens import AppSecrets, TokenAnswer, UndeclaredRefusalError, expiry
 
 __all__ = [
     "AppSecrets",
     "TokenAnswer",
+    "UndeclaredRefusalError",
     "authorize_url",
     "backend_for",
     "exchange",

@@ -27,11 +27,15 @@ SHORTEST_LIFETIME: Final = timedelta(seconds=10)
 LONGEST_LIFETIME: Final = timedelta(days=90)
 
 # RFC 6749, section 5.2, and what is widely sent besides.
-_APP_IS_WRONG: Final = frozenset({"invalid_client", "unauthorized_client"})
+_APP_IS_WRONG: Final = re.compile(r"(?:^|_)client(?:_|$)")  # also bad_client_secret and the like
 _TRY_LATER: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _WE_ARE_WRONG: Final = frozenset({"invalid_request", "invalid_scope", "unsupported_grant_type"})
 
 MAX_KEPT_LENGTH: Final = 500
+
+
+class UndeclaredRefusalError(RetryableError):
+    """A refusal nobody has declared: it must not end a connection, so it is asked again."""
 
 
 class _Masked:
@@ -140,15 +144,14 @@ def _refusal(
         return ProviderUnavailableError(f"{said}; it will be asked again.", retry_after=wait)
     if code in auth.dead or code == "invalid_grant" or (errors and code in errors.reauthorize):
         return ReauthorizationRequiredError(f"{said}: the account must be connected again.")
-    is_our_app = code in _APP_IS_WRONG or (status == 401 and not code)
+    is_our_app = _APP_IS_WRONG.search(code) is not None or (status == 401 and not code)
     if is_our_app or (errors and code in errors.operator):
         return OperatorRequiredError(
             f"{said}: check client id and secret of the {provider.label} app."
         )
     if code in _WE_ARE_WRONG:
         return FatalError(f"{said}: the request itself was wrong.")
-    # What nobody has declared must not end a connection: it is asked again.
-    return RetryableError(f"{said}; it will be asked again.", retry_after=wait)
+    return UndeclaredRefusalError(f"{said}; it will be asked again.", retry_after=wait)
 
 
 def _seconds(value: Any) -> float | None:

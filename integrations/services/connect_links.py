@@ -23,6 +23,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection
 from integrations.services.connections import button_way, key_way
+from integrations.sync.outside import egress_of_settings
 from integrations.types import Provider
 from tenants.actor import Actor
 from tenants.decorators import requires_role
@@ -161,13 +162,14 @@ def begin_oauth(*, session: ConnectSession, provider: str, browser: str) -> str:
         verifier=verifier,
         browser=browser,
     )
-    return authorize_url(
+    target = authorize_url(
         offer.provider,
         AppSecrets(app.client_id, client_secret=""),
         redirect_uri=attempt.redirect_uri,
         state=state,
         verifier=verifier,
     )
+    return egress_of_settings().overridden(target)
 
 
 def _offer(connector: type[Connector], tenant: Tenant) -> Offer:

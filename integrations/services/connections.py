@@ -14,7 +14,7 @@ from hub.audit.record import record_event
 from hub.connect.attempts import SpentAttempt
 from hub.connect.sessions import actor_of_session
 from hub.fleet.models import Due
-from integrations.auth import exchange, expiry, oauth_of
+from integrations.auth import UndeclaredRefusalError, exchange, expiry, oauth_of
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
@@ -123,7 +123,7 @@ def finish_oauth(*, spent: SpentAttempt, answer: Mapping[str, str]) -> Connectio
             egress=egress_of_settings(),
             deadline=Deadline.after(EXCHANGE_SECONDS, SystemClock()),
         )
-    except ReauthorizationRequiredError as exc:
+    except (ReauthorizationRequiredError, UndeclaredRefusalError) as exc:
         raise ConnectRefusedError(
             f"{connector.provider.label} did not confirm this. Please start again.", "code_refused"
         ) from exc

@@ -1,0 +1,11 @@
+"""The connect page and the callbacks, with their full prefixes; all on the public site."""
+
+from django.urls import path
+
+from integrations.oauth import views
+
+urlpatterns = [
+    path("connect/<str:token>/", views.connect_page, name="connect"),
+    path("connect/<str:token>/<slug:provider>/", views.connect_provider, name="connect_provider"),
+    path("oauth/<slug:provider>/callback/", views.callback, name="oauth_callback"),
+]

@@ -1,0 +1,495 @@
+"""Keeping access alive: renewed in time, exactly once, and given up only when it is dead."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+from django.utils import timezone
+from psycopg.conninfo import make_conninfo
+
+from hub.audit.models import AuditAction
+from hub.audit.record import own_connection
+from hub.connect.models import ProviderApp
+from hub.connect.provider_apps import set_provider_app
+from hub.fields import Sealed
+from hub.fleet.models import ConnectionStatus, Due
+from integrations.errors import (
+    ConnectionNotActiveError,
+    HubError,
+    OperatorRequiredError,
+    ReauthorizationRequiredError,
+)
+from integrations.models import Connection
+from integrations.sync.credentials import access_for
+from tenants.actor import Actor
+from tenants.context import in_tenant
+from tenants.keys import open_for
+from tenants.models import Tenant
+from tests.connecting.conftest import Browser, World, audited
+
+WORKER = Actor.system("worker")
+BEARER = "tokens/bearer"
+
+
+def ends_in(connection: Connection, seconds: float) -> None:
+    """Let the access token end in `seconds` from now."""
+    Connection.objects.filter(pk=connection.pk).update(
+        access_expires_at=timezone.now() + timedelta(seconds=seconds)
+    )
+
+
+def hang_up() -> None:
+    """Close what a thread opened: its connection and the one for the audit."""
+    database.close()
+    own_connection().close()
+
+
+def sealed_in(connection: Connection, tenant: Tenant) -> dict[str, Any]:
+    connection.refresh_from_db()
+    return open_for(connection, "credentials", tenant_id=tenant.pk, actor=WORKER, reason="test")
+
+
+def token_of(connection: Connection, **options: Any) -> str:
+    return access_for(connection, actor=WORKER, reason="test", **options).access_token
+
+
+@pytest.mark.django_db
+class TestInTime:
+    def test_a_fresh_token_is_used_as_it_is(self, quickbooks: Connection, world: World) -> None:
+        world.forget_requests()
+
+        assert token_of(quickbooks) == token_of(quickbooks)
+        assert world.token_calls() == []
+
+    def test_one_that_ends_within_a_quarter_of_an_hour_is_renewed(
+        self, quickbooks: Connection, world: World
+    ) -> None:
+        before = token_of(quickbooks)
+        world.forget_requests()
+        ends_in(quickbooks, 14 * 60)
+
+        after = token_of(quickbooks)
+
+        assert after != before
+        assert len(world.token_calls()) == 1
+        assert quickbooks.credential_generation == 2
+        assert quickbooks.access_expires_at > timezone.now() + timedelta(minutes=50)  # type: ignore[operator]
+        assert audited(AuditAction.CREDENTIALS_REFRESHED) == 1
+
+    def test_one_that_ends_later_is_not(self, quickbooks: Connection, world: World) -> None:
+        world.forget_requests()
+        ends_in(quickbooks, 16 * 60)
+
+        token_of(quickbooks)
+
+        assert world.token_calls() == []
+
+    def test_short_lives_are_renewed_at_their_half(
+        self, quickbooks: Connection, world: World
+    ) -> None:
+        world.control("set", slug="quickbooks", token_lifetime=60)
+        ends_in(quickbooks, 1)
+        token_of(quickbooks)
+        world.forget_requests()
+
+        token_of(quickbooks)
+        assert world.token_calls() == []
+
+        ends_in(quickbooks, 29)
+        token_of(quickbooks)
+        assert len(world.token_calls()) == 1
+
+    def test_the_rotated_refresh_token_is_kept(
+        self, quickbooks: Connection, world: World, acme: Tenant
+    ) -> None:
+        before = sealed_in(quickbooks, acme)["refresh_token"]
+        for _ in range(3):
+            ends_in(quickbooks, 1)
+            token_of(quickbooks)
+
+        assert sealed_in(quickbooks, acme)["refresh_token"] != before
+        assert quickbooks.status == "active"
+
+    def test_the_old_refresh_token_is_kept_when_the_answer_has_none(
+        self, quickbooks: Connection, world: World, acme: Tenant
+    ) -> None:
+        before = sealed_in(quickbooks, acme)["refresh_token"]
+        body = '{"access_token": "eyJnew", "expires_in": 3600}'
+        world.control("fault", slug="quickbooks", path=BEARER, status=200, body=body)
+        ends_in(quickbooks, 1)
+
+        assert token_of(quickbooks) == "eyJnew"
+        assert sealed_in(quickbooks, acme)["refresh_token"] == before
+
+    def test_a_token_that_never_ends_is_never_renewed(
+        self, browser: Browser, link: str, world: World
+    ) -> None:
+        browser.connect(link, "slack")
+        connection = Connection.objects.get(provider="slack")
+        world.forget_requests()
+
+        token_of(connection)
+
+        assert connection.access_expires_at is None
+        assert world.token_calls() == []
+
+    def test_slack_rotates_too(self, browser: Browser, link: str, world: World) -> None:
+        world.control("set", slug="slack", rotation=True)
+        browser.connect(link, "slack")
+        connection = Connection.objects.get(provider="slack")
+        before = token_of(connection)
+        ends_in(connection, 1)
+
+        assert token_of(connection) != before
+
+
+@pytest.mark.django_db
+class TestAfter401:
+    def test_the_refused_generation_is_renewed_at_once(
+        self, quickbooks: Connection, world: World
+    ) -> None:
+        before = token_of(quickbooks)
+
+        after = token_of(quickbooks, refused=quickbooks.credential_generation)
+
+        assert after != before
+        assert quickbooks.credential_generation == 2
+
+    def test_a_generation_that_is_history_already_is_not_renewed_again(
+        self, quickbooks: Connection, world: World
+    ) -> None:
+        token_of(quickbooks, refused=1)
+        world.forget_requests()
+
+        token_of(quickbooks, refused=1)
+
+        assert world.token_calls() == []
+
+    def test_a_refused_key_must_be_entered_again(self, copper: Connection) -> None:
+        with pytest.raises(ReauthorizationRequiredError):
+            token_of(copper, refused=copper.credential_generation)
+
+        assert copper.status == "needs_reauth"
+        assert Due.objects.get(object_id=copper.pk).due_at is None
+
+
+@pytest.mark.django_db
+class TestDeadForGood:
+    def test_a_revoked_grant_is_said_to_both_and_stops_the_work(
+        self, quickbooks: Connection, world: World
+    ) -> None:
+        world.control("revoke", slug="quickbooks", account=quickbooks.account_id)
+        world.forget_requests()
+
+        with pytest.raises(ReauthorizationRequiredError):
+            token_of(quickbooks, refused=1)
+
+        seen = ConnectionStatus.objects.get(connection_id=quickbooks.pk)
+        assert len(world.token_calls()) == 1
+        assert (quickbooks.status, seen.status) == ("needs_reauth", "needs_reauth")
+        assert "QuickBooks" in quickbooks.error
+        assert "reconnect" in quickbooks.customer_message
+        assert Due.objects.get(object_id=quickbooks.pk).due_at is None
+        assert audited(AuditAction.CONNECTION_BROKEN) == 1
+
+    def test_slack_says_it_with_status_200(self, browser: Browser, link: str, world: World) -> None:
+        world.control("set", slug="slack", rotation=True)
+        browser.connect(link, "slack")
+        connection = Connection.objects.get(provider="slack")
+        world.control("revoke", slug="slack", account=connection.account_id)
+        ends_in(connection, 1)
+
+        with pytest.raises(ReauthorizationRequiredError):
+            token_of(connection)
+
+        assert connection.status == "needs_reauth"
+
+    def test_reconnecting_repairs_it(
+        self, quickbooks: Connection, browser: Browser, link: str, world: World
+    ) -> None:
+        world.control("revoke", slug="quickbooks", account=quickbooks.account_id)
+        with pytest.raises(ReauthorizationRequiredError):
+            token_of(quickbooks, refused=1)
+
+        browser.connect(link, "quickbooks")
+
+        quickbooks.refresh_from_db()
+        assert (quickbooks.status, quickbooks.error) == ("active", "")
+        assert Due.objects.get(object_id=quickbooks.pk).due_at is not None
+        assert token_of(quickbooks)
+
+
+PASSING = {
+    "500": {"status": 500},
+    "503": {"status": 503},
+    "429": {"status": 429, "headers": {"Retry-After": "7"}},
+    "a web page": {"html": True},
+    "half an answer": {"truncate": 20},
+    "a reset": {"reset": "before"},
+    "an unknown code": {"status": 400, "body": '{"error": "something_new"}'},
+    "an app that is refused": {"status": 401, "body": '{"error": "invalid_client"}'},
+    "a wrong request": {"status": 400, "body": '{"error": "invalid_request"}'},
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_may_pass_changes_nothing(fault: str, quickbooks: Connection, world: World) -> None:
+    before = Connection.objects.values().get()
+    world.control("fault", slug="quickbooks", path=BEARER, **PASSING[fault])
+
+    with pytest.raises(HubError) as failed:
+        token_of(quickbooks, refused=1)
+
+    assert not isinstance(failed.value, ReauthorizationRequiredError)
+    assert Connection.objects.values().get() == before
+    assert Due.objects.get(object_id=quickbooks.pk).due_at is not None
+
+
+@pytest.mark.django_db
+def test_the_app_that_was_authorized_renews_although_the_tenant_has_another_by_now(
+    quickbooks: Connection, world: World, acme: Tenant
+) -> None:
+    set_provider_app(
+        provider="quickbooks", client_id="x", client_secret="y", tenant=acme, actor=WORKER
+    )
+
+    assert token_of(quickbooks, refused=1)
+
+
+@pytest.mark.django_db
+def test_without_any_app_an_operator_is_named_what_to_do(quickbooks: Connection) -> None:
+    ProviderApp.objects.all().delete()
+
+    with pytest.raises(OperatorRequiredError, match="client id and client secret"):
+        token_of(quickbooks, refused=1)
+
+
+@pytest.mark.django_db
+def test_a_disconnected_connection_gives_no_access(quickbooks: Connection) -> None:
+    Connection.objects.update(status="disconnected")
+
+    with pytest.raises(ConnectionNotActiveError):
+        token_of(quickbooks)
+
+
+@pytest.mark.django_db
+def test_secrets_copied_to_another_connection_do_not_open(
+    copper: Connection, quickbooks: Connection
+) -> None:
+    copper.refresh_from_db()
+    Connection.objects.filter(pk=quickbooks.pk).update(
+        credentials=Sealed(bytes(copper.credentials or b""))
+    )
+
+    with pytest.raises(OperatorRequiredError):
+        token_of(quickbooks)
+
+    assert audited(AuditAction.CREDENTIALS_UNREADABLE) == 1
+
+
+@pytest.mark.django_db
+def test_no_secret_is_logged_or_said(
+    quickbooks: Connection, world: World, acme: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = sealed_in(quickbooks, acme)
+    client = world.credentials("quickbooks")["clients"][0]
+    said = []
+    for fault in PASSING.values():
+        world.control("fault", slug="quickbooks", path=BEARER, **fault)
+        with pytest.raises(HubError) as failed:
+            token_of(quickbooks, refused=1)
+        said.append(repr(failed.value) + str(failed.value))
+    credentials = access_for(quickbooks, actor=WORKER, reason="test")
+
+    everything = " ".join([caplog.text, repr(credentials), repr(quickbooks.__dict__), *said])
+    for secret in (secrets["access_token"], secrets["refresh_token"], client["client_secret"]):
+        assert secret not in everything
+
+
+PROCESSES = """
+import multiprocessing, os, sys
+from datetime import timedelta
+import django
+django.setup()
+from django.db import connection as database
+from django.utils import timezone
+from integrations.models import Connection
+from integrations.sync.credentials import access_for
+from tenants.actor import Actor
+from tenants.context import get_tenant, in_tenant
+
+pk, processes, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+fork = multiprocessing.get_context("fork")
+
+def ask(start):
+    with in_tenant(get_tenant("acme")):
+        row = Connection.objects.get(pk=pk)
+        start.wait()
+        token = access_for(row, actor=Actor.system("worker"), reason="test").access_token
+        os.write(1, (token + chr(10)).encode())  # whole lines, whoever writes at the same time
+
+for _ in range(rounds):
+    with in_tenant(get_tenant("acme")):
+        soon = timezone.now() + timedelta(seconds=1)
+        Connection.objects.filter(pk=pk).update(access_expires_at=soon)
+    database.close()
+    start = fork.Barrier(processes)
+    children = [fork.Process(target=ask, args=(start,)) for _ in range(processes)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+"""
+
+
+@pytest.fixture
+def committed(transactional_db: None, browser: Browser, link: str) -> Connection:
+    """A QuickBooks connection that other processes see; reuse of a refresh token ends it."""
+    browser.connect(link, "quickbooks")
+    browser.world.control("set", slug="quickbooks", reuse_revokes=True)
+    return Connection.objects.get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_processes_one_renews_and_all_get_the_token(
+    committed: Connection, world: World
+) -> None:
+    processes, rounds = 20, 5
+    world.forget_requests()
+
+    finished = subprocess.run(
+        [sys.executable, "-c", PROCESSES, str(committed.pk), str(processes), str(rounds)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+            "DATABASE_URL": _address_of_test_database(),
+            "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
+        },
+    )
+
+    tokens = finished.stdout.split()
+    assert len(world.token_calls()) == rounds
+    assert len(tokens) == rounds * processes
+    assert len(set(tokens)) == rounds
+    assert all(_is_accepted(world, committed, token) for token in set(tokens))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_renew_again_and_again_never_use_a_refresh_token_twice(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.forget_requests()
+
+    def renew(_: int) -> str:
+        try:
+            with in_tenant(acme):
+                row = Connection.objects.get(pk=committed.pk)
+                return token_of(row, refused=row.credential_generation)
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(renew, range(40)))
+
+    committed.refresh_from_db()
+    assert len(world.token_calls()) == committed.credential_generation - 1
+    assert committed.status == "active"
+    assert _is_accepted(world, committed, token_of(committed))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dead_grant_is_asked_for_once_however_many_wait(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.control("revoke", slug="quickbooks", account=committed.account_id)
+    world.control("set", slug="quickbooks", latency_ms=300)
+    world.forget_requests()
+
+    def renew(_: int) -> str:
+        try:
+            with in_tenant(acme):
+                return token_of(Connection.objects.get(pk=committed.pk), refused=1)
+        except ReauthorizationRequiredError:
+            return "reconnect"
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(renew, range(6)))
+
+    assert said == ["reconnect"] * 6
+    assert len(world.token_calls()) == 1
+    assert audited(AuditAction.CONNECTION_BROKEN) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_access_is_not_renewed_inside_an_open_transaction(committed: Connection) -> None:
+    """Rolling back would lose a refresh token that the provider has already replaced."""
+    ends_in(committed, 1)
+
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        token_of(committed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_saved_while_the_token_endpoint_hangs_is_not_overwritten(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.control("fault", slug="quickbooks", path=BEARER, delay_ms=600)
+
+    def renew() -> str:
+        try:
+            with in_tenant(acme):
+                return token_of(Connection.objects.get(pk=committed.pk), refused=1)
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(1) as pool:
+        renewing = pool.submit(renew)
+        while not world.token_calls():
+            time.sleep(0.02)
+        row = Connection.objects.get(pk=committed.pk)
+        row.name = "Renamed"
+        row.save(update_fields=["name"])
+        renewing.result(timeout=30)
+
+    committed.refresh_from_db()
+    assert committed.name == "Renamed"
+    assert committed.credential_generation == 2
+
+
+def _is_accepted(world: World, connection: Connection, token: str) -> bool:
+    base = world.sandbox.addresses()["https://quickbooks.api.intuit.com"]
+    answer = world.http.get(
+        f"{base}/v3/company/{connection.account_id}/companyinfo/{connection.account_id}",
+        headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+    )
+    return answer.status_code == 200
+
+
+def _address_of_test_database() -> str:
+    settings = database.settings_dict
+    return make_conninfo(
+        dbname=settings["NAME"],
+        user=settings["USER"],
+        password=settings["PASSWORD"],
+        host=settings["HOST"],
+        port=settings["PORT"],
+    )
