@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connections
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
+from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 from django_q.models import OrmQ
@@ -31,6 +32,7 @@ BEAT = "integrations.tasks.beat"
 QUEUE_PREFIX = "hub-"
 
 log = logging.getLogger(__name__)
+logging.getLogger("django-q").setLevel(Conf.LOG_LEVEL)  # it sets this only without our handlers
 
 _DEQUEUE = """
 UPDATE public.django_q_ormq SET lock = statement_timestamp() + %s * interval '1 second'
@@ -49,9 +51,12 @@ class SkipLockedORM(ORM):  # type: ignore[misc]
     line in the log: further in it would end the process that reads it.
     """
 
+    enqueued: int  # the row of the last task put in
+
     def enqueue(self, task: str) -> int:
         row: OrmQ = self.get_connection().create(key=self.list_key, payload=task, lock=Now())
-        return int(row.pk)
+        self.enqueued = int(row.pk)
+        return self.enqueued
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """Return the next tasks as (id, payload), or None after a short sleep if there are none."""
@@ -85,14 +90,16 @@ def ring(claims: Sequence[Claim], *, queue: str) -> None:
         async_task(WORK, str(claim.tenant_id), str(claim.due_id), claim.fence, cluster=queue)
 
 
-def ring_beat(worker_id: UUID, *, queue: str) -> None:
-    """Put a task into the queue that only tells that the queue is being worked on."""
-    async_task(BEAT, str(worker_id), cluster=queue)
+def ring_beat(worker_id: UUID, *, queue: str) -> int:
+    """Put a task into the queue that only shows that it is worked on; return its row."""
+    broker = SkipLockedORM(list_key=queue)
+    async_task(BEAT, str(worker_id), broker=broker)
+    return broker.enqueued
 
 
-def rung(queue: str) -> int:
-    """Return how many tasks of the queue have not come round yet, running ones included."""
-    return OrmQ.objects.filter(key=queue).count()
+def has_come_round(row: int) -> bool:
+    """Whether the task was taken, done and acknowledged."""
+    return not OrmQ.objects.filter(pk=row).exists()
 
 
 def forget_queue(queue: str) -> None:
@@ -104,3 +111,11 @@ def forget_queues_except(queues: Sequence[str]) -> int:
     """Delete the rows of units that are gone; return how many there were."""
     mine = OrmQ.objects.filter(key__startswith=QUEUE_PREFIX)
     return int(mine.exclude(key__in=queues).delete()[0])
+
+
+def run_cluster(queue: str) -> None:
+    """Work on the queue with HUB_WORKERS processes until SIGTERM; then finish what has begun."""
+    cluster = Cluster(SkipLockedORM(list_key=queue))
+    cluster.start()
+    while cluster.sentinel.is_alive():
+        sleep(Conf.POLL)

@@ -8,6 +8,7 @@ same instant never get the same row, but may together pass a share by what each 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -163,7 +164,7 @@ def park_crash_loops() -> list[Due]:
     return list(Due.objects.raw(_PARK, [CRASH_LOOP, MAX_ATTEMPTS]))
 
 
-def _taken(statement: str, values: dict[str, object]) -> list[Claim]:
+def _taken(statement: str, values: dict[str, Any]) -> list[Claim]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         rows: Sequence[tuple[UUID, UUID, int, str]] = cursor.fetchall()

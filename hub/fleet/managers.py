@@ -95,6 +95,7 @@ class DueQuerySet(models.QuerySet["Due"]):
         begun_or_not = models.Case(
             models.When(started_at=None, then=Greatest(models.F("attempts") - 1, 0)),
             default=models.F("attempts"),
+            output_field=models.IntegerField(),
         )
         return rows.update(attempts=begun_or_not, lease_until=None, leased_by=None, started_at=None)
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -72,12 +71,9 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
     if not run.is_open or run.cancel_asked_at is not None:
         return run
     run.cancel_asked_at = timezone.now()
-    if (
-        Due.objects.for_object(run.connection)
-        .free()
-        .filter(run_id=run.pk)
-        .update(run_id=None, attempts=0, due_at=Now() + _interval())
-    ):
+    next_at = Now() + timedelta(seconds=run.connection.interval_seconds)
+    free = Due.objects.for_object(run.connection).free().filter(run_id=run.pk)
+    if free.update(run_id=None, attempts=0, due_at=next_at):
         run.state = SyncRun.State.CANCELLED
         run.ended_at = run.cancel_asked_at
     run.save(update_fields=["cancel_asked_at", "state", "ended_at"])
@@ -145,9 +141,3 @@ def _new_run(
 
 def _named(run: SyncRun) -> dict[str, object]:
     return {"run": str(run.pk), "mode": run.mode, "entity_types": run.entity_types}
-
-
-def _interval() -> ExpressionWrapper:
-    return ExpressionWrapper(
-        F("interval_seconds") * Value(timedelta(seconds=1)), output_field=DurationField()
-    )

@@ -12,7 +12,7 @@ from django_q.signing import SignedPackage
 from hub.fields import uuid7
 from hub.fleet.claims import claim
 from hub.fleet.models import Due
-from integrations.queue import SkipLockedORM, forget_queues_except, ring, ring_beat, rung
+from integrations.queue import SkipLockedORM, forget_queues_except, has_come_round, ring, ring_beat
 from tests.factories.fleet import DueFactory
 
 pytestmark = pytest.mark.django_db
@@ -58,22 +58,22 @@ def test_claim_and_bell_come_and_go_together():
 
 
 def test_a_unit_reads_only_its_own_queue():
-    ring_beat(uuid7(), queue="hub-other")
+    other = ring_beat(uuid7(), queue="hub-other")
 
     assert read_all() == []
-    assert rung("hub-other") == 1
+    assert not has_come_round(other)
 
 
 def test_a_task_that_was_taken_waits_for_its_acknowledgement():
-    ring_beat(uuid7(), queue=QUEUE)
+    beat = ring_beat(uuid7(), queue=QUEUE)
     broker = SkipLockedORM(list_key=QUEUE)
 
     ((row, _),) = broker.dequeue()
 
     assert broker.dequeue() is None
-    assert rung(QUEUE) == 1
+    assert not has_come_round(beat)
     broker.acknowledge(row)
-    assert rung(QUEUE) == 0
+    assert has_come_round(beat)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_a_row_that_is_no_task_of_ours_is_dropped_and_the_next_one_is_read(paylo
 
 
 def test_rows_of_units_that_are_gone_are_deleted():
-    ring_beat(uuid7(), queue="hub-gone")
-    ring_beat(uuid7(), queue=QUEUE)
+    gone, mine = ring_beat(uuid7(), queue="hub-gone"), ring_beat(uuid7(), queue=QUEUE)
 
     assert forget_queues_except([QUEUE]) == 1
-    assert rung(QUEUE) == 1
+    assert has_come_round(gone)
+    assert not has_come_round(mine)
 
 
 @pytest.mark.django_db(transaction=True)

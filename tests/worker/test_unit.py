@@ -1,0 +1,140 @@
+"""A real worker unit with real processes beneath, and what becomes of work when they are killed."""
+
+import signal
+
+import psutil
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.models import Task as TaskRow
+
+from hub.fleet.models import Due, Worker
+from tests.factories.fleet import DueFactory
+from tests.worker.conftest import LEASE_SECONDS, PATIENCE_SECONDS, wait_until
+from tests.worker.harmless.apps import DEADLY, NAP
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START_SECONDS = 8  # a cluster, on a busy machine
+RECOVERY_SECONDS = PATIENCE_SECONDS * 2 + START_SECONDS
+
+
+def naps(count=1, *, milliseconds=50):
+    return DueFactory.create_batch(count, kind=NAP, provider="", interval_seconds=milliseconds)
+
+
+def are_done(rows):
+    wanted = Due.objects.filter(pk__in=[row.pk for row in rows])
+    return not wanted.exclude(due_at=None, lease_until=None).exists()
+
+
+def have_begun(rows):
+    wanted = Due.objects.filter(pk__in=[row.pk for row in rows])
+    return not wanted.filter(started_at=None).exists()
+
+
+def test_what_is_due_is_done_once_and_nothing_is_left(start_unit):
+    rows = naps(8)
+
+    unit = start_unit("--processes=2", "--drain", wait=False)
+
+    assert unit.wait(30) == 0
+    assert are_done(rows)
+    assert set(Due.objects.values_list("fence", flat=True)) == {1}
+    assert (Worker.objects.count(), OrmQ.objects.count(), TaskRow.objects.count()) == (0, 0, 0)
+
+
+def test_rows_that_are_no_tasks_do_not_keep_it_from_its_work(start_unit):
+    """F40: junk is dropped, and ends no process."""
+    unit = start_unit("--processes=1")
+    before = unit.beneath()
+    for junk in ("junk", "", "a:b:c"):
+        OrmQ.objects.create(key=unit.row.cluster, payload=junk, lock=timezone.now())
+
+    rows = naps(2)
+
+    wait_until(lambda: are_done(rows), seconds=START_SECONDS)
+    assert unit.beneath() == before
+
+
+def test_idle_processes_that_are_killed_cost_no_work(start_unit):
+    """F4, M1: a worker that holds the queue's lock, and the monitor, take the cluster with them.
+
+    It then hangs while it looks alive: either nothing is begun, or nothing is acknowledged. All
+    workers are killed at once, since only one of them holds the lock at a time.
+    """
+    unit = start_unit("--processes=2")
+    workers, monitor, pusher = slice(0, 2), slice(2, 3), slice(3, 4)
+    for victims, restarts in ((workers, 1), (monitor, 2), (pusher, 2)):
+        wait_until(lambda: unit.is_ready() and len(unit.beneath()) == 6, seconds=RECOVERY_SECONDS)
+        for victim in unit.under_the_sentinel()[victims]:
+            victim.send_signal(signal.SIGKILL)
+        rows = naps(3)
+        wait_until(lambda rows=rows: are_done(rows), seconds=RECOVERY_SECONDS)
+        wait_until(lambda wanted=restarts: unit.restarts == wanted, seconds=RECOVERY_SECONDS)
+
+    assert set(Due.objects.values_list("attempts", "parked_reason")) == {(0, "")}
+
+
+def test_a_cluster_whose_head_is_killed_is_replaced_without_orphans(start_unit):
+    """F5, M8: left alone, the others would go on working unsupervised."""
+    unit = start_unit("--processes=2")
+    for restarts, head in ((1, "main process"), (2, "sentinel")):
+        rows = naps(2, milliseconds=1500)
+        wait_until(lambda rows=rows: have_begun(rows), seconds=RECOVERY_SECONDS)
+        before = unit.beneath()
+
+        before[0 if head == "main process" else 1].send_signal(signal.SIGKILL)
+
+        wait_until(lambda before=before: not any(_lives(one) for one in before), seconds=5)
+        wait_until(lambda rows=rows: are_done(rows), seconds=RECOVERY_SECONDS)
+        assert unit.restarts == restarts
+
+    assert set(Due.objects.values_list("fence", flat=True)) == {2}
+
+
+def test_a_unit_that_is_killed_leaves_no_process_and_another_finishes_its_work(start_unit):
+    unit = start_unit("--processes=2")
+    rows = naps(2, milliseconds=1500)
+    wait_until(lambda: have_begun(rows), seconds=START_SECONDS)
+
+    unit.send(signal.SIGKILL)
+
+    wait_until(lambda: unit.left_over() == [], seconds=5)
+    start_unit("--processes=2")
+    wait_until(lambda: are_done(rows), seconds=2 * LEASE_SECONDS + START_SECONDS)
+    assert set(Due.objects.values_list("fence", flat=True)) == {2}
+
+
+def test_told_to_stop_it_ends_its_slices_early_and_they_go_on_elsewhere(start_unit):
+    """F7: a deploy in the middle of a slice of a minute."""
+    unit = start_unit("--processes=2")
+    rows = naps(2, milliseconds=60_000)
+    wait_until(lambda: have_begun(rows), seconds=START_SECONDS)
+
+    unit.send(signal.SIGTERM)
+
+    assert unit.wait(15) == 0
+    assert unit.left_over() == []
+    for due in Due.objects.all():
+        assert (due.lease_until, due.leased_by, due.attempts) == (None, None, 1)
+        assert due.due_at <= timezone.now()
+
+
+def test_work_that_kills_its_process_each_time_is_parked_and_others_go_on(start_unit):
+    """F6, M2: after five claims it is left alone."""
+    deadly = DueFactory(kind=DEADLY, provider="")
+    Due.objects.filter(pk=deadly.pk).update(attempts=3)
+    start_unit("--processes=2")
+    rows = naps(4)
+
+    wait_until(lambda: are_done(rows), seconds=RECOVERY_SECONDS)
+    wait_until(
+        lambda: Due.objects.get(pk=deadly.pk).parked_reason == "crash_loop",
+        seconds=2 * LEASE_SECONDS + 2 * RECOVERY_SECONDS,
+    )
+    assert Due.objects.get(pk=deadly.pk).attempts == 5
+
+
+def _lives(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
