@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from hub import display, sites
 from hub.charts import HourBar, HourChart
 from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker
-from integrations.admin.fleet import ALIVE_SECONDS, fleet_address
+from integrations.admin.fleet import ALIVE_SECONDS, fleet_address, status_label
 from integrations.admin.overview import overview
 from integrations.models import Connection
 from tenants.models import Tenant
@@ -191,7 +191,7 @@ def _table(rows: Iterable[ConnectionStatus]) -> SafeString | str:
             ),
             row.tenant.name,
             row.provider,
-            display.badge(row.status),
+            display.badge(row.status, status_label(row.status)),
             row.error or display.NONE,
             display.ago(row.last_run_at),
         )

@@ -51,6 +51,7 @@ class HourChart:
     width = WIDTH
     height = HEIGHT
     base = BASE
+    text_y = HEIGHT - 4
 
     @property
     def has_bars(self) -> bool:
@@ -89,7 +90,10 @@ class HourChart:
     def marks(self) -> list[Mark]:
         step = WIDTH / len(self.hours)
         return [
-            Mark(x=round((place + 0.5) * step, 1), text=f"{hour.hour:%H:%M}")
+            Mark(
+                x=round(min(max((place + 0.5) * step, 15), WIDTH - 15), 1),
+                text=f"{hour.hour:%H:%M}",
+            )
             for place, hour in enumerate(self.hours)
             if hour.hour.hour % LABEL_EVERY == 0
         ]

@@ -39,6 +39,13 @@ def badge(state: str, label: str = "") -> SafeString | str:
     return format_html('<span class="badge {}">{}</span>', TONES.get(state, "quiet"), text)
 
 
+def state_with_reason(state: str, label: str, reason: str) -> SafeString | str:
+    """A state's badge, and below it the sentence that explains it, if there is one."""
+    if not reason:
+        return badge(state, label)
+    return format_html('{}<div class="reason">{}</div>', badge(state, label), reason)
+
+
 def ago(at: datetime | None) -> SafeString | str:
     """ "5 min ago" or "in 2 h", with the exact time in the title."""
     if at is None:
@@ -97,10 +104,18 @@ def folded(summary: str, content: SafeString | str) -> SafeString:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString | str:
     """A plain table; numbers stand right. A dash if there are no rows."""
-    body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in rows))
-    if not body:
+    lines = list(rows)
+    if not lines:
         return NONE
-    heads = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in head))
+    body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in lines))
+    heads = format_html_join(
+        "",
+        '<th scope="col" class="{}">{}</th>',
+        (
+            ("number" if _counts(cell) else "", name)
+            for name, cell in zip(head, lines[0], strict=True)
+        ),
+    )
     return format_html(
         '<div class="scroll"><table class="plain"><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>",
@@ -114,16 +129,15 @@ def fields_table(data: Any) -> SafeString | str:
     return table(("Field", "Value"), list(_flat(data)))
 
 
+def _counts(cell: object) -> bool:
+    return isinstance(cell, int) and not isinstance(cell, bool)
+
+
 def _cells(row: Sequence[object]) -> SafeString:
     return format_html_join(
         "",
         '<td class="{}">{}</td>',
-        (
-            ("number", f"{cell:,}")
-            if isinstance(cell, int) and not isinstance(cell, bool)
-            else ("", cell)
-            for cell in row
-        ),
+        (("number", f"{cell:,}") if _counts(cell) else ("", cell) for cell in row),
     )
 
 

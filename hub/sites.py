@@ -6,7 +6,7 @@ of ours, so that every app can register with either.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
@@ -22,6 +22,7 @@ class HubSite(AdminSite):
     site_title = "Hub"
     site_url = None
     app_order: tuple[str, ...] = ()
+    app_names: ClassVar[dict[str, str]] = {"auth": "Permissions"}
     overview: Overview | None = None  # set by hub.admin: what the first page shows
 
     def __init__(self, name: str = "admin") -> None:
@@ -38,9 +39,14 @@ class HubSite(AdminSite):
         apps = super().get_app_list(request, app_label)
         apps.sort(key=lambda app: _place(self.app_order, app["app_label"]))
         for app in apps:
+            app["name"] = self.app_names.get(app["app_label"], app["name"])
             app["models"].sort(
                 key=lambda entry: getattr(self._registry[entry["model"]], "place", 50)
             )
+            for entry in app["models"]:
+                entry["name"] = (
+                    getattr(self._registry[entry["model"]], "label", "") or entry["name"]
+                )
         return apps
 
 

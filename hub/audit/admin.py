@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 
 from hub import display
 from hub.audit.models import AuditAction, AuditEvent, Outcome
@@ -54,8 +55,10 @@ class HubModelAdmin(admin.ModelAdmin):
     """
 
     place: ClassVar[int] = 50  # where it stands in the list of models
+    label: ClassVar[str] = ""  # what the list is called, if not as the model's plural
     audit_kind: ClassVar[str | None] = None  # the audit events' target kind, if not the model's
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # counting every choice reads the whole table
     list_per_page = 50
     list_max_show_all = 200
     change_form_template = "admin/hub_change_form.html"
@@ -171,6 +174,7 @@ class HubModelAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Django's page, with a button for every action that fits the object."""
         if obj is not None and not add:
+            context["title"], context["subtitle"] = str(obj), None
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
             context["act_url"] = reverse(name, args=[quote(obj.pk)])
             actions: dict[str, Any] = self.get_actions(request)
@@ -184,9 +188,11 @@ class HubModelAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """Django's list, called what it lists; an action that is not offered is refused."""
         if request.method == "POST" and "action" in request.POST:
             self.refuse_foreign_action(request, request.POST["action"])
-        return super().changelist_view(request, extra_context)
+        title = capfirst(self.label or str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def refuse_foreign_action(self, request: HttpRequest, name: str) -> None:
         """Audit and refuse an action this person is not offered; Django would just ignore it."""

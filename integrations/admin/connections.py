@@ -38,7 +38,7 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
 
     place = 10
     change_role = Role.OPERATOR
-    list_display = ("name", "provider", "account", "state", "last_success", "every", "reason")
+    list_display = ("name", "provider", "account", "state", "last_success", "every")
     list_filter = ("status", "provider")
     list_select_related = True
     search_fields = ("name", "account_label", "=account_id", "provider")
@@ -47,7 +47,7 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
     change_form_template = "admin/connection.html"
     change_list_template = "admin/connections.html"
     fieldsets = (
-        (None, {"fields": ("name", "provider", "account", "state", "reason", "customer_message")}),
+        (None, {"fields": ("name", "provider", "account", "state", "customer_message")}),
         ("Rhythm", {"fields": ("interval_seconds", "next_run", "last_success", "created_at")}),
         (
             "Access",
@@ -63,7 +63,6 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
         "provider",
         "account",
         "state",
-        "reason",
         "customer_message",
         "next_run",
         "last_success",
@@ -85,7 +84,8 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, connection: Connection) -> str:
-        return display.badge(connection.status, connection.get_status_display())
+        label = connection.get_status_display()
+        return display.state_with_reason(connection.status, label, connection.error)
 
     @admin.display(description="last success", ordering="last_success_at")
     def last_success(self, connection: Connection) -> str:
@@ -94,10 +94,6 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
     @admin.display(description="every", ordering="interval_seconds")
     def every(self, connection: Connection) -> str:
         return display.span_text(connection.interval_seconds)
-
-    @admin.display(description="reason")
-    def reason(self, connection: Connection) -> str:
-        return connection.error or display.NONE
 
     @admin.display(description="next run")
     def next_run(self, connection: Connection) -> str:

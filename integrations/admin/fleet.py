@@ -51,7 +51,6 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "next_run",
         "record_count",
         "rejected_count",
-        "reason",
     )
     list_display_links = ("account",)
     list_filter = (StatusFilter, "provider", "last_run_state", TenantFilter)
@@ -72,7 +71,6 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "account_label",
         "state",
         "error_code",
-        "error",
         "last_run",
         "last_success_at",
         "next_run",
@@ -94,7 +92,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, row: ConnectionStatus) -> str:
-        return display.badge(row.status, _label(row.status))
+        return display.state_with_reason(row.status, status_label(row.status), row.error)
 
     @admin.display(description="last run", ordering="last_run_at")
     def last_run(self, row: ConnectionStatus) -> str:
@@ -113,10 +111,6 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     @admin.display(description="rejected", ordering="rejected")
     def rejected_count(self, row: ConnectionStatus) -> str:
         return display.number(row.rejected)
-
-    @admin.display(description="reason")
-    def reason(self, row: ConnectionStatus) -> str:
-        return row.error or display.NONE
 
     @admin.display(description="in the tenant")
     def open_link(self, row: Any) -> str:
@@ -249,5 +243,5 @@ def _each(
     return count
 
 
-def _label(status: str) -> str:
+def status_label(status: str) -> str:
     return dict(Connection.Status.choices).get(status, status)

@@ -32,6 +32,7 @@ class Card:
     records: str
     rejected: str
     bar: SafeString | str
+    waits_for_person: bool
     actions: tuple[tuple[str, str], ...] = (("sync_now", "Sync now"),)
 
     @property
@@ -113,6 +114,8 @@ def _card(
         records=display.number(seen.records if seen else 0),
         rejected=display.number(rejected),
         bar=progress_bar(run) if run else "",
+        waits_for_person=connection.status
+        in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN),
     )
 
 

@@ -9,21 +9,27 @@ from django.http import HttpRequest, HttpResponse
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from integrations.admin.base import ConnectionFilter, address_of, link_to
+from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
-from integrations.records import RECORD_TYPES
 from tenants.admin.base import TenantModelAdmin
 
 LINKS_SHOWN = 50
 
 
 class RecordTypeFilter(admin.SimpleListFilter):
-    """By shared shape; offered from the registry, because asking the table would read all of it."""
+    """By shared shape. Offers what connectors make: asking the table would read all of it."""
 
     title = "record type"
     parameter_name = "record_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(slug, slug.replace("_", " ").capitalize()) for slug in sorted(RECORD_TYPES)]
+        offered = {
+            made.record_type
+            for connector in all_connectors()
+            for entity_type in connector.entity_types
+            for made in entity_type.record_types
+        }
+        return [(slug, slug.replace("_", " ").capitalize()) for slug in sorted(offered)]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[Record]
@@ -52,7 +58,7 @@ class EntityTypeFilter(admin.SimpleListFilter):
 class PresenceFilter(admin.SimpleListFilter):
     """Deleted at the provider, or still there. Shows those still there unless asked otherwise."""
 
-    title = "at the provider"
+    title = "presence"
     parameter_name = "presence"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -142,7 +148,7 @@ class RecordAdmin(TenantModelAdmin):
 
     @admin.display(description="run that last changed it")
     def run_shown(self, record: Record) -> str:
-        return display.link(address_of(SyncRun, record.run_id), record.run_id)
+        return display.link(address_of(SyncRun, record.run_id), "Open the run")
 
     def change_view(
         self,
