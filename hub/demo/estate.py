@@ -1,0 +1,109 @@
+"""What the demo consists of: a person, two tenants, and their six connections."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from hub.connect.provider_apps import set_provider_app
+from integrations.models import Connection
+from integrations.sandbox.visitor import Page, Visitor
+from integrations.services.connect_links import connect_url, create_connect_session
+from integrations.services.connections import connect_with_key
+from tenants.actor import Actor
+from tenants.context import in_tenant
+from tenants.models import Membership, Tenant, User
+from tenants.provisioning import create_tenant
+from tenants.roles import Role
+
+EMAIL = "demo@example.com"
+PASSWORD = "demo"
+TENANTS = ("acme", "globex")
+SYSTEM = Actor.system("demo")
+
+
+class ConsentFailedError(Exception):
+    """A connection did not come about; the message says at which page."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The tenants of the demo with what the sandbox offers each of them."""
+
+    sandbox_url: str
+    credentials: dict[str, Any]
+
+    @classmethod
+    def at(cls, sandbox_url: str) -> "Demo":
+        page = Visitor().open(f"{sandbox_url}/_credentials")
+        return cls(sandbox_url, orjson.loads(page.text))
+
+    def prepare(self) -> list[Tenant]:
+        """Make the person, the tenants and their provider apps; a second call changes nothing."""
+        person = User.objects.filter(email=EMAIL).first() or User.objects.create_superuser(
+            EMAIL, PASSWORD, name="Demo"
+        )
+        tenants = [self._tenant(slug, person) for slug in TENANTS]
+        for number, tenant in enumerate(tenants):
+            for slug, offered in self._oauth().items():
+                client = offered["clients"][number]
+                set_provider_app(
+                    provider=slug,
+                    client_id=client["client_id"],
+                    client_secret=client["client_secret"],
+                    tenant=tenant,
+                    actor=SYSTEM,
+                )
+        return tenants
+
+    def connect(self, tenant: Tenant) -> None:
+        """Connect every provider of the sandbox: keys are entered, consent pages are clicked."""
+        number = TENANTS.index(tenant.slug)
+        with in_tenant(tenant):
+            for slug in self._oauth():
+                self._consent(tenant, slug)
+            for slug in self._with_keys():
+                self._enter_key(slug, number)
+
+    def _tenant(self, slug: str, person: User) -> Tenant:
+        tenant = Tenant.objects.open().filter(slug=slug).first() or create_tenant(
+            slug=slug, name=slug.title(), actor=SYSTEM
+        )
+        Membership.objects.get_or_create(user=person, tenant=tenant, defaults={"role": Role.ADMIN})
+        return tenant
+
+    def _oauth(self) -> dict[str, Any]:
+        return {slug: said for slug, said in self.credentials.items() if isinstance(said, dict)}
+
+    def _with_keys(self) -> dict[str, Any]:
+        return {slug: said for slug, said in self.credentials.items() if isinstance(said, list)}
+
+    def _enter_key(self, slug: str, number: int) -> None:
+        offered = self._with_keys()[slug][number]
+        secrets = {name: offered[name] for name in ("key", "user_email") if name in offered}
+        connect_with_key(provider=slug, secrets=secrets, extra=None, name=None, actor=SYSTEM)
+
+    def _consent(self, tenant: Tenant, slug: str) -> None:
+        """Open the connect page, press its button, allow, and come back connected."""
+        _, token = create_connect_session(tenant=tenant, actor=SYSTEM, providers=[slug])
+        visitor = Visitor()
+        page = visitor.open(connect_url(token))
+        for button in ("Connect", "Allow"):
+            _check(page, slug)
+            page = visitor.press(page, button)
+        _check(page, slug)
+        if not Connection.objects.present().filter(provider=slug).exists():
+            raise ConsentFailedError(f"{slug} did not come back connected: {page.url}")
+
+
+def _check(page: Page, slug: str) -> None:
+    if page.status >= 400:
+        raise ConsentFailedError(f"Connecting {slug} ended with {page.status} at {page.url}")
+
+
+def sandbox_addresses(ready: dict[str, Any]) -> dict[str, str]:
+    """Send this process's calls to the sandbox too; returns the addresses for its children."""
+    addresses: dict[str, str] = ready["addresses"]
+    settings.HUB_PROVIDER_ADDRESSES = addresses
+    return addresses

@@ -1,0 +1,172 @@
+"""`manage.py demo`: the whole hub on a laptop, with a sandbox in the providers' place.
+
+`--check` does the same without a person: it syncs every connection in full, prints a table, and as
+its last line JSON; it exits 0 only if all of them succeeded.
+"""
+
+import json
+import signal
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.models import Sum
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from hub.demo.estate import EMAIL, PASSWORD, ConsentFailedError, Demo, sandbox_addresses
+from hub.demo.processes import ChildEndedError, Children, free_port
+from hub.embedded_postgres import data_folder
+from hub.fleet.models import ConnectionStatus
+from integrations.models import Connection, SyncRun
+from integrations.services.syncs import request_sync
+from tenants.actor import Actor
+from tenants.context import in_tenant
+from tenants.models import Tenant
+
+CHECK_SECONDS = 300.0
+LOOK_SECONDS = 0.5
+
+
+class Command(BaseCommand):
+    help = "Start sandbox, tenants, web server and worker; Ctrl-C ends them all."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--check", action="store_true", help="without a person, then end")
+        parser.add_argument("--port", type=int, default=8000, help="of the web server")
+
+    def handle(self, *args: Any, check: bool, port: int, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo is for a laptop; run it with the local settings.")
+        signal.signal(signal.SIGTERM, _interrupt)
+        # A pipe has no width; a table squeezed into 80 columns cannot be read in a log.
+        self.console = Console(width=None if self.stdout.isatty() else 120)
+        self.begun = time.monotonic()
+        children = Children(data_folder().parent / "logs", {"HUB_LOG_LEVEL": "WARNING"})
+        try:
+            tenants = self._start(children, free_port(port))
+            if check:
+                self._check(children, tenants)
+            else:
+                self._watch(children)
+        except (ChildEndedError, ConsentFailedError) as exc:
+            raise CommandError(str(exc)) from exc
+        except KeyboardInterrupt:
+            self.console.print("\nEnding ...")
+        finally:
+            children.end()
+
+    def _start(self, children: Children, port: int) -> list[Tenant]:
+        """Bring everything up, with each connection's first sync due; the worker comes last."""
+        ready_file = children.logs / "sandbox.json"
+        ready_file.unlink(missing_ok=True)
+        children.start(
+            "sandbox", "-m", "integrations.sandbox", "--port", "0", "--ready-file", str(ready_file)
+        )
+        call_command("migrate_hub", verbosity=0)
+        ready = json.loads(children.wait_for_file(ready_file))
+        self.url = settings.HUB_PUBLIC_URL = f"http://127.0.0.1:{port}"
+        children.environment |= {
+            "HUB_PROVIDER_ADDRESSES": json.dumps(sandbox_addresses(ready)),
+            "HUB_PUBLIC_URL": self.url,
+        }
+        bind = f"127.0.0.1:{port}"
+        children.start("web server", "-m", "gunicorn", "hub.wsgi", "-b", bind, "--threads", "8")
+        demo = Demo.at(ready["url"])
+        tenants = demo.prepare()
+        children.wait_for_port(port)
+        for tenant in tenants:
+            demo.connect(tenant)
+            self._ask(tenant)
+        connection.close()
+        children.start("worker", str(Path(settings.BASE_DIR) / "manage.py"), "worker")
+        return tenants
+
+    def _ask(self, tenant: Tenant) -> None:
+        with in_tenant(tenant):
+            for each in Connection.objects.active():
+                request_sync(
+                    connection=each,
+                    actor=Actor.system("demo"),
+                    mode=SyncRun.Mode.FULL,
+                    trigger=SyncRun.Trigger.COMMAND,
+                )
+
+    def _watch(self, children: Children) -> None:
+        self.console.print(
+            f"\n[bold]The hub is up[/bold] after {time.monotonic() - self.begun:.1f} s.\n\n"
+            f"  Operations     {self.url}/admin/\n"
+            f"  Tenant acme    {self.url}/t/acme/admin/\n"
+            f"  Tenant globex  {self.url}/t/globex/admin/\n"
+            f"  API            {self.url}/api/docs/\n\n"
+            f"  Sign in as [bold]{EMAIL}[/bold] with the password [bold]{PASSWORD}[/bold].\n\n"
+            "Open a tenant, look at its connections, and press [bold]Sync now[/bold]: the bar "
+            "under\nSync runs moves while records arrive. Ctrl-C ends everything.\n"
+        )
+        while True:
+            children.check()
+            time.sleep(LOOK_SECONDS)
+
+    def _check(self, children: Children, tenants: list[Tenant]) -> None:
+        """Wait for the run of every connection and report; exit 1 if one did not succeed."""
+        runs: list[tuple[Tenant, SyncRun]] = []
+        with Live(console=self.console, refresh_per_second=4) as live:
+            until = time.monotonic() + CHECK_SECONDS
+            while not runs or any(run.is_open for _, run in runs):
+                children.check()
+                if time.monotonic() > until:
+                    break
+                time.sleep(LOOK_SECONDS)
+                runs = _runs(tenants)
+                live.update(_table(runs))
+        totals = [run.totals for _, run in runs]
+        states = [run.state for _, run in runs]
+        succeeded = states.count(SyncRun.State.SUCCEEDED)
+        summary = {
+            "tenants": len(tenants),
+            "connections": len(runs),
+            "runs": {"succeeded": succeeded, "failed": len(runs) - succeeded},
+            "records": ConnectionStatus.objects.aggregate(sum=Sum("records"))["sum"],
+            "rewritten": sum(each["updated"] for each in totals),
+            "unchanged": sum(each["unchanged"] for each in totals),
+            "seconds": round(time.monotonic() - self.begun, 1),
+        }
+        self.stdout.write("\n" + json.dumps(summary))
+        if not runs or succeeded < len(runs):
+            for tenant, run in runs:
+                if run.state != SyncRun.State.SUCCEEDED:
+                    self.stderr.write(f"{tenant.slug} {run.connection}: {run.state} {run.error}")
+            raise SystemExit(1)
+
+
+def _runs(tenants: list[Tenant]) -> list[tuple[Tenant, SyncRun]]:
+    """The latest run of every connection."""
+    found: list[tuple[Tenant, SyncRun]] = []
+    for tenant in tenants:
+        with in_tenant(tenant):
+            latest = SyncRun.objects.order_by("connection_id", "-created_at").distinct(
+                "connection_id"
+            )
+            found += [(tenant, run) for run in latest.select_related("connection")]
+    return found
+
+
+def _table(runs: list[tuple[Tenant, SyncRun]]) -> Table:
+    table = Table("tenant", "connection", "state", "read", "new", "rewritten", "unchanged", "calls")
+    for tenant, run in runs:
+        totals = run.totals
+        numbers = (totals["read"], totals["inserted"], totals["updated"], totals["unchanged"])
+        state = f"[red]{run.state}[/red]" if run.state == "failed" else run.state
+        table.add_row(tenant.slug, str(run.connection), state, *map(str, (*numbers, run.calls)))
+    return table
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
