@@ -1,0 +1,358 @@
+"""Lists that move while they are read: by key set, and newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.errors import FatalError
+from integrations.http.answer import Answer
+from integrations.http.pages import CursorPages, LastIdPages, SinglePage
+from integrations.types import Entity, Unreadable
+from tests.http.lists import SIZE, THINGS, FakeList, Store, rows
+
+
+def ask(stamp: int, page: int) -> dict[str, Any]:
+    return {"since": stamp, "page": page}
+
+
+def by_change(http: FakeList, start: Any, overlap: float = 0) -> Iterator[Entity]:
+    pages = SinglePage(http, "/changed")  # type: ignore[arg-type]
+    return pages.keyset(THINGS, start, ask, "at", SIZE, first=0, overlap=overlap)
+
+
+def as_stored(http: FakeList) -> dict[str, Any]:
+    return {row["id"]: row for row in http.rows}
+
+
+STAMPS = st.lists(st.integers(100, 112), max_size=40) | st.lists(st.integers(100, 101), max_size=40)
+
+
+@given(STAMPS, st.lists(st.integers(1, 12), max_size=10))
+def test_any_stamps_and_interruptions_lose_nothing(stamps: list[int], stops: list[int]) -> None:
+    """F32: however many rows share a stamp, over however many pages."""
+    http = FakeList({"id": f"t{n}", "at": at} for n, at in enumerate(stamps))
+    store = Store()
+
+    for stop in [*stops, None]:
+        if not store.is_done:
+            store.take(by_change(http, orjson.loads(orjson.dumps(store.cursor))), stop)
+
+    assert store.rows == as_stored(http)
+    assert store.again == []
+
+
+class Moving(FakeList):
+    """Between requests rows change (and get a newer stamp), come and go."""
+
+    def __init__(self, stamps: list[int], moves: list[tuple[str, int]]) -> None:
+        super().__init__({"id": f"t{n:03d}", "at": at} for n, at in enumerate(stamps))
+        self.moves = moves
+        self.now = 112
+        self.gone: set[str] = set()
+        self.before = self.move
+
+    def move(self) -> None:
+        if not self.moves:
+            return
+        kind, number = self.moves.pop()
+        self.now += number % 2  # two changes may share a stamp
+        if kind == "+":
+            self.rows.append({"id": f"n{len(self.moves)}", "at": self.now})
+        elif self.rows and kind == "~":
+            row = self.rows[number % len(self.rows)]
+            row |= {"at": self.now, "version": len(self.moves)}
+        elif self.rows:
+            self.gone.add(self.rows.pop(number % len(self.rows))["id"])
+
+
+MOVES = st.lists(st.tuples(st.sampled_from("+~~~-"), st.integers(0, 60)), max_size=25)
+
+
+@settings(max_examples=300)
+@given(STAMPS, MOVES)
+def test_what_moves_during_the_walk_is_read_by_it_or_by_the_next(
+    stamps: list[int], moves: list[tuple[str, int]]
+) -> None:
+    """F31. Rows of one stamp over several pages are walked until nothing new turns up."""
+    http, store = Moving(stamps, moves), Store()
+
+    store.take(by_change(http, None))
+    while http.moves:
+        http.move()
+    store.take(by_change(http, store.cursor, overlap=1))
+    store.take(by_change(http, store.cursor, overlap=1))
+
+    kept = {key: value for key, value in store.rows.items() if key not in http.gone}
+    missing = set(as_stored(http)) - set(kept)
+    assert not missing
+    assert {key: row["at"] for key, row in kept.items()} == {
+        row["id"]: row["at"] for row in http.rows
+    }
+
+
+def test_a_row_that_leaves_a_stamp_of_several_pages_takes_no_other_with_it() -> None:
+    """It moves the rest up by one, across a page edge that was already passed."""
+    http, store = FakeList({"id": f"t{n:02d}", "at": 100} for n in range(15)), Store()
+
+    def change_the_first() -> None:
+        if len(http.asked) == 1:
+            http.rows[0] |= {"at": 200}
+
+    http.before = change_the_first
+    store.take(by_change(http, None))
+
+    assert set(store.rows) == set(as_stored(http))
+
+
+def test_the_next_run_begins_an_overlap_before_the_last_stamp_and_stays_there() -> None:
+    http, store = FakeList(rows(3)), Store()
+
+    for _ in range(3):
+        store.take(by_change(http, store.cursor, overlap=2))
+        assert store.cursor == {"since": 100}
+
+
+def test_a_list_that_emptied_does_not_move_the_beginning_back() -> None:
+    http, store = FakeList(rows(3)), Store()
+    store.take(by_change(http, None, overlap=2))
+    http.rows.clear()
+
+    for _ in range(3):
+        store.take(by_change(http, store.cursor, overlap=2))
+
+    assert store.cursor == {"since": 100}
+
+
+def test_nothing_at_all_leaves_the_beginning_where_it_was() -> None:
+    store = Store()
+
+    for _ in range(3):
+        store.take(by_change(FakeList([]), store.cursor, overlap=300))
+
+    assert store.cursor == {"since": 0}
+
+
+def test_a_quiet_later_run_costs_one_request() -> None:
+    http, store = FakeList(rows(23)), Store()
+    store.take(by_change(http, None))
+    before = len(http.asked)
+
+    store.take(by_change(http, store.cursor))
+
+    assert len(http.asked) - before == 1
+
+
+def test_no_page_number_grows_while_stamps_do() -> None:
+    http = FakeList(rows(23))
+
+    Store().take(by_change(http, None))
+
+    assert {asked["page"] for _, asked in http.asked} == {1}
+
+
+@pytest.mark.parametrize("order", [-1, 0])
+def test_a_list_that_is_not_sorted_as_asked_is_not_trusted(order: int) -> None:
+    class Unsorted(FakeList):
+        def answer_changed(self, asked: dict[str, Any], path: str) -> Answer:
+            found = super().answer_changed(asked, path)
+            key = (lambda row: -row["at"]) if order else (lambda row: row["at"] % 3)
+            return Answer(200, {}, sorted(found.body, key=key))
+
+    with pytest.raises(FatalError, match="sort"):
+        Store().take(by_change(Unsorted(rows(12)), None))
+
+
+@pytest.mark.parametrize("bad", [[0], [4], [22], range(5, 16), range(23)])
+def test_an_unreadable_row_anywhere_does_not_stop_the_walk(bad: Any) -> None:
+    poisoned = {f"t{number:04d}" for number in bad}
+
+    class Poisoned(FakeList):
+        def answer_changed(self, asked: dict[str, Any], path: str) -> Answer:
+            found = super().answer_changed(asked, path)
+            body = [
+                Unreadable(orjson.dumps(row), "poisoned") if row["id"] in poisoned else row
+                for row in found.body
+            ]
+            return Answer(200, {}, body)
+
+    http, store = Poisoned(rows(23)), Store()
+    store.take(by_change(http, None))
+
+    assert set(store.rows) == set(as_stored(http))
+
+
+def test_a_backfill_date_is_where_the_first_walk_begins() -> None:
+    http = FakeList(rows(3))
+
+    Store().take(by_change(http, {"not_before": "2026-01-01T00:00:00Z"}))
+
+    assert http.asked[0][1]["since"] == 1767225600
+
+
+def test_times_with_offsets_are_compared_as_moments() -> None:
+    class Zoned(FakeList):
+        def answer_changed(self, asked: dict[str, Any], path: str) -> Answer:
+            page = [
+                {"id": "1", "at": "2026-10-31T23:30:00-07:00"},
+                {"id": "2", "at": "2026-11-01T01:30:00-07:00"},
+                {"id": "3", "at": "2026-11-01T01:15:00-08:00"},
+            ]
+            return Answer(200, {}, page)
+
+    store = Store()
+    pages = SinglePage(Zoned([]), "/changed")  # type: ignore[arg-type]
+
+    store.take(pages.keyset(THINGS, None, ask, "at", 5, "1970-01-01T00:00:00Z", overlap=300))
+
+    assert set(store.rows) == {"1", "2", "3"}
+    assert store.cursor == {"since": "2026-11-01T01:10:00-08:00"}
+
+
+# Newest first.
+
+
+def recent(http: FakeList, start: Any, overlap: float = 0, **more: Any) -> Iterator[Entity]:
+    pages = LastIdPages(http, "/recent", "items", param="before", field="at", more="more")  # type: ignore[arg-type]
+    return pages.newest_first(THINGS, start, "at", overlap=overlap, **more)
+
+
+def test_the_high_water_moves_only_when_the_walk_is_complete() -> None:
+    http, store = FakeList(rows(12)), Store()
+
+    store.take(recent(http, None), 7)
+    assert "high" not in (store.cursor or {})
+    store.take(recent(http, store.cursor))
+
+    assert store.cursor == {"high": 111}
+    assert set(store.rows) == set(as_stored(http))
+
+
+def test_a_later_walk_stops_at_the_floor() -> None:
+    http, store = FakeList(rows(40)), Store()
+    store.take(recent(http, None))
+    http.rows += [{"id": "new", "at": 200}]
+    before = len(http.asked)
+
+    came = store.take(recent(http, store.cursor))
+
+    assert len(http.asked) - before == 1
+    assert came == 2  # the new one, and the one at the floor itself
+    assert store.cursor == {"high": 200}
+
+
+def test_the_overlap_reads_again_what_may_have_been_edited() -> None:
+    http, store = FakeList(rows(40)), Store()
+    store.take(recent(http, None))
+    http.rows[-8] |= {"edited": True}
+
+    store.take(recent(http, store.cursor, overlap=10))
+
+    assert store.rows == as_stored(http)
+
+
+def test_the_floor_is_sent_along_where_the_provider_knows_it() -> None:
+    http = FakeList(rows(3))
+
+    Store().take(recent(http, {"high": 101}, overlap=1, floor_param="oldest"))
+
+    assert http.asked[0][1] == {"oldest": 100}
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), max_size=10))
+def test_interrupted_walks_lose_nothing_that_was_written_meanwhile(
+    stops: list[tuple[int, int]],
+) -> None:
+    http, store = FakeList(rows(30)), Store()
+    now = 500
+    for stop, written in stops:
+        store.take(recent(http, store.cursor), stop)
+        for _ in range(written):
+            now += 1
+            http.rows.append({"id": f"n{now}", "at": now})
+
+    store.take(recent(http, store.cursor))  # the walk that was begun
+    store.take(recent(http, store.cursor))  # and one for what came meanwhile
+
+    assert store.rows == as_stored(http)
+
+
+def threads(count: int) -> FakeList:
+    found = rows(count)
+    for number, row in enumerate(found):
+        below = number % 4 * 2
+        row["below"] = [{"id": f"{row['id']}.{n}", "at": 1000 + n} for n in range(below)]
+    return FakeList(found)
+
+
+def with_children(http: FakeList, start: Any) -> Iterator[Entity]:
+    def below(parent: Entity, high: Any, cursor: dict[str, Any]) -> Iterator[Entity]:
+        pages = CursorPages(  # type: ignore[call-arg]
+            http,
+            "/below",
+            "data.items",
+            params={"of": parent.source_id},
+            cursor="meta.next",  # type: ignore[arg-type]
+        )
+        return pages.entities(THINGS, cursor) if parent.data["below"] else iter(())
+
+    return recent(http, start, children=below)
+
+
+def everything(http: FakeList) -> set[str]:
+    return {row["id"] for row in http.rows} | {
+        child["id"] for row in http.rows for child in row.get("below", ())
+    }
+
+
+@pytest.mark.parametrize("k", range(1, 50))
+def test_children_stopped_after_any_entity_lose_and_repeat_nothing(k: int) -> None:
+    http, store = threads(13), Store()
+    store.take(with_children(http, None), k)
+
+    store.take(with_children(http, orjson.loads(orjson.dumps(store.cursor))))
+
+    assert set(store.rows) == everything(http)
+    assert store.again == []
+    assert store.is_done
+
+
+def test_children_stopped_after_every_single_entity_come_to_an_end() -> None:
+    http, store = threads(9), Store()
+
+    for _ in range(200):
+        if store.is_done:
+            break
+        store.take(with_children(http, store.cursor), SIZE + 3)
+
+    assert store.is_done
+    assert set(store.rows) == everything(http)
+    assert store.again == []
+
+
+def test_at_most_one_answer_lies_between_two_positions() -> None:
+    http = threads(13)
+    answers = 0
+    for entity in with_children(http, None):
+        if entity.position is not None:
+            assert len(http.asked) - answers <= 2  # the page with its rows, and one row's children
+            answers = len(http.asked)
+
+
+def test_a_parent_that_vanished_has_no_children_and_the_walk_goes_on() -> None:
+    http, store = threads(6), Store()
+
+    def vanish() -> None:
+        if len(http.asked) == 1:
+            http.rows = [row for row in http.rows if row["id"] != "t0003"]
+
+    http.before = vanish
+    store.take(with_children(http, None))
+
+    assert store.is_done
+    assert everything(http) <= set(store.rows)
