@@ -8,6 +8,7 @@ so the table holds a handful of rows and needs no index beyond its key.
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from time import sleep
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ SliceTimeoutError = TimeoutException
 WORK = "integrations.tasks.work"
 BEAT = "integrations.tasks.beat"
 QUEUE_PREFIX = "hub-"
+YOUNG = timedelta(minutes=10)
 
 log = logging.getLogger(__name__)
 logging.getLogger("django-q").setLevel(Conf.LOG_LEVEL)  # it sets this only without our handlers
@@ -108,9 +110,12 @@ def forget_queue(queue: str) -> None:
 
 
 def forget_queues_except(queues: Sequence[str]) -> int:
-    """Delete the rows of units that are gone; return how many there were."""
-    mine = OrmQ.objects.filter(key__startswith=QUEUE_PREFIX)
-    return int(mine.exclude(key__in=queues).delete()[0])
+    """Delete what units that are gone have left; return how many rows.
+
+    Young rows are left alone: their unit may have signed in a moment after `queues` was read.
+    """
+    left = OrmQ.objects.filter(key__startswith=QUEUE_PREFIX, lock__lt=Now() - YOUNG)
+    return int(left.exclude(key__in=queues).delete()[0])
 
 
 def run_cluster(queue: str) -> None:

@@ -44,8 +44,8 @@ class DueQuerySet(models.QuerySet["Due"]):
         return self.filter(lease_until=None)
 
     def held_by(self, worker_id: UUID) -> "DueQuerySet":
-        """What the worker holds, begun or only rung."""
-        return self.filter(leased_by=worker_id, lease_until__isnull=False)
+        """What the worker holds, begun or only rung; a lease that ran out holds nothing."""
+        return self.filter(leased_by=worker_id, lease_until__gte=Now())
 
     def ask_now(self, row: models.Model, *, run_id: UUID, lane: str = "live") -> bool:
         """Make the object's work due now for the run `run_id`. False if a run is already open.
@@ -89,7 +89,7 @@ class DueQuerySet(models.QuerySet["Due"]):
 
         Work that had not begun has made no attempt. `only_rung` leaves what has begun alone.
         """
-        rows = self.held_by(worker_id)
+        rows = self.filter(leased_by=worker_id, lease_until__isnull=False)
         if only_rung:
             rows = rows.filter(started_at=None)
         begun_or_not = models.Case(

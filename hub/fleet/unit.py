@@ -118,7 +118,7 @@ class Unit:
         """Work until told to stop, or until nothing is due. Leaves no process and no lease."""
         self._sign_in()
         self._say("worker started", processes=self.worker.processes)
-        pause = LOOK_SECONDS
+        pause = 0.0
         try:
             while not stop.wait(pause):
                 try:
@@ -128,7 +128,7 @@ class Unit:
                 except Error as exc:
                     self._database_away(exc)
                     claimed = 0
-                pause = HURRY_SECONDS if claimed else min(LOOK_SECONDS, pause * 2)
+                pause = HURRY_SECONDS if claimed else min(LOOK_SECONDS, 2 * pause + HURRY_SECONDS)
         finally:
             self._stop()
 
@@ -138,10 +138,7 @@ class Unit:
             self._sign_in()
             self._watch()
         if self._is_time("parking", PARKING_SECONDS):
-            for due in park_crash_loops():
-                said = {"due_id": str(due.pk), "tenant_id": str(due.tenant_id)}
-                self._say("work parked: its worker dies again and again", logging.ERROR, **said)
-                self.on_parked(due)
+            self._park()
         if self._is_time("housekeeping", HOUSEKEEPING_SECONDS):
             self._keep_house()
         return self._dispatch() if self.is_ready else 0
@@ -163,6 +160,14 @@ class Unit:
         if claims:
             log.debug("claimed", extra={"claims": len(claims), "free": free})
         return len(claims)
+
+    def _park(self) -> None:
+        """Park what kills its processes and end what it was for, in one transaction."""
+        with transaction.atomic():
+            for due in park_crash_loops():
+                said = {"due_id": str(due.pk), "tenant_id": str(due.tenant_id)}
+                self._say("work parked: its process dies again and again", logging.ERROR, **said)
+                self.on_parked(due)
 
     def _watch(self) -> None:
         """Start the cluster, or replace it if it ended, gives no beat, or begins nothing."""

@@ -1,11 +1,13 @@
 """The doorbell: its broker takes tasks by the database's clock and drops what is not ours."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
@@ -100,12 +102,15 @@ def test_a_row_that_is_no_task_of_ours_is_dropped_and_the_next_one_is_read(paylo
     assert OrmQ.objects.count() == 1
 
 
-def test_rows_of_units_that_are_gone_are_deleted():
+def test_old_rows_of_units_that_are_gone_are_deleted():
     gone, mine = ring_beat(uuid7(), queue="hub-gone"), ring_beat(uuid7(), queue=QUEUE)
+    OrmQ.objects.update(lock=timezone.now() - timedelta(minutes=11))
+    young = ring_beat(uuid7(), queue="hub-new")
 
     assert forget_queues_except([QUEUE]) == 1
     assert has_come_round(gone)
     assert not has_come_round(mine)
+    assert not has_come_round(young)
 
 
 @pytest.mark.django_db(transaction=True)

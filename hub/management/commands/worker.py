@@ -59,6 +59,7 @@ class Command(BaseCommand):
 
 
 def _on_parked(due: Due) -> None:
-    if due.kind == Due.Kind.SYNC:
+    # Of a tenant that is being closed, the runs end with its schema.
+    if due.kind == Due.Kind.SYNC and due.tenant.is_active:
         with in_tenant(due.tenant):
             end_parked_run(due=due)
