@@ -28,6 +28,7 @@ from tenants.keys import open_for, seal_for
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 AGAIN = "Nothing was connected. Please open your link and start again."
+DONE = "This was answered already. If an account is still missing, open your link and start again."
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,10 +96,10 @@ def keep_answer(*, state: str, provider: str, answer: Mapping[str, str]) -> None
     attempt = _attempt_of(state, ConnectAttempt.objects.select_for_update())
     _check(attempt, provider)
     if attempt.used_at is not None:
-        raise _refused(attempt, f"This was done already. {AGAIN}", "reused_state")
+        raise _refused(attempt, DONE, "reused_state")
     kept = _open(attempt)
     if "answer" in kept:
-        raise _refused(attempt, f"This was done already. {AGAIN}", "reused_state")
+        raise _refused(attempt, DONE, "reused_state")
     _seal(attempt, {**kept, "answer": dict(answer)})
     attempt.save(update_fields=["pkce_verifier"])
 
@@ -115,7 +116,7 @@ def spend_attempt(*, state: str, provider: str, browser: str) -> SpentAttempt:
         used_at=timezone.now()
     )
     if not spent:
-        raise _refused(attempt, f"This was done already. {AGAIN}", "reused_state")
+        raise _refused(attempt, DONE, "reused_state")
     _check(attempt, provider)
     if attempt.browser_hash is None or not is_same_browser(attempt.browser_hash, browser):
         raise _refused(attempt, f"This was started in another browser. {AGAIN}", "other_browser")
