@@ -93,6 +93,7 @@ class CopperConnector(Declared, Connector):
         EntityType("users", User),
         EntityType("pipelines", Option, path="/pipelines"),
         EntityType("stages", Option, path="/pipeline_stages", after=("pipelines",)),
+        EntityType("custom_fields", Option, path="/custom_field_definitions"),
         EntityType("companies", Company, after=("users",), changed_at=MODIFIED),
         EntityType("people", Person, after=("companies",), changed_at=MODIFIED),
         EntityType("opportunities", Deal, after=("people", "stages"), changed_at=MODIFIED),
@@ -117,7 +118,7 @@ class CopperConnector(Declared, Connector):
         match raw.entity_type:
             case "users":
                 return User(name=item["name"], email=item.get("email"))
-            case "pipelines" | "stages":
+            case "pipelines" | "stages" | "custom_fields":
                 pipeline = ref("pipelines", item.get("pipeline_id"))
                 return Option(name=item["name"], kind=raw.entity_type, parent=pipeline)
             case "companies":

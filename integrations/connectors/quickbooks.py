@@ -1,9 +1,9 @@
-"""QuickBooks Online: customers, invoices and payments; queries first, then change data capture.
+"""QuickBooks Online: what is sold, to whom, invoiced and paid; queries first, then changes.
 
 Source: developer.intuit.com, accounting API v3, minor version 75, read in November 2026. A query
 is read oldest change first. Change data capture reaches 30 days back, has no pages and reports at
-most 1,000 changes: with as many, or after longer, everything is queried again. Customers are never
-deleted, only made inactive; deleted invoices and payments are reported.
+most 1,000 changes: with as many, or after longer, everything is queried again. Items, customers
+and vendors are never deleted, only made inactive; deleted invoices and payments are reported.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from integrations.records import (
     Company,
     Invoice,
     InvoiceLine,
+    Item,
     NormalizedRecord,
     Payment,
     Person,
@@ -50,9 +51,10 @@ UPDATED = "MetaData.LastUpdatedTime"
 BEGINNING = "1970-01-01T00:00:00Z"
 CHANGED = "SELECT * FROM {} WHERE MetaData.LastUpdatedTime >= '{}'{}"
 IN_ORDER = " ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {} MAXRESULTS {}"
-AND_INACTIVE = {"Customer": " AND Active IN (true, false)"}
+AND_INACTIVE = dict.fromkeys(("Item", "Customer", "Vendor"), " AND Active IN (true, false)")
 Changes = partial(SinglePage, key="Id", gone=("status", "Deleted"), cap=1000)
-NAMES = {"customers": "Customer", "invoices": "Invoice", "payments": "Payment"}
+ITEM = {"name": "Name", "kind": "Type", "unit_price": "UnitPrice", "is_active": "Active"}
+PARTY = {"name": "DisplayName", "emails": "PrimaryEmailAddr.Address", "is_active": "Active"}
 OWED = {"currency": "CurrencyRef.value", "customer": "customers:CustomerRef.value"}
 PAYMENT = {**OWED, "amount": "TotalAmt", "unapplied_amount": "UnappliedAmt", "paid_on": "TxnDate"}
 INVOICE = {
@@ -96,8 +98,10 @@ class QuickBooksConnector(Declared, Connector):
         ),
     )
     entity_types = (
+        EntityType("items", Item, changed_at=UPDATED, lifetime=REACH),
         EntityType("customers", (Company, Person), changed_at=UPDATED, lifetime=REACH),
-        EntityType("invoices", Invoice, ("customers",), changed_at=UPDATED, lifetime=REACH),
+        EntityType("vendors", Company, changed_at=UPDATED, lifetime=REACH),
+        EntityType("invoices", Invoice, ("customers", "items"), changed_at=UPDATED, lifetime=REACH),
         EntityType("payments", Payment, ("invoices",), changed_at=UPDATED, lifetime=REACH),
     )
 
@@ -106,7 +110,7 @@ class QuickBooksConnector(Declared, Connector):
 
         Changes lie one array deeper, deleted ones as {"Id": "203", "status": "Deleted"}.
         """
-        declared, name = self.entity_type(entity_type), NAMES[entity_type]
+        declared, name = self.entity_type(entity_type), entity_type.capitalize()[:-1]
         start = since.at() if since else {}
         if "feed" in start:
             items, asked = f"CDCResponse.QueryResponse.{name}", {"entities": name}
@@ -136,23 +140,23 @@ class QuickBooksConnector(Declared, Connector):
             ids = [txn["TxnId"] for txn in settled if txn["TxnType"] == "Invoice"]
             invoices = tuple(Ref("invoices", source_id) for source_id in ids)
             return Payment(invoices=invoices, **mapped(Payment, item, PAYMENT))
-        shared = _shared(item)
-        if item.get("CompanyName"):
+        if raw.entity_type == "items":
+            return Item(**mapped(Item, item, ITEM))
+        shared = _shared(item, role=raw.entity_type[:-1])
+        if item.get("CompanyName") or raw.entity_type == "vendors":
             return Company(**shared)
         return Person(first_name=item.get("GivenName"), last_name=item.get("FamilyName"), **shared)
 
 
-def _shared(item: Payload) -> dict[str, Any]:
-    """What a customer is either way."""
+def _shared(item: Payload, role: str) -> dict[str, Any]:
+    """What a customer or vendor is, company or person."""
     at = item.get("BillAddr", {})
     parts = ("Line1", "City", "CountrySubDivisionCode", "PostalCode", "Country")
     return {
-        "name": item["DisplayName"],
-        "emails": found(dig(item, "PrimaryEmailAddr.Address")),
+        **mapped(Company, item, PARTY),
         "phones": found(dig(item, "PrimaryPhone.FreeFormNumber")),
-        "role": "customer",
+        "role": role,
         "address": Address(*(at.get(part) for part in parts)) if at else None,
-        "is_active": item.get("Active", True),
     }
 
 

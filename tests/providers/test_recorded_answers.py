@@ -32,6 +32,8 @@ pytestmark = pytest.mark.skipif(
 
 ENTITIES = {
     "copper/companies_search_with_custom_fields.json": ("companies", "", 1),
+    "copper/custom_field_definitions.json": ("custom_fields", "", 12),
+    "quickbooks/item-read.json": ("items", "QueryResponse.Item", 1),
     "quickbooks/customer-read.json": ("customers", "QueryResponse.Customer", 1),
 }
 """File: entity type, where its rows lie, how many."""
@@ -51,9 +53,7 @@ ERRORS: dict[str, tuple[int, type[HubError]]] = {
 
 NOT_SYNCED = {
     "copper/projects_search_page1.json": ("", 2),
-    "copper/custom_field_definitions.json": ("", 12),
     "quickbooks/account-read-with-next-page.json": ("QueryResponse.Account", 1),
-    "quickbooks/item-read.json": ("QueryResponse.Item", 1),
     "quickbooks/php-sdk-transfer.json": ("Transfer", 1),
 }
 """File of an entity type no connector declares: where its rows lie, how many."""

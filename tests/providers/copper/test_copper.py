@@ -14,7 +14,7 @@ from integrations.records import Deal, Person, Task
 from integrations.types import Credentials, Entity, Ref
 from tests.providers.conftest import Reader, assert_all_become_records
 
-IN_SANDBOX = {"users": "users", "pipelines": "pipelines", "stages": "pipeline_stages"}
+IN_SANDBOX = {"stages": "pipeline_stages", "custom_fields": "custom_field_definitions"}
 ALL_TYPES = [declared.name for declared in CopperConnector.entity_types]
 BY_CHANGE = ["companies", "people", "opportunities", "leads", "tasks"]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from integrations.connectors.base import identify
-from integrations.connectors.quickbooks import NAMES, QuickBooksConnector
+from integrations.connectors.quickbooks import QuickBooksConnector
 from integrations.errors import (
     AccessTokenRefusedError,
     CheckpointExpiredError,
@@ -20,7 +20,14 @@ from integrations.records import Company, Invoice, InvoiceLine, Payment, Person
 from integrations.types import Checkpoint, Credentials, Entity, Ref
 from tests.providers.conftest import Reader, assert_all_become_records
 
-ALL_TYPES = list(NAMES)
+NAMES = {
+    "items": "Item",
+    "customers": "Customer",
+    "vendors": "Vendor",
+    "invoices": "Invoice",
+    "payments": "Payment",
+}
+ALL_TYPES = [declared.name for declared in QuickBooksConnector.entity_types]
 
 
 def truth(reader: Reader, entity_type: str) -> set[str]:
@@ -42,7 +49,9 @@ def test_a_later_read_brings_only_what_changed(quickbooks: Reader, entity_type: 
     quickbooks.read(entity_type)
     order = {"slug": "quickbooks", "entity": NAMES[entity_type]}
     changed = quickbooks.sandbox.control("change", count=3, **order)
-    added = quickbooks.sandbox.control("add", count=2, **order)
+    added = {"ids": []}
+    if entity_type != "items":  # the sandbox adds none
+        added = quickbooks.sandbox.control("add", count=2, **order)
 
     again = quickbooks.read(entity_type, quickbooks.checkpoint(entity_type))
 
