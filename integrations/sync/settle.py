@@ -113,15 +113,17 @@ def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, ca
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         due_at = None if needs_person else _next(connection)
         _release(due, due_at=due_at, run_id=None, attempts=0, failures=F("failures") + 1)
-        if isinstance(exc, AccessTokenRefusedError):
-            mark_needs_reauth(
-                connection,
-                reason_code=exc.code,
-                operator="The provider refuses the access token even after it was renewed.",
-                customer="The connection has lost its access. Please reconnect it.",
-                actor=ENGINE,
-            )
-        elif not needs_person:
+        if needs_person:
+            # What access_for has found out itself, it has said already and more exactly.
+            if connection.status != Connection.Status.NEEDS_REAUTH:
+                mark_needs_reauth(
+                    connection,
+                    reason_code=exc.code,
+                    operator=str(exc)[:500],
+                    customer="The connection has lost its access. Please reconnect it.",
+                    actor=ENGINE,
+                )
+        else:
             connection.error_code = exc.code
             connection.error = str(exc)[:500]
             connection.save(update_fields=["error_code", "error", "updated_at"])
