@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -20,6 +22,30 @@ def from_environment(name: str, default: str = "") -> str:
 
 def listed(name: str) -> list[str]:
     return [part.strip() for part in from_environment(name).split(",") if part.strip()]
+
+
+def number(name: str, default: float) -> float:
+    """Return a number above 0. What is none ends the start with one sentence."""
+    text = from_environment(name) or str(default)
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1_000_000_000:  # so that neither nan nor inf passes
+        raise ImproperlyConfigured(f"{name} is {text!r}; write a number such as {default}.")
+    return found
+
+
+def addresses(name: str) -> dict[str, str]:
+    """Return a JSON object of texts; hub/checks.py looks whether they are addresses."""
+    wanted = 'write {"https://api.example.com": "https://…"}.'
+    try:
+        found = json.loads(from_environment(name) or "{}")
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is not JSON; {wanted}") from None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise ImproperlyConfigured(f"{name} is no JSON object of texts; {wanted}")
+    return found
 
 
 # Apps whose tables live once, in the public schema.
@@ -61,7 +87,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings for a PostgreSQL address, unix sockets included."""
-    parts: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
+    except ProgrammingError:  # its text may hold the password
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a PostgreSQL address; write postgresql://user@host/database."
+        ) from None
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
     result = {setting: str(parts.pop(name, "")) for name, setting in known.items()}
     result["PORT"] = str(parts.pop("port", ""))
@@ -166,7 +197,7 @@ Q_CLUSTER: dict[str, Any] = {
     "name": from_environment("HUB_CLUSTER", "hub"),
     "orm": "default",
     "broker_class": "integrations.queue.SkipLockedORM",
-    "workers": int(from_environment("HUB_WORKERS", "2")),
+    "workers": int(number("HUB_WORKERS", 2)),
     "bulk": 1,
     "queue_limit": 1,
     "timeout": 90,  # seconds; a slice works 45 of them
@@ -184,19 +215,19 @@ Q_CLUSTER: dict[str, Any] = {
 }
 
 # The hub's own
+HUB_IS_PRODUCTION = False  # hub/checks.py refuses more there
 HUB_ENCRYPTION_KEYS = listed("HUB_ENCRYPTION_KEYS")  # the first encrypts, all decrypt
 HUB_CONNECTOR_MODULES = listed("HUB_CONNECTOR_MODULES")
 # {"https://api.example.com": "http://127.0.0.1:8500/example"}: for a sandbox, a mock or a
 # government cloud
-HUB_PROVIDER_ADDRESSES: dict[str, str] = json.loads(
-    from_environment("HUB_PROVIDER_ADDRESSES") or "{}"
-)
+HUB_PROVIDER_ADDRESSES = addresses("HUB_PROVIDER_ADDRESSES")
 HUB_EGRESS_PROXY = from_environment("HUB_EGRESS_PROXY") or None
 HUB_EGRESS_CA_BUNDLE = from_environment("HUB_EGRESS_CA_BUNDLE") or None
 HUB_EGRESS_ALLOW = listed("HUB_EGRESS_ALLOW")
 HUB_PUBLIC_URL = from_environment("HUB_PUBLIC_URL", "http://127.0.0.1:8000")
-HUB_SLICE_SECONDS = float(from_environment("HUB_SLICE_SECONDS", "45"))
-HUB_LEASE_SECONDS = float(from_environment("HUB_LEASE_SECONDS", "120"))
+HUB_SLICE_SECONDS = number("HUB_SLICE_SECONDS", 45)
+HUB_BATCH_ROWS = int(number("HUB_BATCH_ROWS", 5000))
+HUB_LEASE_SECONDS = number("HUB_LEASE_SECONDS", 120)
 
 LOGGING_CONFIG = "hub.observability.logs.configure"
 LOGGING = {"level": from_environment("HUB_LOG_LEVEL", "INFO")}

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -32,7 +33,7 @@ from integrations.errors import (
     HubError,
     ListRestartError,
 )
-from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
+from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.sync import crash, positions, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
@@ -41,7 +42,6 @@ from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
 from integrations.types import EntityType
 
-BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 5.0
 GRACE_SECONDS = 10.0  # a call may end so long after the slice
@@ -153,16 +153,25 @@ class _Slice:
                 raise SliceOverError
             status = positions.status_of(self.connection, declared)
             if not line:
-                full = self.run.mode == SyncRun.Mode.FULL
-                with transaction.atomic():
-                    positions.begin(status, declared, full=full)
-                    self._note(declared, "running", Written())
+                self._begin(declared, status)
             try:
                 self._walk(declared, status)
             except EntityTypeUnavailableError as exc:
                 status.unavailable_reason = str(exc)[:300]
                 status.save(update_fields=["unavailable_reason"])
                 self._note(declared, "unavailable", Written())
+
+    def _begin(self, declared: EntityType, status: EntityTypeStatus) -> None:
+        """Open the type in this run; a full read will find about as many as are stored."""
+        is_full = self.run.mode == SyncRun.Mode.FULL
+        expected = {}
+        if is_full:
+            stored = Record.objects.present().filter(connection_id=self.connection.pk)
+            expected = {"expected": stored.filter(entity_type=declared.name).count()}
+        with transaction.atomic():
+            positions.begin(status, declared, full=is_full)
+            self.run.counts = {**self.run.counts, declared.name: expected}
+            self._note(declared, "running", Written())
 
     def close(self) -> None:
         if self.connector is not None:
@@ -218,7 +227,9 @@ class _Slice:
                     batch.add(chunk)
                     if self._is_over:
                         chunks.stop()
-                    is_full = len(batch.rows) >= BATCH_ROWS or batch.size >= BATCH_BYTES
+                    is_full = (
+                        len(batch.rows) >= settings.HUB_BATCH_ROWS or batch.size >= BATCH_BYTES
+                    )
                     if is_full or monotonic() - begun >= BATCH_SECONDS:
                         self._commit(declared, status, batch)
                         batch = self._batch(declared, status, batch.pending)

@@ -28,6 +28,7 @@ class Parents:
     """
 
     by_type: dict[str, list[Entity]] = field(default_factory=dict)
+    _only_read: dict[str, dict[str, Entity]] = field(default_factory=dict)
 
     def __call__(self, entity_type: str) -> Iterable[Entity]:
         if entity_type not in self.by_type:
@@ -38,8 +39,16 @@ class Parents:
         """Read the declared parents of a type, and theirs, in two statements each."""
         name = declared.parent
         while name is not None:
-            self.by_type[name] = [*_stored(connection, name), *_rejected(connection, name)]
+            stored = [*_stored(connection, name), *_rejected(connection, name)]
+            read = self._only_read.get(name, {})
+            known = {entity.source_id for entity in stored}
+            self.by_type[name] = stored + [e for id_, e in read.items() if id_ not in known]
             name = connector.entity_type(name).parent
+
+    def remember(self, entity_type: str, entities: Iterable[Entity]) -> None:
+        """Count these as stored too: a dry run has read them and will not write them."""
+        present = {e.source_id: e for e in entities if e.source_id and not e.deleted}
+        self._only_read.setdefault(entity_type, {}).update(present)
 
 
 def open_connector(

@@ -9,8 +9,6 @@ from integrations.models import Checkpoint as CheckpointRow
 from integrations.models import Connection, EntityTypeStatus
 from integrations.types import Checkpoint, EntityType
 
-START_OVER_PAUSE = timedelta(hours=24)
-
 
 def status_of(connection: Connection, declared: EntityType) -> EntityTypeStatus:
     """Return where the type stands, made on first sight."""
@@ -18,6 +16,11 @@ def status_of(connection: Connection, declared: EntityType) -> EntityTypeStatus:
         connection=connection, entity_type=declared.name
     )
     return status
+
+
+def find_status(connection: Connection, declared: EntityType) -> EntityTypeStatus | None:
+    """Return where the type stands, None before its first run."""
+    return EntityTypeStatus.objects.filter(connection=connection, entity_type=declared.name).first()
 
 
 def begin(status: EntityTypeStatus, declared: EntityType, *, full: bool) -> None:

@@ -1,0 +1,197 @@
+"""`manage.py sync`: sync one connection in the foreground, with progress."""
+
+import json
+import signal
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from hub.fields import uuid7
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations.connectors.registry import get_connector
+from integrations.errors import AlreadyRunningError, HubError
+from integrations.models import Connection, SyncRun
+from integrations.services.syncs import request_sync
+from integrations.sync.dry_run import dry_run
+from integrations.sync.engine import work_slice
+from integrations.sync.lease import LeaseWatch, held
+from tenants.actor import Actor
+from tenants.context import get_tenant, in_tenant
+
+ACTOR = Actor.system("sync command")
+LONGEST_WAIT_SECONDS = 60.0  # for a provider that asks for a pause; then the worker goes on
+
+
+class Command(BaseCommand):
+    help = "Sync one connection now, in the foreground."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", required=True)
+        parser.add_argument("--connection", required=True, help="id, name or provider")
+        parser.add_argument("--entity-type", action="append", default=[], metavar="TYPE")
+        parser.add_argument("--full", action="store_true", help="read everything again")
+        parser.add_argument("--dry-run", action="store_true", help="fetch and check, write nothing")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.as_json = options["json"]
+        self.watch = LeaseWatch()
+        signal.signal(signal.SIGTERM, lambda *_: self.watch.stop.set())
+        try:
+            with in_tenant(get_tenant(options["tenant"])):
+                connection = _find(options["connection"])
+                if options["dry_run"]:
+                    self._dry_run(connection, options)
+                else:
+                    self._sync(connection, options)
+        except HubError as exc:
+            raise CommandError(str(exc)) from exc
+
+    def _sync(self, connection: Connection, options: dict[str, Any]) -> None:
+        mode = SyncRun.Mode.FULL if options["full"] else SyncRun.Mode.INCREMENTAL
+        run = request_sync(
+            connection=connection,
+            actor=ACTOR,
+            mode=mode,
+            entity_types=options["entity_type"],
+            trigger=SyncRun.Trigger.COMMAND,
+        )
+        with _bars(self.as_json) as progress:
+            bars = _Bars(progress, connection)
+            wants_more = True
+            while wants_more and not self.watch.stop.is_set():
+                wants_more = self._slice(connection, bars)
+        run.refresh_from_db()
+        self._report(run)
+
+    def _slice(self, connection: Connection, bars: "_Bars") -> bool:
+        """Work one slice; return whether there is more to do that this command waits for."""
+        due = Due.objects.get(object_id=connection.pk, kind=Due.Kind.SYNC, lane="live")
+        lease = settings.HUB_LEASE_SECONDS
+        claim = claim_one(due.pk, worker_id=uuid7(), lease_seconds=lease)
+        if claim is None:
+            raise AlreadyRunningError(
+                f"A worker is syncing {connection} already; watch it in the admin, or try again."
+            )
+        with held(claim.due_id, claim.fence, seconds=lease) as watch:
+            self.watch = watch
+            result = work_slice(
+                claim.due_id,
+                claim.fence,
+                seconds=settings.HUB_SLICE_SECONDS,
+                watch=watch,
+                progress=bars.show,
+            )
+        if result.state != "running" or result.wants_more:
+            return result.wants_more
+        return _waited(connection)
+
+    def _report(self, run: SyncRun) -> None:
+        if self.as_json:
+            result = {
+                "run": str(run.pk),
+                "state": run.state,
+                "counts": run.counts,
+                "calls": run.calls,
+                "error": run.error,
+            }
+            self.stdout.write(json.dumps(result))
+        elif run.state == SyncRun.State.SUCCEEDED:
+            totals = run.totals
+            self.stdout.write(
+                f"Succeeded: {totals['read']} read, {totals['inserted']} new, "
+                f"{totals['updated']} changed, {totals['unchanged']} unchanged, "
+                f"{totals['deleted']} deleted, {totals['rejected']} rejected, {run.calls} calls."
+            )
+        if run.state != SyncRun.State.SUCCEEDED:
+            raise CommandError(f"The sync is {run.state}. {run.error}".strip())
+
+    def _dry_run(self, connection: Connection, options: dict[str, Any]) -> None:
+        with _bars(self.as_json) as progress:
+            bars: dict[str, TaskID] = {}
+
+            def show(name: str, counts: Counter[str]) -> None:
+                if name not in bars:
+                    bars[name] = progress.add_task(name, total=None)
+                progress.update(bars[name], completed=sum(counts.values()))
+
+            result = dry_run(
+                connection,
+                actor=ACTOR,
+                entity_types=options["entity_type"],
+                is_full=options["full"],
+                progress=show,
+            )
+        if self.as_json:
+            self.stdout.write(json.dumps({"counts": result.counts, "reasons": result.reasons}))
+            return
+        for name, counts in result.counts.items():
+            said = (counts["record"], counts["gone"], counts["rejected"])
+            self.stdout.write("{}: {} valid, {} deleted, {} rejected".format(name, *said))
+        for reason in result.reasons:
+            self.stdout.write(f"  {reason}")
+        self.stdout.write("Nothing was written.")
+
+
+class _Bars:
+    """One bar per entity type; without a known total it only counts."""
+
+    def __init__(self, progress: Progress, connection: Connection) -> None:
+        self.progress = progress
+        names = [each.name for each in get_connector(connection.provider).entity_types]
+        self.bars = {name: progress.add_task(name, total=None, visible=False) for name in names}
+
+    def show(self, run: SyncRun) -> None:
+        for name, line in run.counts.items():
+            total = line["read"] if line["state"] == "done" else line.get("expected")
+            self.progress.update(self.bars[name], completed=line["read"], total=total, visible=True)
+
+
+def _bars(is_quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description:>16}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} read"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, quiet=is_quiet),
+    )
+
+
+def _find(wanted: str) -> Connection:
+    """The connection with this id, name or provider.
+
+    Raises:
+        CommandError: there is none, or several; the message names them.
+    """
+    present = Connection.objects.present()
+    try:
+        found = list(present.filter(pk=UUID(wanted)))
+    except ValueError:
+        found = list(present.filter(name=wanted)) or list(present.filter(provider=wanted))
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(f"{each.name!r}" for each in (found or present)) or "none yet"
+    problem = "Several connections are called" if found else "There is no connection"
+    raise CommandError(f"{problem} {wanted!r}; there are: {names}.")
+
+
+def _waited(connection: Connection) -> bool:
+    """Sleep until the provider may be asked again. False if that is too long to sit and wait."""
+    due = Due.objects.get(object_id=connection.pk, kind=Due.Kind.SYNC, lane="live")
+    run = SyncRun.objects.open().filter(connection=connection).first()
+    seconds = (due.due_at.timestamp() - time.time()) if due.due_at else 0.0
+    if seconds > LONGEST_WAIT_SECONDS:
+        raise CommandError(
+            f"{run.error if run else 'The provider is busy.'} It goes on in {seconds:.0f} s;"
+            " the worker will do it, or start this command again then."
+        )
+    time.sleep(max(0.0, seconds))
+    return True

@@ -1,0 +1,98 @@
+"""A sandbox of full size, a connection to each of its providers, and syncs as real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from django.conf import settings
+from django.db import connection as database
+from psycopg.conninfo import make_conninfo
+
+from integrations.models import Connection
+from integrations.sandbox import Sandbox
+from integrations.services.connections import connect_with_key
+from tenants.actor import Actor
+from tests.connecting.conftest import Browser, World, apps, browser, link, world
+
+__all__ = ["apps", "browser", "link", "world"]
+
+LEASE_SECONDS = 1.5
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[World]:
+    http = requests.Session()
+    http.trust_env = False
+    with Sandbox(seed=11) as sandbox:
+        yield World(sandbox, http)
+    http.close()
+
+
+def database_url() -> str:
+    """The address of the test's own database, for a process of its own."""
+    named = database.settings_dict
+    return make_conninfo(
+        dbname=named["NAME"],
+        user=named["USER"] or None,
+        password=named["PASSWORD"] or None,
+        host=named["HOST"] or None,
+        port=named["PORT"] or None,
+    )
+
+
+@dataclass
+class Syncs:
+    """`manage.py sync` as a process, which a test may let die at a named point."""
+
+    world: World
+
+    def start(self, connection: Connection, *options: str, crash: str = "") -> Any:
+        command = ["manage.py", "sync", "--tenant", "acme", "--connection", str(connection.pk)]
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+            "HUB_PROVIDER_ADDRESSES": json.dumps(self.world.sandbox.addresses()),
+            "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
+            "HUB_BATCH_ROWS": "100",
+            "HUB_CRASH": crash,
+        }
+        return subprocess.Popen(
+            [sys.executable, *command, "--json", *options],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, connection: Connection, *options: str, crash: str = "") -> tuple[int, str, str]:
+        """Return exit code, output and errors of a sync that ran to its end, or to its crash."""
+        process = self.start(connection, *options, crash=crash)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def syncs(world: World) -> Syncs:
+    world.control("set", limits=False)
+    return Syncs(world)
+
+
+@pytest.fixture
+def connect(world: World, browser: Browser, link: str, operator: Actor) -> Any:
+    """Connect a provider of the sandbox in acme, by its key or by its consent page."""
+
+    def connect(slug: str) -> Connection:
+        if slug == "copper":
+            return connect_with_key(provider="copper", secrets=world.key(), actor=operator)
+        browser.connect(link, slug)
+        return Connection.objects.get(provider=slug)
+
+    return connect
