@@ -26,6 +26,7 @@ from integrations.errors import (
     AnswerTooLargeError,
     EgressRefusedError,
     FatalError,
+    HubError,
     ProviderUnavailableError,
     TlsFailedError,
 )
@@ -148,26 +149,9 @@ class EgressSession:
         with self._line.watch(seconds) as call:
             try:
                 return self._receive(method, url, headers, params, json, form, seconds)
-            except requests.exceptions.SSLError as exc:
-                raise TlsFailedError("The provider's certificate cannot be trusted.") from exc
-            except ValueError as exc:
-                # An unusable header or address; without its cause, whose text holds it.
-                raise FatalError(f"The call could not be made ({type(exc).__name__}).") from None
-            except requests.exceptions.ProxyError as exc:
-                raise ProviderUnavailableError("The proxy did not let the call through.") from exc
-            except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as exc:
-                raise ProviderUnavailableError("The provider did not answer in time.") from exc
-            except (
-                requests.exceptions.ConnectionError,
-                requests.exceptions.ChunkedEncodingError,
-                urllib3.exceptions.HTTPError,
-                OSError,
-            ) as exc:
-                raise ProviderUnavailableError(
-                    "The provider did not answer in time."
-                    if call.is_over
-                    else "The connection to the provider broke off."
-                ) from exc
+            except _FAILURES as exc:
+                # Without its cause, whose text holds the address or a header.
+                raise _classed(exc, call.is_over) from None
 
     def close(self) -> None:
         self._requests.close()
@@ -212,6 +196,28 @@ class EgressSession:
             raise ProviderUnavailableError("The provider did not answer in time.")
         names = {name.lower(): value for name, value in response.headers.items()}
         return WireAnswer(response.status_code, names, bytes(body))
+
+
+_FAILURES: Final = (OSError, ValueError, urllib3.exceptions.HTTPError)
+"""OSError includes everything requests raises."""
+
+
+def _classed(exc: Exception, is_over: bool) -> HubError:
+    """The hub's error for what requests or urllib3 raised; names the innermost cause's class."""
+    innermost: BaseException = exc
+    while following := innermost.__cause__ or innermost.__context__:
+        innermost = following
+    reason = type(innermost).__name__
+    if isinstance(exc, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
+        return TlsFailedError(f"The provider's certificate cannot be trusted ({reason}).")
+    if isinstance(exc, ValueError):
+        return FatalError(f"The call could not be made ({reason}).")
+    if isinstance(exc, requests.exceptions.ProxyError):
+        return ProviderUnavailableError(f"The proxy did not let the call through ({reason}).")
+    timed_out = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+    if is_over or isinstance(exc, timed_out):
+        return ProviderUnavailableError("The provider did not answer in time.")
+    return ProviderUnavailableError(f"The connection to the provider broke off ({reason}).")
 
 
 class _Line:
@@ -270,7 +276,7 @@ class _Line:
             if self.is_over:
                 break
             try:
-                return socket.create_connection((str(address), connection.port), connection.timeout)
+                return _connected(address, connection)
             except OSError as exc:
                 problem = exc
         raise NewConnectionError(connection, "no address answers") from problem
@@ -282,6 +288,20 @@ class _Line:
         with self._lock:
             self.is_over = True
             _shut(self._socket)
+
+
+def _connected(address: IPAddress, connection: HTTPConnection) -> socket.socket:
+    """A socket to exactly this address; nothing is looked up again."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.settimeout(connection.timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.connect((str(address), connection.port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _shut(line: socket.socket | None) -> None:

@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 import time
+import traceback
 import zlib
 from pathlib import Path
 
@@ -246,6 +247,16 @@ def test_a_reset_and_nobody_listening_are_no_answer() -> None:
             session.send("GET", server.origin, deadline=soon())
         with pytest.raises(ProviderUnavailableError):
             session.send("GET", "http://127.0.0.1:1/", deadline=soon())
+
+
+def test_what_went_wrong_is_said_without_the_address() -> None:
+    """T19: the libraries' own texts hold path and query."""
+    with LOOPBACK.open() as session, pytest.raises(ProviderUnavailableError) as raised:
+        session.send("GET", "http://127.0.0.1:1/hubcanary?q=hubcanary", deadline=soon())
+
+    printed = "".join(traceback.format_exception(raised.value))
+    assert "ConnectionRefusedError" in str(raised.value)
+    assert "hubcanary" not in printed.replace('"http://127.0.0.1:1/hubcanary?q=hubcanary"', "")
 
 
 def test_a_bomb_in_any_wrapping_stops_at_the_cap() -> None:
