@@ -43,7 +43,8 @@ def state_with_reason(state: str, label: str, reason: str) -> SafeString | str:
     """A state's badge, and below it the sentence that explains it, if there is one."""
     if not reason:
         return badge(state, label)
-    return format_html('{}<div class="reason">{}</div>', badge(state, label), reason)
+    tone = TONES.get(state, "quiet")
+    return format_html('{}<div class="reason {}">{}</div>', badge(state, label), tone, reason)
 
 
 def ago(at: datetime | None) -> SafeString | str:

@@ -31,7 +31,7 @@ class ConnectionActions(HubModelAdmin):
 
     def fits(self, action: str, row: Any) -> bool:
         if action == "resume":
-            return bool(row.status == Connection.Status.PAUSED)
+            return row.status in (Connection.Status.PAUSED, Connection.Status.BROKEN)
         return row.status in (Connection.Status.ACTIVE, Connection.Status.LIMITED)
 
     @admin.action(description="Sync now", permissions=["operate"])

@@ -8,6 +8,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
@@ -45,7 +46,6 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     list_display = (
         "account",
         "tenant",
-        "provider",
         "state",
         "last_run",
         "next_run",
@@ -88,7 +88,8 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
 
     @admin.display(description="account", ordering="account_label")
     def account(self, row: ConnectionStatus) -> str:
-        return row.account_label or str(row.connection_id)
+        name = row.account_label or str(row.connection_id)
+        return format_html('{}<div class="mini quiet">{}</div>', name, row.provider)
 
     @admin.display(description="status", ordering="status")
     def state(self, row: ConnectionStatus) -> str:

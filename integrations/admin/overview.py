@@ -36,6 +36,10 @@ class Card:
     actions: tuple[tuple[str, str], ...] = (("sync_now", "Sync now"),)
 
     @property
+    def tone(self) -> str:
+        return display.TONES.get(self.connection.status, "quiet")
+
+    @property
     def address(self) -> str:
         return address_of(Connection, self.connection.pk)
 

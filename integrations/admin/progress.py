@@ -46,7 +46,7 @@ def progress_bar(run: SyncRun) -> SafeString:
     measure = (
         format_html('<progress value="{}" max="{}"></progress>', now.read, max(now.expected, 1))
         if now.expected is not None
-        else format_html("<progress></progress>")
+        else format_html("<progress>{}</progress>", "")
     )
     return format_html(
         '<span class="run-progress" data-run="{}" data-progress="{}">{}'

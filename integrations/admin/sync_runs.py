@@ -110,7 +110,7 @@ class SyncRunAdmin(TenantModelAdmin):
     # Actions
 
     def fits(self, action: str, row: SyncRun) -> bool:
-        return row.is_open
+        return row.is_open and row.cancel_asked_at is None
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(
@@ -127,7 +127,10 @@ class SyncRunAdmin(TenantModelAdmin):
         if page is None:
             actor = self.actor_of(request)
             self.for_each(
-                request, queryset, lambda run: cancel_sync(run=run, actor=actor), done="cancelled"
+                request,
+                queryset,
+                lambda run: cancel_sync(run=run, actor=actor),
+                done="asked to stop",
             )
         return page
 

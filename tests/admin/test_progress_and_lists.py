@@ -1,0 +1,210 @@
+"""Progress that moves, records that are found, first pages that say what needs a person."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hub.fleet.models import RunHour, Worker
+from integrations.models import SyncRun
+from tests.admin.conftest import (
+    COUNTS,
+    make_due,
+    make_event,
+    make_record,
+    make_rejected,
+    make_status,
+)
+from tests.factories import ConnectionFactory, SyncRunFactory
+
+pytestmark = pytest.mark.django_db
+
+RECORDS = "/t/acme/admin/integrations/record/"
+PROGRESS = "/t/acme/admin/integrations/syncrun/progress/"
+
+
+def test_progress_tells_how_far_an_open_run_is(viewer):
+    run = SyncRunFactory(running=True, counts=COUNTS, calls=4)
+
+    [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
+
+    assert (told["read"], told["expected"], told["text"]) == (120, 300, "120 of 300")
+    assert told["is_open"] is True
+    assert told["lines"] == [
+        {
+            "name": "companies",
+            "state": "Running",
+            "tone": "busy",
+            "counts": [120, 100, 15, 3, 0, 0, 2],
+        }
+    ]
+
+
+def test_progress_of_a_finished_run_is_not_open(viewer):
+    run = SyncRunFactory(counts=COUNTS)
+
+    [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
+
+    assert (told["is_open"], told["state"], told["tone"]) == (False, "Succeeded", "good")
+
+
+def test_progress_is_unknown_while_one_entity_type_does_not_say_how_many(viewer):
+    counts = {**COUNTS, "people": {"state": "running", "read": 7, "expected": None}}
+    run = SyncRunFactory(running=True, counts=counts)
+
+    [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
+
+    assert (told["read"], told["expected"], told["text"]) == (127, None, "127 read")
+
+
+def test_progress_ignores_what_is_no_id(viewer):
+    assert viewer.get(PROGRESS, {"run": "1 OR 1=1"}).json() == {"runs": []}
+
+
+def test_an_open_run_has_a_bar_on_its_page_and_on_the_first_page(viewer):
+    run = SyncRunFactory(running=True, counts=COUNTS)
+
+    for page in ("/t/acme/admin/", f"/t/acme/admin/integrations/syncrun/{run.pk}/change/"):
+        html = viewer.get(page).content.decode()
+        assert f'data-run="{run.pk}"' in html
+        assert '<progress value="120" max="300">' in html
+        assert html.count("hub/progress.js") == 1
+
+
+def test_records_are_found_by_words_of_the_title_and_by_source_id(viewer):
+    connection = ConnectionFactory()
+    make_record(connection, 1, title="Bäckerei Hansen")
+    make_record(connection, 2, title="Hansen Transporte")
+    make_record(connection, 4711, title="Other")
+
+    def found(words: str) -> set[str]:
+        answer = viewer.get(RECORDS, {"q": words})
+        return {record.title for record in answer.context["cl"].result_list}
+
+    assert found("hansen") == {"Bäckerei Hansen", "Hansen Transporte"}
+    assert found("Hansen bäckerei") == {"Bäckerei Hansen"}
+    assert found("4711") == {"Other"}
+    assert found("\x00") == {"Bäckerei Hansen", "Hansen Transporte", "Other"}
+
+
+def test_records_are_filtered_by_connection_and_type(viewer):
+    one, other = ConnectionFactory(), ConnectionFactory()
+    make_record(one, 1, title="mine", record_type="company")
+    make_record(other, 2, title="not mine", record_type="person")
+
+    def titles(**query: str) -> list[str]:
+        return [record.title for record in viewer.get(RECORDS, query).context["cl"].result_list]
+
+    assert titles(connection=str(one.pk)) == ["mine"]
+    assert titles(record_type="person") == ["not mine"]
+    assert titles(connection="nonsense") == []
+
+
+def test_deleted_records_are_listed_only_when_asked_for(viewer):
+    make_record(ConnectionFactory(), 1, title="gone", deleted_at=timezone.now())
+
+    assert viewer.get(RECORDS).context["cl"].result_count == 0
+    assert viewer.get(RECORDS, {"presence": "deleted"}).context["cl"].result_count == 1
+
+
+def test_more_than_ten_thousand_rows_are_not_counted(viewer, django_assert_max_num_queries):
+    connection = ConnectionFactory()
+    template = make_record(connection, 0)
+    rows = []
+    for number in range(1, 10_002):
+        row = type(template)(
+            **{field.attname: getattr(template, field.attname) for field in template._meta.fields}
+        )
+        row.pk, row.source_id, row.change_seq = None, str(number), number
+        rows.append(row)
+    type(template).objects.bulk_create(rows, batch_size=5_000)
+
+    html = viewer.get(RECORDS).content.decode()
+
+    assert "more than 10000 records" in html.replace(",", "").replace("\xa0", "")
+
+
+def test_a_record_links_to_the_records_it_names_and_to_those_that_name_it(viewer):
+    connection = ConnectionFactory()
+    company = make_record(connection, 1, title="Nordlicht")
+    person = make_record(connection, 2, title="Jo Hansen")
+    person.links.create(
+        field="company",
+        target=company,
+        target_system="copper",
+        target_type="companies",
+        target_source_id="1",
+    )
+
+    of_person = viewer.get(f"{RECORDS}{person.pk}/change/").content.decode()
+    of_company = viewer.get(f"{RECORDS}{company.pk}/change/").content.decode()
+
+    assert f"{RECORDS}{company.pk}/change/" in of_person
+    assert f"{RECORDS}{person.pk}/change/" in of_company
+
+
+def test_rejected_records_that_wait_are_listed_first(viewer):
+    connection = ConnectionFactory()
+    make_rejected(connection, 1)
+    make_rejected(connection, 2, resolved_at=timezone.now())
+    page = "/t/acme/admin/integrations/rejectedrecord/"
+
+    assert viewer.get(page).context["cl"].result_count == 1
+    assert viewer.get(page, {"state": "all"}).context["cl"].result_count == 2
+
+
+def test_history_shows_who_did_what_to_the_object(viewer, acme):
+    connection = ConnectionFactory()
+    make_event(acme, connection, mode="full")
+    page = f"/t/acme/admin/integrations/connection/{connection.pk}/history/"
+
+    html = viewer.get(page).content.decode()
+
+    assert "jo@example.com" in html
+    assert "Sync requested" in html
+    assert "mode: full" in html
+
+
+def test_operations_see_first_what_needs_a_person(ops, acme):
+    broken = ConnectionFactory(revoked=True, account_label="Südwind")
+    make_status(acme, broken, status="needs_reauth", error="The customer must reconnect.")
+    make_status(acme, ConnectionFactory(account_label="Nordlicht"))
+
+    html = ops.get("/admin/").content.decode()
+
+    assert "Südwind" in html
+    assert "The customer must reconnect." in html
+    assert f"/admin/fleet/connectionstatus/{broken.pk}/change/" in html
+    assert "Nordlicht" not in html
+
+
+def test_operations_see_runs_of_the_last_day_workers_and_late_work(ops, acme, globex):
+    for tenant, state in ((acme, "succeeded"), (acme, "succeeded"), (globex, "failed")):
+        RunHour.objects.count_run(tenant_id=tenant.pk, provider="copper", state=state, records=5)
+    Worker.objects.create(host="a", pid=1, cluster="hub")
+    Worker.objects.create(
+        host="b", pid=2, cluster="hub", seen_at=timezone.now() - timedelta(hours=1)
+    )
+    make_due(acme, ConnectionFactory(), due_at=timezone.now() - timedelta(minutes=5))
+
+    context = ops.get("/admin/").context
+
+    tiles = {tile.label: tile for tile in context["tiles"]}
+    assert tiles["runs succeeded, 24 h"].figure == "2"
+    assert tiles["runs succeeded, 24 h"].note == "1 failed"
+    assert tiles["workers alive"].figure == "1"
+    assert (tiles["oldest due work"].figure, tiles["oldest due work"].tone) == ("5 min", "bad")
+    assert context["hours"].hours[-1].total == 3
+
+
+def test_a_viewer_sees_the_first_page_without_buttons(viewer, acme):
+    connection = ConnectionFactory(name="Nordlicht")
+    make_status(acme, connection, records=1234)
+
+    html = viewer.get("/t/acme/admin/").content.decode()
+
+    assert "Acme" in html
+    assert "1,234" in html
+    assert "Sync now" not in html
+    assert "/connect/" not in html
+    assert not SyncRun.objects.exists()
