@@ -29,6 +29,7 @@ from integrations.types import (
 
 PAGE_SIZE = 200
 REREAD_SECONDS = 86_400
+PRIVATE = ("groups:read", "groups:history")
 CHANNELS = {"limit": PAGE_SIZE, "types": "public_channel,private_channel"}
 PARAMS: dict[str, Payload] = {"users": {"limit": PAGE_SIZE}, "channels": CHANNELS}
 Listed = partial(CursorPages, cursor="response_metadata.next_cursor")
@@ -57,8 +58,8 @@ class SlackConnector(Declared, Connector):
                 token_url="https://slack.com/api/oauth.v2.access",
                 revoke_url="https://slack.com/api/auth.revoke",
                 revoke_style="bearer",
-                scopes=("users:read", "channels:read", "channels:history"),
-                optional_scopes=("users:read.email", "groups:read", "groups:history", "team:read"),
+                scopes=("users:read", "channels:read", "channels:history", *PRIVATE),
+                optional_scopes=("users:read.email", "team:read"),
                 separator=",",
                 token_auth="basic",
                 dead=("invalid_grant", "invalid_refresh_token", "token_revoked"),

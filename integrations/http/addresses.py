@@ -93,6 +93,19 @@ class AllowList:
     def names(self) -> frozenset[str]:
         return frozenset(entry.lower() for entry in self.entries if _network(entry) is None)
 
+    @property
+    def leading_inside(self) -> tuple[str, ...]:
+        """The entries that open something that is not in the open internet."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if (
+                not may_be_outside(entry)
+                if (network := _network(entry)) is None
+                else _reaches_inside(network)
+            )
+        )
+
     def has_address(self, address: IPAddress) -> bool:
         return any(
             address in network for network in self.networks if network.version == address.version
@@ -122,6 +135,13 @@ def resolve(host: str, port: int) -> list[IPAddress]:
 def _plain(host: str) -> str:
     """The host as it will be looked up: one form of each letter and dot, no dot at the end."""
     return unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
+
+
+def _reaches_inside(network: IPv4Network | IPv6Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return any(network.overlaps(denied) for denied in _DENIED_V4)
+    is_outside = network.subnet_of(_PUBLIC_V6)
+    return not is_outside or any(network.overlaps(denied) for denied in _DENIED_V6)
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:
