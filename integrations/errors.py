@@ -12,7 +12,7 @@
     │   ├── NotFoundError                   the thing asked for is gone
     │   ├── ParentSkippedError              this parent may not be read; its records stay
     │   ├── EntityTypeUnavailableError      this type may not be read; the others go on
-    │   ├── ListRestartError                the open list was lost: walk it again from its first page
+    │   ├── ListRestartError                the open list was lost: walk it again from page 1
     │   └── CheckpointExpiredError          start over in a new generation
     ├── the engine stops this run quietly
     │   ├── FencedError                     another worker has taken over
