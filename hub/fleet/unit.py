@@ -113,6 +113,7 @@ class Unit:
         self.free_since: float | None = None
         self.due_at: dict[str, float] = {}
         self.partitions_made_on: date | None = None
+        self.is_database_away = False
 
     def run(self, stop: StopSignals, *, until_idle: bool = False) -> None:
         """Work until told to stop, or until nothing is due. Leaves no process and no lease."""
@@ -227,6 +228,9 @@ class Unit:
         present = Worker.objects.filter(pk=self.worker.pk).update(seen_at=Now())
         if not present:
             self.worker.save(force_insert=True)
+        if self.is_database_away:
+            self._say("the database answers again")
+        self.is_database_away = False
 
     def _keep_house(self) -> None:
         today = timezone.now().date()
@@ -266,7 +270,9 @@ class Unit:
 
     def _database_away(self, exc: Error) -> None:
         """Go on without: leases run out by themselves, and the next look tries again."""
-        self._say("the database does not answer", logging.WARNING, error=type(exc).__name__)
+        if not self.is_database_away:
+            self._say("the database does not answer", logging.WARNING, error=type(exc).__name__)
+        self.is_database_away = True
         connection.close()
 
     def _is_idle(self) -> bool:
