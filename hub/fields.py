@@ -12,7 +12,7 @@ def uuid7() -> uuid.UUID:
     return _uuid7()
 
 
-class UUID7Field(models.UUIDField):
+class UUID7Field(models.UUIDField):  # type: ignore[type-arg]
     """The primary key of everything that people address."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class Sealed(bytes):
         raise TypeError("A sealed value is not pickled: it would end in a queue or a cache.")
 
 
-class EncryptedField(models.BinaryField):
+class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
     """A column of sealed values. Reading gives `Sealed`; writing anything else is refused."""
 
     def from_db_value(self, value: Any, *_: Any) -> Sealed | None:

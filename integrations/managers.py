@@ -6,7 +6,7 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 
 if TYPE_CHECKING:
-    pass
+    from integrations.models import Connection, Record, SyncRun
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
@@ -33,9 +33,9 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """Those whose title holds every word, or whose source id is exactly `words`."""
         title = SearchVector("title", config="simple")
         query = SearchQuery(words, config="simple", search_type="websearch")
-        return self.annotate(title_words=title).filter(
-            models.Q(title_words=query) | models.Q(source_id=words)
-        )
+        matches = models.Q(title_words=query) | models.Q(source_id=words)
+        found: RecordQuerySet = self.annotate(title_words=title).filter(matches)
+        return found
 
 
 ConnectionManager = models.Manager.from_queryset(ConnectionQuerySet)

@@ -58,7 +58,7 @@ def current_tenant() -> Tenant:
     Raises:
         TenantNotFoundError: no door is open; the caller works in the public schema.
     """
-    tenant = connection.tenant
+    tenant = connection.tenant  # type: ignore[attr-defined]
     if not isinstance(tenant, Tenant):
         raise TenantNotFoundError("No tenant is entered here; use in_tenant().")
     return tenant

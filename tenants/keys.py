@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import models
+from django.db.models import QuerySet
 
 from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_now
@@ -58,7 +59,7 @@ def open_for(
     """
     sealed: Sealed = getattr(row, field)
     try:
-        key = DataKey.objects.filter(pk=key_id_of(sealed), tenant_id=tenant_id).first()
+        key = _keys_of(tenant_id).filter(pk=key_id_of(sealed)).first()
         if key is None:
             raise SealBrokenError("A sealed value names a key that its tenant does not have.")
         plain = open_sealed(sealed, key=_unwrapped(key), binding=_binding(row, field, tenant_id))
@@ -83,12 +84,18 @@ def open_for(
 
 
 def _current_key(tenant_id: UUID | None) -> DataKey:
-    key = DataKey.objects.filter(tenant_id=tenant_id).first()
+    key = _keys_of(tenant_id).first()
     if key is None and tenant_id is None:
         key = create_data_key(None)
     if key is None:
         raise SealBrokenError("The tenant has no data key: it is closed, or was never created.")
     return key
+
+
+def _keys_of(tenant_id: UUID | None) -> QuerySet[DataKey]:
+    if tenant_id is None:
+        return DataKey.objects.filter(tenant=None)
+    return DataKey.objects.filter(tenant_id=tenant_id)
 
 
 def _unwrapped(key: DataKey) -> bytes:

@@ -57,7 +57,7 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
 TenantManager = models.Manager.from_queryset(TenantQuerySet)
 
 
-class Tenant(TenantMixin):
+class Tenant(TenantMixin):  # type: ignore[misc]
     """A customer organization. It owns one PostgreSQL schema, named by us and never used twice."""
 
     class State(models.TextChoices):
@@ -98,7 +98,7 @@ class Tenant(TenantMixin):
         return self.state == self.State.ACTIVE
 
 
-class Domain(DomainMixin):
+class Domain(DomainMixin):  # type: ignore[misc]
     """A host name of a tenant. Tenants are reached by path today; django-tenants asks for this."""
 
 

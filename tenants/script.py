@@ -24,7 +24,7 @@ def write_script() -> str:
         call_command("migrate_schemas", schema_name=PLACEHOLDER, verbosity=0, interactive=False)
         return _tidy(_dump(["--schema-only"])) + _applied_migrations()
     finally:
-        connection.set_schema_to_public()
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
         with connection.cursor() as cursor:
             cursor.execute(f"DROP SCHEMA IF EXISTS {PLACEHOLDER} CASCADE")
 

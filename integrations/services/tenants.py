@@ -1,5 +1,7 @@
 """Closing a tenant: steps that can each be repeated, so that a crash between them loses nothing."""
 
+from typing import Any
+
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -46,8 +48,16 @@ def _drop_schema(tenant: Tenant) -> None:
 @transaction.atomic
 def _forget(tenant: Tenant, actor: Actor) -> None:
     """Destroy the key last: whatever a backup still holds cannot be opened without it."""
-    for model in (ConnectionStatus, ConnectSession, ProviderApp, Membership, Domain, DataKey):
-        model._default_manager.filter(tenant=tenant).delete()
+    models: tuple[Any, ...] = (
+        ConnectionStatus,
+        ConnectSession,
+        ProviderApp,
+        Membership,
+        Domain,
+        DataKey,
+    )
+    for model in models:
+        model.objects.filter(tenant=tenant).delete()
     record_event(AuditAction.TENANT_CLOSED, actor=actor, target=tenant, tenant_id=tenant.pk)
     Tenant.objects.filter(pk=tenant.pk).update(
         state=Tenant.State.CLOSED, name="", slug=f"closed-{tenant.number}", closed_at=timezone.now()

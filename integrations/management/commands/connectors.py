@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 str(line["lines"]["methods"]),
                 str(line["lines"]["declared"]),
             )
-        Console(file=self.stdout).print(table)
+        Console().print(table)
 
 
 def described(connector: type[Connector]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def _find(wanted: str) -> Connection:
     """
     present = Connection.objects.present()
     try:
-        found = list(present.filter(pk=UUID(wanted)))
+        found: list[Connection] = list(present.filter(pk=UUID(wanted)))
     except ValueError:
         found = list(present.filter(name=wanted)) or list(present.filter(provider=wanted))
     if len(found) == 1:
