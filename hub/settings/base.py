@@ -5,6 +5,7 @@ environment, once, in the place where it is used; docs/settings.md lists it.
 """
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,23 @@ def listed(name: str) -> list[str]:
     return [part.strip() for part in from_environment(name).split(",") if part.strip()]
 
 
-def number(name: str, default: float) -> float:
-    """Return a number above 0. What is none ends the start with one sentence."""
+def number(name: str, default: float, least: float = 0.001) -> float:
+    """Return a number not below `least`. What is none ends the start with one sentence."""
     text = from_environment(name) or str(default)
     try:
         found = float(text)
     except ValueError:
         found = 0.0
-    if not 0 < found < 1_000_000_000:  # so that neither nan nor inf passes
+    if not least <= found < 1_000_000_000:  # neither nan nor inf passes
         raise ImproperlyConfigured(f"{name} is {text!r}; write a number such as {default}.")
     return found
+
+
+def log_level(name: str) -> str:
+    level = (from_environment(name) or "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"{name} is {level!r}; write DEBUG, INFO, WARNING or ERROR.")
+    return level
 
 
 def addresses(name: str) -> dict[str, str]:
@@ -50,8 +58,8 @@ def addresses(name: str) -> dict[str, str]:
 
 # Apps whose tables live once, in the public schema.
 SHARED_APPS = [
-    "django_tenants",  # first: it replaces `migrate`
-    "tenants",  # users, tenants, memberships, API keys, data keys
+    "tenants",  # users, tenants, memberships, API keys, data keys; first: its create_tenant counts
+    "django_tenants",  # it replaces `migrate`
     "hub.audit",  # who did what; one log for all, so that it outlives a tenant
     "hub.connect",  # provider apps, connect sessions and attempts: one callback host for all
     "hub.fleet",  # what operations see of every tenant, and the ledger of leases
@@ -197,7 +205,7 @@ Q_CLUSTER: dict[str, Any] = {
     "name": from_environment("HUB_CLUSTER", "hub"),
     "orm": "default",
     "broker_class": "integrations.queue.SkipLockedORM",
-    "workers": int(number("HUB_WORKERS", 2)),
+    "workers": int(number("HUB_WORKERS", 2, least=1)),
     "bulk": 1,
     "queue_limit": 1,
     "timeout": 90,  # seconds; a slice works 45 of them
@@ -226,8 +234,8 @@ HUB_EGRESS_CA_BUNDLE = from_environment("HUB_EGRESS_CA_BUNDLE") or None
 HUB_EGRESS_ALLOW = listed("HUB_EGRESS_ALLOW")
 HUB_PUBLIC_URL = from_environment("HUB_PUBLIC_URL", "http://127.0.0.1:8000")
 HUB_SLICE_SECONDS = number("HUB_SLICE_SECONDS", 45)
-HUB_BATCH_ROWS = int(number("HUB_BATCH_ROWS", 5000))
+HUB_BATCH_ROWS = int(number("HUB_BATCH_ROWS", 5000, least=1))
 HUB_LEASE_SECONDS = number("HUB_LEASE_SECONDS", 120)
 
 LOGGING_CONFIG = "hub.observability.logs.configure"
-LOGGING = {"level": from_environment("HUB_LOG_LEVEL", "INFO")}
+LOGGING = {"level": log_level("HUB_LOG_LEVEL")}
