@@ -4,7 +4,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import hub.openapi  # noqa: F401  registers what the description says for every operation
-from hub import sites
+from hub import health, sites
 from hub.api import no_such_address
 
 handler400 = "hub.api.handler400"
@@ -14,6 +14,8 @@ handler500 = "hub.api.handler500"
 
 urlpatterns = [
     path("admin/", sites.ops.urls),
+    path("health/live/", health.live),
+    path("health/ready/", health.ready),
     path("", include("integrations.oauth.urls")),
     path("api/v1/", include("integrations.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
