@@ -70,7 +70,13 @@ class TenantSite(HubSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         name = str(getattr(request, "tenant", None) or "Hub")
-        return {**super().each_context(request), "site_header": name, "site_title": name}
+        operations = f"{request.META.get('SCRIPT_NAME', '')}/admin/"
+        return {
+            **super().each_context(request),
+            "site_header": name,
+            "site_title": name,
+            "operations": operations if getattr(request.user, "is_staff", False) else None,
+        }
 
 
 def _place(order: tuple[str, ...], label: str) -> int:

@@ -21,7 +21,7 @@ from integrations.admin.connection_actions import Call, ConnectionActions
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.errors import HubError, PermissionRefusedError
 from integrations.models import Connection, SyncRun
-from integrations.services.connect_links import create_connect_session
+from integrations.services.connect_links import connect_url, create_connect_session
 from integrations.services.connections import change_interval, rename_connection
 from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
@@ -159,7 +159,7 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
         except HubError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
-        return HttpResponseRedirect(f"/connect/{token}/")
+        return HttpResponseRedirect(connect_url(token))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -3,7 +3,7 @@
 Call it inside the transaction of the change, so that both are seen or neither is.
 """
 
-from hub.fleet.models import ConnectionStatus
+from hub.fleet.models import ConnectionStatus, RunHour
 from integrations.models import Connection, SyncRun
 from tenants.context import current_tenant
 
@@ -25,12 +25,23 @@ def publish(connection: Connection) -> None:
 
 
 def publish_run(run: SyncRun) -> None:
-    """Show `run` as the connection's last one to operations, in one statement."""
+    """Show `run` as the connection's last one to operations; if it has ended, count it too.
+
+    Call it once when a run ends: each call counts.
+    """
     seen = _seen(run.connection)
     seen.last_run_id = run.pk
     seen.last_run_state = run.state
     seen.last_run_at = run.ended_at or run.started_at or run.created_at
     _upsert(seen, _OF_RUN)
+    if not run.is_open:
+        totals = run.totals
+        RunHour.objects.count_run(
+            tenant_id=seen.tenant_id,
+            provider=seen.provider,
+            state=run.state,
+            records=totals["inserted"] + totals["updated"] + totals["deleted"],
+        )
 
 
 def _seen(connection: Connection) -> ConnectionStatus:

@@ -1,8 +1,10 @@
 """What people do with connections and runs, and what is refused to whom."""
 
 import pytest
+from django.conf import settings
 
 from hub.audit.models import AuditEvent
+from hub.fleet.models import RunHour
 from integrations.models import Connection, SyncRun
 from tenants.context import in_tenant
 from tenants.models import Membership
@@ -103,6 +105,19 @@ def test_cancelling_asks_first_and_then_ends_the_run(acme_operator, connection):
     assert run.state == "cancelled"
 
 
+def test_a_run_that_ends_is_counted_in_its_hour_once(acme_operator, acme, connection):
+    post(acme_operator, CONNECTIONS, "sync_now", [connection])
+    run = SyncRun.objects.get()
+    assert not RunHour.objects.exists()
+
+    for _ in range(2):
+        post(acme_operator, RUNS, "cancel", [run], confirmed="yes")
+
+    counted = RunHour.objects.get()
+    assert (counted.tenant, counted.provider) == (acme, "copper")
+    assert (counted.succeeded, counted.failed, counted.cancelled) == (0, 0, 1)
+
+
 def test_replaying_says_what_came_of_it(acme_operator, connection):
     rejected = make_rejected(connection, raw=b'{"id": 7, "name": "Jo Hansen"}', source_id="7")
 
@@ -137,7 +152,8 @@ def test_connect_opens_a_session_and_goes_to_its_page(acme_operator):
     answer = acme_operator.post(f"{CONNECTIONS}connect/")
 
     assert answer.status_code == 302
-    assert answer["Location"].startswith("/connect/")
+    assert answer["Location"].startswith(f"{settings.HUB_PUBLIC_URL}/connect/")
+    assert acme_operator.get(answer["Location"]).status_code == 200
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from hub import sites
 from tenants.context import in_tenant
 from tests.admin.conftest import fill
+from tests.factories import MembershipFactory
 
 # Operations work in the public schema; the rows of acme are made by entering it.
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
@@ -116,3 +117,42 @@ def test_a_group_changed_at_operations_is_audited_and_not_logged_by_django(ops):
     history = ops.get(address("operations", Group, "history", group.pk)).content.decode()
     assert "Group changed" in history
     assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/admin/fleet/",
+        "/admin/tenants/",
+        "/admin/password_change/",
+        "/t/acme/admin/integrations/",
+        "/t/acme/admin/password_change/",
+    ],
+)
+def test_the_pages_between_the_lists_open(page, ops, staff, acme):
+    MembershipFactory(user=staff, tenant=acme, role="admin")
+
+    assert ops.get(page).status_code == 200
+
+
+def test_a_member_who_is_not_staff_signs_in_at_the_tenant(client, acme):
+    person = MembershipFactory(tenant=acme).user
+    sent = client.get("/t/acme/admin/integrations/record/")
+    assert sent.status_code == 302
+
+    answer = client.post(
+        sent["Location"], {"username": person.email, "password": "correct horse"}, follow=True
+    )
+
+    assert answer.redirect_chain == [("/t/acme/admin/integrations/record/", 302)]
+    assert answer.status_code == 200
+    assert "Acme" in answer.content.decode()
+
+
+def test_staff_find_the_way_back_to_operations_and_members_are_not_shown_it(
+    ops, staff, acme, viewer
+):
+    MembershipFactory(user=staff, tenant=acme)
+
+    assert 'href="/admin/"' in ops.get("/t/acme/admin/").content.decode()
+    assert 'href="/admin/"' not in viewer.get("/t/acme/admin/").content.decode()
