@@ -1,0 +1,90 @@
+"""`manage.py sync`: one connection, in the foreground."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integrations.models import Connection, Record, SyncRun
+from tests.engine.acme_provider import Server
+from tests.engine.conftest import connection, server
+
+__all__ = ["connection", "server"]
+pytestmark = pytest.mark.django_db
+
+
+def sync(*options: str) -> str:
+    out = StringIO()
+    call_command("sync", "--tenant", "acme", *options, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def test_it_syncs_and_says_what_came_of_it(connection):
+    said = sync("--connection", str(connection.pk))
+
+    assert "Succeeded: 40 read, 40 new, 0 changed, 0 unchanged" in said
+    assert Record.objects.count() == 40
+
+
+@pytest.mark.parametrize("wanted", ["name", "provider", "pk"])
+def test_a_connection_is_found_by_name_provider_or_id(connection, wanted):
+    sync("--connection", str(getattr(connection, wanted)))
+
+    assert SyncRun.objects.get().state == "succeeded"
+
+
+def test_json_holds_the_counts_of_each_entity_type(connection):
+    result = json.loads(sync("--connection", connection.name, "--json"))
+
+    assert result["state"] == "succeeded"
+    assert result["counts"]["people"]["inserted"] == 15
+
+
+def test_one_entity_type_can_be_asked_for(connection, server: Server):
+    sync("--connection", connection.name, "--entity-type", "people")
+
+    assert {name for name, _ in server.asked} == {"people"}
+
+
+def test_a_dry_run_says_what_is_valid_and_writes_nothing(connection, server: Server):
+    server.rows["companies"].append({"id": "bad", "changed": 1})
+
+    said = sync("--connection", connection.name, "--dry-run")
+
+    assert "companies: 25 valid, 0 deleted, 1 rejected" in said
+    assert "The field 'name' is missing" in said
+    assert not Record.objects.exists()
+    assert not SyncRun.objects.exists()
+
+
+def test_a_full_sync_of_the_same_data_rewrites_nothing(connection):
+    sync("--connection", connection.name)
+
+    assert "0 new, 0 changed, 40 unchanged" in sync("--connection", connection.name, "--full")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--connection", "nowhere"), "There is no connection 'nowhere'; there are: 'acme_memory"),
+        (("--connection", "acme_memory", "--entity-type", "x"), "x"),
+    ],
+)
+def test_bad_input_gets_one_sentence(connection, options, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        sync(*options)
+
+    assert not SyncRun.objects.exists()
+
+
+def test_a_paused_connection_is_not_synced(connection):
+    Connection.objects.update(status=Connection.Status.PAUSED)
+
+    with pytest.raises(CommandError, match="paused"):
+        sync("--connection", connection.name)
+
+
+def test_an_unknown_tenant_is_named_with_those_there_are(connection):
+    with pytest.raises(CommandError, match=r"no tenant 'nobody'; there are: acme, globex"):
+        call_command("sync", "--tenant", "nobody", "--connection", "x")

@@ -1,0 +1,71 @@
+"""Replaying a rejected record: today's connector on the bytes of then."""
+
+import json
+
+import pytest
+
+from hub.audit.models import AuditEvent
+from hub.fleet.models import Due
+from integrations.errors import AlreadyRunningError, PermissionRefusedError
+from integrations.models import Record, RejectedRecord
+from integrations.services.records import replay_rejected
+from tenants.actor import Actor
+from tenants.roles import Role
+from tests.engine.acme_provider import company
+from tests.engine.conftest import work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def rejected(connection, server) -> RejectedRecord:
+    server.rows["companies"][4] = {"id": "c4", "changed": 1}
+    work(connection)
+    return RejectedRecord.objects.get()
+
+
+def test_what_can_be_read_now_is_stored_and_resolved(rejected, operator):
+    RejectedRecord.objects.update(raw=json.dumps(company(4)).encode())
+    rejected.refresh_from_db()
+
+    said = replay_rejected(rejected=rejected, actor=operator)
+
+    assert said == "Stored as a record."
+    assert Record.objects.get(source_id="c4").data["name"] == "Company 4"
+    rejected.refresh_from_db()
+    assert rejected.resolved_at is not None
+    assert AuditEvent.objects.filter(action="record.replayed").count() == 1
+
+
+def test_what_is_still_wrong_stays_rejected_with_its_reason(rejected, operator):
+    said = replay_rejected(rejected=rejected, actor=operator)
+
+    assert said.startswith("Still rejected: The field 'name' is missing")
+    rejected.refresh_from_db()
+    assert (rejected.times, rejected.resolved_at) == (2, None)
+
+
+def test_a_replay_leaves_the_schedule_as_it_was(rejected, operator):
+    before = Due.objects.values("due_at", "lease_until", "attempts", "run_id").get()
+
+    replay_rejected(rejected=rejected, actor=operator)
+
+    assert Due.objects.values("due_at", "lease_until", "attempts", "run_id").get() == before
+
+
+def test_a_replay_waits_for_a_sync_that_is_running(rejected, operator):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    Due.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+
+    with pytest.raises(AlreadyRunningError, match="replay when it is done"):
+        replay_rejected(rejected=rejected, actor=operator)
+
+
+def test_a_viewer_may_not_replay(rejected):
+    viewer = Actor(kind="user", id="1", label="v@example.com", role=Role.VIEWER)
+
+    with pytest.raises(PermissionRefusedError):
+        replay_rejected(rejected=rejected, actor=viewer)
