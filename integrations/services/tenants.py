@@ -8,7 +8,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.models import ConnectSession, ProviderApp
-from hub.fleet.models import ConnectionStatus, Due
+from hub.fleet.models import ConnectionStatus, Due, RunHour
 from tenants.actor import Actor
 from tenants.decorators import requires_role
 from tenants.models import ApiKey, DataKey, Domain, Membership, Tenant
@@ -50,6 +50,7 @@ def _forget(tenant: Tenant, actor: Actor) -> None:
     """Destroy the key last: whatever a backup still holds cannot be opened without it."""
     models: tuple[Any, ...] = (
         ConnectionStatus,
+        RunHour,
         ConnectSession,
         ProviderApp,
         Membership,
