@@ -54,6 +54,7 @@ class AccessToken:
     grant: Grant
     kind: str
     expires_at: float | None
+    requests_left: int | None = None
     revoked: bool = False
 
 
@@ -132,7 +133,9 @@ class OAuth:
         """A new access token; `lifetime` in seconds, None for ever."""
         token = prefix + secrets.token_urlsafe(32)
         expires_at = None if lifetime is None else self.now() + lifetime
-        self.access[token] = AccessToken(grant, kind, expires_at)
+        self.access[token] = AccessToken(
+            grant, kind, expires_at, self.switches.token_requests or None
+        )
         return token
 
     def issue_refresh(self, grant: Grant, prefix: str, kind: str = "bot") -> str:
@@ -162,6 +165,11 @@ class OAuth:
         return found
 
     def is_expired(self, token: AccessToken) -> bool:
+        """Whether the time of the token is over, or its number of requests; counts this one."""
+        if token.requests_left is not None:
+            token.requests_left -= 1
+            if token.requests_left < 0:
+                return True
         return token.expires_at is not None and token.expires_at <= self.now()
 
     def expire_all(self) -> None:

@@ -103,6 +103,7 @@ class Switches:
     limits: bool = True
     limits_scale: float = 1.0
     token_lifetime: int = 0
+    token_requests: int = 0
     rotation: bool = False
     refresh_grace_seconds: float = 0.0
     reuse_revokes: bool = False
