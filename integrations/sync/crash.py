@@ -13,7 +13,11 @@ _passed: Counter[str] = Counter()
 
 
 def hit(point: str) -> None:
-    """Pass a point: "after_fetch", "before_commit", "after_commit" or "before_release"."""
+    """Pass a point.
+
+    In the engine: "after_fetch", "before_commit", "after_commit", "before_release". Where access is
+    renewed: "before_token_call", "after_token_call", "after_token_commit".
+    """
     if point != _wanted:
         return
     _passed[point] += 1

@@ -35,6 +35,7 @@ from integrations.errors import (
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.sync import crash
 from integrations.sync.health import mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings
 from integrations.types import Credentials, Provider
@@ -95,6 +96,7 @@ def access_for(
         if not isinstance(exc.__cause__, LockNotAvailable):
             raise
         raise RetryableError("Another process is still renewing this access.", 5.0) from exc
+    crash.hit("after_token_commit")
     if given_up is not None:
         raise given_up
     return _handed_out(connection, secrets)
@@ -193,13 +195,16 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
         raise ReauthorizationRequiredError(
             f"{provider.label} refuses the access of {connection}: it must be reconnected."
         )
+    app = _app_of(connection, secrets, actor)
+    crash.hit("before_token_call")
     answer = refresh(
         provider,
-        _app_of(connection, secrets, actor),
+        app,
         refresh_token,
         egress=egress_of_settings(),
         deadline=Deadline.after(CALL_SECONDS, SystemClock()),
     )
+    crash.hit("after_token_call")
     secrets = {
         **secrets,
         "access_token": answer.access_token,
