@@ -18,12 +18,17 @@ from django.utils.safestring import SafeString
 from hub import display, sites
 from hub.charts import HourBar, HourChart
 from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker
-from integrations.admin.fleet import ALIVE_SECONDS, fleet_address, status_label
+from integrations.admin.fleet import (
+    ALIVE_SECONDS,
+    NEED_A_PERSON,
+    PERSON,
+    fleet_address,
+    status_label,
+)
 from integrations.admin.overview import overview
 from integrations.models import Connection
 from tenants.models import Tenant
 
-NEED_A_PERSON = (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
 LISTED = 15
 HOURS = 24
 LATE_SECONDS = 60.0  # work this overdue means that no worker keeps up
@@ -105,7 +110,7 @@ def _counted() -> Iterable[Tile]:
     yield Tile(
         display.number(found["trouble"]),
         "need a person",
-        f"{fleet_address()}?{urlencode({'status': Connection.Status.NEEDS_REAUTH})}",
+        f"{fleet_address()}?{urlencode({'status': PERSON})}",
         tone="bad" if found["trouble"] else "good",
     )
     yield Tile(
@@ -185,21 +190,22 @@ def _table(rows: Iterable[ConnectionStatus]) -> SafeString | str:
     """Connections with what is wrong and a link to each; empty if there are none."""
     lines = [
         (
-            display.link(
-                reverse("admin:fleet_connectionstatus_change", args=[row.pk]),
-                row.account_label or row.pk,
+            display.with_note(
+                display.link(
+                    reverse("admin:fleet_connectionstatus_change", args=[row.pk]),
+                    row.account_label or row.pk,
+                ),
+                row.provider,
             ),
             row.tenant.name,
-            row.provider,
-            display.badge(row.status, status_label(row.status)),
-            row.error or display.NONE,
+            display.state_with_reason(row.status, status_label(row.status), row.error),
             display.ago(row.last_run_at),
         )
         for row in rows
     ]
     if not lines:
         return ""
-    return display.table(("Account", "Tenant", "Provider", "Status", "Reason", "Last run"), lines)
+    return display.table(("Account", "Tenant", "Status", "Last run"), lines)
 
 
 sites.ops.overview = ops_overview

@@ -103,6 +103,11 @@ def folded(summary: str, content: SafeString | str) -> SafeString:
     return format_html("<details><summary>{}</summary>{}</details>", summary, content)
 
 
+def with_note(text: object, note: object) -> SafeString:
+    """The text, and a smaller line below it."""
+    return format_html('{}<div class="mini quiet">{}</div>', text, note)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString | str:
     """A plain table; numbers stand right. A dash if there are no rows."""
     lines = list(rows)

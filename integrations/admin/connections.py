@@ -38,7 +38,7 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
 
     place = 10
     change_role = Role.OPERATOR
-    list_display = ("name", "provider", "account", "state", "last_success", "every")
+    list_display = ("called", "state", "last_success", "every")
     list_filter = ("status", "provider")
     list_select_related = True
     search_fields = ("name", "account_label", "=account_id", "provider")
@@ -77,6 +77,12 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
     )
 
     # Columns
+
+    @admin.display(description="connection", ordering="name")
+    def called(self, connection: Connection) -> str:
+        return display.with_note(
+            connection.name, f"{connection.provider} · {self.account(connection)}"
+        )
 
     @admin.display(description="account", ordering="account_label")
     def account(self, connection: Connection) -> str:

@@ -8,7 +8,6 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
@@ -23,16 +22,22 @@ from tenants.models import Tenant
 ALIVE_SECONDS = 30.0  # a unit writes a sign of life every few seconds
 
 
+NEED_A_PERSON = (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
+PERSON = "person"  # in addresses: those that need one, whatever the reason
+
+
 class StatusFilter(admin.SimpleListFilter):
     title = "status"
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return Connection.Status.choices
+        return [(PERSON, "Needs a person"), *Connection.Status.choices]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[Any]
     ) -> models.QuerySet[Any]:
+        if self.value() == PERSON:
+            return queryset.filter(status__in=NEED_A_PERSON)
         return queryset.filter(status=self.value()) if self.value() else queryset
 
 
@@ -89,7 +94,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     @admin.display(description="account", ordering="account_label")
     def account(self, row: ConnectionStatus) -> str:
         name = row.account_label or str(row.connection_id)
-        return format_html('{}<div class="mini quiet">{}</div>', name, row.provider)
+        return display.with_note(name, row.provider)
 
     @admin.display(description="status", ordering="status")
     def state(self, row: ConnectionStatus) -> str:

@@ -16,15 +16,13 @@ from hub import display, sites
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import ConnectionStatus
-from integrations.admin.fleet import fleet_address
+from integrations.admin.fleet import NEED_A_PERSON, fleet_address
 from integrations.services.tenants import close_tenant
 from tenants.admin.base import AddedByService, OpsAdmin, tenant_url, tenants_of
 from tenants.admin.people import MembershipInline
 from tenants.models import Membership, Tenant
 from tenants.provisioning import create_tenant
 from tenants.services import resume_tenant, suspend_tenant
-
-NEED_A_PERSON = ("needs_reauth", "broken")
 
 
 class TenantForm(forms.Form):

@@ -208,3 +208,21 @@ def test_a_viewer_sees_the_first_page_without_buttons(viewer, acme):
     assert "Sync now" not in html
     assert "/connect/" not in html
     assert not SyncRun.objects.exists()
+
+
+def test_the_fleet_lists_those_that_need_a_person_together(ops, acme):
+    for status in ("active", "broken", "needs_reauth", "paused"):
+        make_status(acme, ConnectionFactory(), status=status)
+
+    listed = ops.get("/admin/fleet/connectionstatus/", {"status": "person"}).context["cl"]
+
+    assert {row.status for row in listed.result_list} == {"broken", "needs_reauth"}
+
+
+def test_the_fleet_lists_one_tenant_by_its_slug(ops, acme, globex):
+    make_status(acme, ConnectionFactory())
+    theirs = make_status(globex, ConnectionFactory())
+
+    listed = ops.get("/admin/fleet/connectionstatus/", {"tenant": "globex"}).context["cl"]
+
+    assert list(listed.result_list) == [theirs]
