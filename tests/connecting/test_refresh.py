@@ -1,21 +1,15 @@
 """Keeping access alive: renewed in time, exactly once, and given up only when it is dead."""
 
-import json
 import logging
-import os
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
-from psycopg.conninfo import make_conninfo
 
 from hub.audit.models import AuditAction
 from hub.audit.record import own_connection
@@ -318,77 +312,12 @@ def test_no_secret_is_logged_or_said(
         assert secret not in everything
 
 
-PROCESSES = """
-import multiprocessing, os, sys
-from datetime import timedelta
-import django
-django.setup()
-from django.db import connection as database
-from django.utils import timezone
-from integrations.models import Connection
-from integrations.sync.credentials import access_for
-from tenants.actor import Actor
-from tenants.context import get_tenant, in_tenant
-
-pk, processes, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-fork = multiprocessing.get_context("fork")
-
-def ask(start):
-    with in_tenant(get_tenant("acme")):
-        row = Connection.objects.get(pk=pk)
-        start.wait()
-        token = access_for(row, actor=Actor.system("worker"), reason="test").access_token
-        os.write(1, (token + chr(10)).encode())  # whole lines, whoever writes at the same time
-
-for _ in range(rounds):
-    with in_tenant(get_tenant("acme")):
-        soon = timezone.now() + timedelta(seconds=1)
-        Connection.objects.filter(pk=pk).update(access_expires_at=soon)
-    database.close()
-    start = fork.Barrier(processes)
-    children = [fork.Process(target=ask, args=(start,)) for _ in range(processes)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-"""
-
-
 @pytest.fixture
 def committed(transactional_db: None, browser: Browser, link: str) -> Connection:
     """A QuickBooks connection that other processes see; reuse of a refresh token ends it."""
     browser.connect(link, "quickbooks")
     browser.world.control("set", slug="quickbooks", reuse_revokes=True)
     return Connection.objects.get()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_twenty_processes_one_renews_and_all_get_the_token(
-    committed: Connection, world: World
-) -> None:
-    processes, rounds = 20, 5
-    world.forget_requests()
-
-    finished = subprocess.run(
-        [sys.executable, "-c", PROCESSES, str(committed.pk), str(processes), str(rounds)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        cwd=Path(__file__).parents[2],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
-            "DATABASE_URL": _address_of_test_database(),
-            "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
-        },
-    )
-
-    tokens = finished.stdout.split()
-    assert len(world.token_calls()) == rounds
-    assert len(tokens) == rounds * processes
-    assert len(set(tokens)) == rounds
-    assert all(_is_accepted(world, committed, token) for token in set(tokens))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -482,14 +411,3 @@ def _is_accepted(world: World, connection: Connection, token: str) -> bool:
         headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
     )
     return answer.status_code == 200
-
-
-def _address_of_test_database() -> str:
-    settings = database.settings_dict
-    return make_conninfo(
-        dbname=settings["NAME"],
-        user=settings["USER"],
-        password=settings["PASSWORD"],
-        host=settings["HOST"],
-        port=settings["PORT"],
-    )
