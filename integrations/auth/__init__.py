@@ -2,12 +2,16 @@
 
 from integrations.auth.backend import backend_for
 from integrations.auth.flow import (
+    as_oauth,
     authorize_url,
     exchange,
+    known_scopes,
     missing_scopes,
     new_verifier,
     oauth_of,
     refresh,
+    surplus_scopes,
+    token_for_client,
 )
 from integrations.auth.tokens import AppSecrets, TokenAnswer, UndeclaredRefusalError, expiry
 
@@ -15,12 +19,16 @@ __all__ = [
     "AppSecrets",
     "TokenAnswer",
     "UndeclaredRefusalError",
+    "as_oauth",
     "authorize_url",
     "backend_for",
     "exchange",
     "expiry",
+    "known_scopes",
     "missing_scopes",
     "new_verifier",
     "oauth_of",
     "refresh",
+    "surplus_scopes",
+    "token_for_client",
 ]

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from social_core.backends.oauth import BaseOAuth2PKCE
 from social_core.strategy import BaseStrategy
 
+from integrations.auth.addresses import filled
 from integrations.auth.tokens import AppSecrets, TokenAnswer, read_tokens
 from integrations.errors import FatalError
 from integrations.http.egress import Egress
@@ -32,6 +33,7 @@ class Flow:
     state: str = ""
     verifier: str = ""
     code: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
     egress: Egress | None = field(default=None)
     deadline: Deadline | None = field(default=None)
 
@@ -99,6 +101,15 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
         query = "&".join(part for part in (page.query, urlencode(params)) if part)
         return urlunsplit(page._replace(query=query))
 
+    def authorization_url(self) -> str:
+        return self._address(self.declared.authorize_url)
+
+    def access_token_url(self) -> str:
+        return self._address(self.declared.token_url)
+
+    def refresh_token_url(self) -> str:
+        return self.access_token_url()
+
     def create_code_verifier(self, state: str | None = None) -> str:
         return self.flow.verifier
 
@@ -120,6 +131,24 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
     def tokens_for_refresh(self, refresh_token: str) -> TokenAnswer:
         """Trade a refresh token for a new access token."""
         self.refresh_token(refresh_token)
+        return self._answered()
+
+    def tokens_for_client(self) -> TokenAnswer:
+        """Trade the client's own id and secret for a token that nobody had to consent to."""
+        social: Any = self
+        asked = {"grant_type": "client_credentials", **social.get_scope_argument()}
+        if not self.use_basic_auth():
+            asked |= {
+                "client_id": self.flow.app.client_id,
+                "client_secret": self.flow.app.client_secret,
+            }
+        self.request(
+            self.access_token_url(),
+            method="POST",
+            headers=self.auth_headers(),
+            data=asked,
+            auth=social.auth_complete_credentials(),
+        )
         return self._answered()
 
     def refresh_token_params(self, token: str, *args: Any, **kwargs: Any) -> dict[str, str]:
@@ -153,6 +182,11 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
         self.answer = read_tokens(wire, self.provider, self.declared, datetime.now(UTC))
         return _Answered({"access_token": self.answer.access_token})
 
+    def _address(self, declared: str) -> str:
+        if not declared:
+            raise FatalError(f"{self.provider.label} declares no address for this step of OAuth 2.")
+        return filled(self.provider, declared, self.flow.values)
+
     def _answered(self) -> TokenAnswer:
         if self.answer is None:
             raise FatalError(f"{self.provider.label}: no token was asked for.")
@@ -160,13 +194,7 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
 
 
 def backend_for(provider: Provider, declared: OAuth2) -> type[DeclaredBackend]:
-    """The backend that speaks OAuth 2 as `declared`.
-
-    Raises:
-        FatalError: the declaration names no addresses.
-    """
-    if not declared.authorize_url or not declared.token_url:
-        raise FatalError(f"{provider.label} declares no addresses for OAuth 2.")
+    """The backend that speaks OAuth 2 as `declared`, with its addresses written out."""
     return type(
         f"{provider.slug.title()}Backend",
         (DeclaredBackend,),
@@ -174,8 +202,6 @@ def backend_for(provider: Provider, declared: OAuth2) -> type[DeclaredBackend]:
             "provider": provider,
             "declared": declared,
             "name": provider.slug,
-            "AUTHORIZATION_URL": declared.authorize_url,
-            "ACCESS_TOKEN_URL": declared.token_url,
             "DEFAULT_SCOPE": [*declared.scopes, *declared.optional_scopes],
             "SCOPE_SEPARATOR": declared.separator,
             "USE_BASIC_AUTH": declared.token_auth == "basic",

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from integrations.connectors import templates
 from integrations.errors import (
     FatalError,
     HubError,
@@ -32,6 +31,7 @@ from integrations.types import (
     Position,
     Provider,
     RunContext,
+    templates,
 )
 
 Known = Callable[[str], Iterable[Entity]]

@@ -22,10 +22,15 @@ class Field:
 class OAuth2:
     """Authorization code flow: by a social-core backend's name, or by addresses and scopes.
 
-    `keep` names fields of the callback or of a token answer that stay with the connection (in
-    `Credentials.extra`) and are read again at each refresh. `dead` are the token endpoint's codes
-    that only a person can repair. `lifetime` is assumed when a refreshable token states none.
-    `revoke_style` says how the token is sent to `revoke_url`.
+    With `backend` the addresses left out here are taken from that backend. Addresses may hold
+    `Provider.fields`: "https://{shop}.acme.example/authorize". `keep` names fields of the callback
+    or of a token answer that stay with the connection (in `Credentials.extra`) and are read again
+    at each refresh. `dead` are the token endpoint's codes that only a person can repair.
+    `lifetime` is assumed when a refreshable token states none. `revoke_style` says how the token
+    is sent to `revoke_url`. An `issuer` must come back with the code as `iss`, or the code is not
+    used. `scope_aliases` says which of our scopes the provider means by a name of its own:
+    {"users.profile": "users:read"}. With `exact_scopes` a consent to more than was asked for is
+    refused; else it is stored and shown.
     """
 
     backend: str = ""
@@ -42,6 +47,9 @@ class OAuth2:
     revoke_style: Literal["form", "json", "bearer"] = "form"
     dead: tuple[str, ...] = ("invalid_grant",)
     lifetime: timedelta | None = None
+    issuer: str = ""
+    scope_aliases: Mapping[str, str] = field(default_factory=dict)
+    exact_scopes: bool = False
 
     kind = "oauth2"
 

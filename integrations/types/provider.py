@@ -22,10 +22,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """One GET that lists accounts of which the user picks one.
+    """One GET that lists accounts of which the user picks one, after consent.
 
-    `only` keeps items whose fields have these values; `keep` names fields of the chosen item that
-    stay with the connection.
+    The one that is picked is the connection's account; Identity is then asked as a health check.
+    `path` may be a full address. `only` keeps items whose fields have these values; `keep` names
+    fields of the chosen item that stay with the connection.
     """
 
     path: str

@@ -21,7 +21,13 @@ from tests.connecting.conftest import Browser, World, audited, refusals, sentenc
 
 pytestmark = pytest.mark.django_db
 
-SLACK_SCOPES = {"users:read", "channels:read", "channels:history"}
+SLACK_SCOPES = {
+    "users:read",
+    "channels:read",
+    "channels:history",
+    "groups:read",
+    "groups:history",
+}
 
 
 def test_the_page_names_the_tenant_the_providers_and_what_is_read(
