@@ -320,6 +320,8 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('django_q', '0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more', now()),
     ('fleet', '0001_initial', now()),
     ('fleet', '0002_claims_and_stopping', now()),
+    ('fleet', '0003_due_free_of_tenant', now()),
+    ('fleet', '0004_run_hour', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('sessions', '0001_initial', now()),

@@ -51,6 +51,7 @@ class Syncs:
     """`manage.py sync` as a process, which a test may let die at a named point."""
 
     world: World
+    lease_seconds: float = LEASE_SECONDS
 
     def start(self, connection: Connection, *options: str, crash: str = "") -> Any:
         command = ["manage.py", "sync", "--tenant", "acme", "--connection", str(connection.pk)]
@@ -59,7 +60,7 @@ class Syncs:
             "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "hub.settings.test",
             "HUB_PROVIDER_ADDRESSES": json.dumps(self.world.sandbox.addresses()),
-            "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
+            "HUB_LEASE_SECONDS": str(self.lease_seconds),
             "HUB_BATCH_ROWS": "100",
             "HUB_CRASH": crash,
         }

@@ -129,6 +129,7 @@ def test_a_sync_killed_from_outside_at_any_moment_loses_nothing(world, syncs, co
 
 def test_another_sync_is_refused_while_the_killed_one_still_holds_its_lease(world, syncs, connect):
     connection = connect("copper")
+    syncs.lease_seconds = 60
     syncs.run(connection, crash="after_commit:1")
 
     code, _, err = syncs.run(connection)
