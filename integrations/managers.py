@@ -6,7 +6,7 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 
 if TYPE_CHECKING:
-    from integrations.models import Connection, Record, SyncRun
+    from integrations.models import Connection, Record, SyncRun  # noqa: F401  named as text
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):

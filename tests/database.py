@@ -1,7 +1,7 @@
 """A pytest plugin: the embedded PostgreSQL is up before Django's settings are read."""
 
-import os
 import re
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,5 +23,5 @@ def _drop_leftovers(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall():
             found = re.fullmatch(r"test_hub_(\d+)(_gw\d+)?", name)
-            if found and not os.path.exists(f"/proc/{found[1]}") and os.path.exists("/proc/self"):
+            if found and Path("/proc/self").exists() and not Path(f"/proc/{found[1]}").exists():
                 connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
