@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 
 from integrations.models import Connection
-from tests.connecting.conftest import Browser, World, apps, browser, link, running, world
-from tests.faults.conftest import Syncs, database_url, syncs
+from tests.connecting.conftest import Browser, World, apps, browser, link, world
+from tests.faults.conftest import database_url, running, syncs
 
 __all__ = ["apps", "browser", "link", "running", "syncs", "world"]
 
