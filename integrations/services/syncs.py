@@ -89,6 +89,8 @@ def end_parked_run(*, due: Due) -> None:
 
     The connection keeps its status; asking for a sync puts the work back.
     """
+    if due.run_id is None:
+        return
     run = SyncRun.objects.open().filter(pk=due.run_id).select_related("connection").first()
     Due.objects.filter(pk=due.pk, fence=due.fence).update(run_id=None)
     if run is None:
