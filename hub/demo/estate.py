@@ -7,10 +7,11 @@ import orjson
 from django.conf import settings
 
 from hub.connect.provider_apps import set_provider_app
+from integrations.connectors.registry import get_connector
 from integrations.models import Connection
 from integrations.sandbox.visitor import Page, Visitor
 from integrations.services.connect_links import connect_url, create_connect_session
-from integrations.services.connections import connect_with_key
+from integrations.services.connections import connect_with_key, key_way
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Membership, Tenant, User
@@ -81,7 +82,9 @@ class Demo:
 
     def _enter_key(self, slug: str, number: int) -> None:
         offered = self._with_keys()[slug][number]
-        secrets = {name: offered[name] for name in ("key", "user_email") if name in offered}
+        way = key_way(get_connector(slug).provider)
+        names = [asked.name for asked in way.fields] if way else []
+        secrets = {name: offered[name] for name in names if name in offered}
         connect_with_key(provider=slug, secrets=secrets, extra=None, name=None, actor=SYSTEM)
 
     def _consent(self, tenant: Tenant, slug: str) -> None:
