@@ -78,7 +78,8 @@ class Command(BaseCommand):
             "HUB_PUBLIC_URL": self.url,
         }
         bind = f"127.0.0.1:{port}"
-        children.start("web server", "-m", "gunicorn", "hub.wsgi", "-b", bind, "--threads", "8")
+        serve = ("-m", "gunicorn", "hub.wsgi", "-b", bind, "--threads", "8", "--no-control-socket")
+        children.start("web server", *serve)
         demo = Demo.at(ready["url"])
         tenants = demo.prepare()
         children.wait_for_port(port)
