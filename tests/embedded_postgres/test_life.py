@@ -1,0 +1,107 @@
+"""The embedded server: who starts it, who shares it, and who stops it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from tests.embedded_postgres.conftest import END_SECONDS, answers, server_in
+
+pytestmark = pytest.mark.xdist_group("embedded")
+
+ANOTHER_ACCOUNT = 65534  # nobody
+
+
+def test_it_starts_for_whoever_runs_the_tests_and_stops_with_its_only_user(use, folder):
+    user = use()
+
+    assert answers(user.url)
+    assert user.ends() == 0
+    assert server_in(folder) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_one_of_root_and_one_of_somebody_else_run_beside_each_other(use, folder):
+    use()
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    os.chown(elsewhere, ANOTHER_ACCOUNT, ANOTHER_ACCOUNT)
+
+    user = use(elsewhere, account=ANOTHER_ACCOUNT)
+
+    assert server_in(folder).uids().real != 0
+    assert server_in(elsewhere).uids().real == ANOTHER_ACCOUNT
+    assert user.ends() == 0
+    assert server_in(elsewhere) is None
+
+
+def test_two_users_share_it_and_the_last_one_stops_it(use, folder):
+    first, second = use(), use()
+
+    assert first.url == second.url
+    first.ends()
+    assert answers(second.url)
+    second.ends()
+    assert server_in(folder) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_that_ends_its_user_stops_it(number, use, folder):
+    user = use()
+
+    assert user.ends(number) not in (0, -signal.SIGTERM)
+    assert server_in(folder) is None
+
+
+def test_the_next_user_adopts_the_server_of_one_that_was_killed_and_stops_it(use, folder):
+    killed = use()
+    with psycopg.connect(killed.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE adopted AS SELECT 42 AS answer")
+    killed.ends(signal.SIGKILL)
+    orphan = server_in(folder)
+    assert orphan is not None
+
+    adopting = use()
+
+    assert server_in(folder) == orphan
+    with psycopg.connect(adopting.url) as connection:
+        assert connection.execute("SELECT answer FROM adopted").fetchone() == (42,)
+    adopting.ends()
+    assert server_in(folder) is None
+
+
+def test_data_survives_a_server_that_was_killed_with_its_user(use, folder):
+    killed = use()
+    with psycopg.connect(killed.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE recovered AS SELECT 42 AS answer")
+    killed.ends(signal.SIGKILL)
+    server = server_in(folder)
+    for process in [server, *server.children(recursive=True)]:
+        process.kill()
+    server.wait(END_SECONDS)
+
+    after = use()
+
+    with psycopg.connect(after.url) as connection:
+        assert connection.execute("SELECT answer FROM recovered").fetchone() == (42,)
+
+
+def test_with_database_url_no_server_is_started(tmp_path: Path):
+    code = "from hub.embedded_postgres import ensure; print(ensure())"
+
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "HUB_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.strip() == os.environ["DATABASE_URL"]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,80 @@
+"""Production starts only with everything it needs, whoever starts it."""
+
+import base64
+import re
+import secrets
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from tests.commands.conftest import database_url, manage, sentence_of
+
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "hub.settings.production",
+    "DATABASE_URL": "postgresql://hub@127.0.0.1:1/hub",  # nobody is there, and nobody is asked
+    "SECRET_KEY": secrets.token_urlsafe(64),
+    "HUB_ENCRYPTION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+    "ALLOWED_HOSTS": "hub.example.com",
+    "HUB_PUBLIC_URL": "https://hub.example.com",
+}
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in PRODUCTION.items() if name not in names}
+
+
+def test_the_deployment_checks_are_green_on_a_complete_environment():
+    run = subprocess.run(
+        [sys.executable, "docs/check_deploy.py"],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+
+
+def test_nothing_runs_without_a_secret_key():
+    refused = manage("check", **without("SECRET_KEY"))
+
+    assert "SECRET_KEY is not set" in sentence_of(refused)
+
+
+def test_check_names_everything_that_is_missing_at_once():
+    refused = manage("check", **without("HUB_ENCRYPTION_KEYS", "ALLOWED_HOSTS", "DATABASE_URL"))
+
+    assert refused.returncode == 1
+    assert {"E002", "E003", "E008"} == set(re.findall(r"hub\.(E\d{3})", refused.stderr))
+
+
+def test_production_starts_no_database_of_its_own():
+    refused = manage("worker", **without("DATABASE_URL"))
+
+    assert "DATABASE_URL is not set" in sentence_of(refused)
+
+
+@pytest.mark.django_db
+def test_a_command_that_serves_is_refused_before_it_does_anything():
+    environment = {**without("HUB_ENCRYPTION_KEYS"), "DATABASE_URL": database_url()}
+
+    refused = manage("worker", **environment)
+
+    assert refused.returncode == 1
+    assert "hub.E002" in refused.stderr and "Traceback" not in refused.stderr
+
+
+@pytest.mark.django_db
+def test_the_web_server_ends_with_the_sentence_instead_of_trying_for_ever():
+    environment = {**without("HUB_ENCRYPTION_KEYS"), "DATABASE_URL": database_url()}
+
+    refused = manage(
+        python=("-m", "gunicorn", "hub.wsgi", "--bind", "127.0.0.1:0", "--log-level", "error"),
+        **environment,
+    )
+
+    assert refused.returncode != 0
+    assert "error: HUB_ENCRYPTION_KEYS is not set" in refused.stderr
+    assert "Traceback" not in refused.stderr
