@@ -20,6 +20,7 @@ from hub.embedded_postgres import data_folder
 from hub.pooler import MIXED, mixes_clients
 from hub.start import CHECKS
 from integrations.http.addresses import AllowList
+from tenants.keys import wrapping_keys
 
 SECRET_CHARACTERS = 50
 SECRET_DIFFERENT_CHARACTERS = 10
@@ -59,7 +60,7 @@ def secrets() -> Iterator[Finding]:
         or len(set(settings.SECRET_KEY)) < SECRET_DIFFERENT_CHARACTERS
     ):
         yield Finding(1, "SECRET_KEY is too easy to guess; set it to 50 random characters or more.")
-    if not settings.HUB_ENCRYPTION_KEYS:
+    if not settings.HUB_ENCRYPTION_KEYS and not settings.HUB_KMS:
         yield Finding(
             2, "HUB_ENCRYPTION_KEYS is not set; set it to 32 random bytes, written as base64."
         )
@@ -70,6 +71,11 @@ def secrets() -> Iterator[Finding]:
         yield Finding(
             2, f"{str(exc).rstrip('.')}; write each key as the base64 of 32 random bytes."
         )
+        return
+    try:
+        wrapping_keys()
+    except EncryptionKeyError as exc:
+        yield Finding(2, str(exc))
 
 
 @registered

@@ -143,17 +143,25 @@ class ApiKey(models.Model):
 
 
 class DataKey(models.Model):
-    """The key that seals one tenant's secrets, itself wrapped; without tenant: the hub's own."""
+    """A key that seals one tenant's secrets, itself wrapped; without tenant: the hub's own.
+
+    The current one seals; others are there only while a rotation is under way, to open what is
+    still sealed by them.
+    """
 
     id = UUID7Field()
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, related_name="data_keys")
     wrapped = models.BinaryField(editable=False)
+    is_current = models.BooleanField(default=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant"], nulls_distinct=False, name="data_key_once_per_tenant"
+                fields=["tenant"],
+                condition=models.Q(is_current=True),
+                nulls_distinct=False,
+                name="data_key_one_is_current",
             )
         ]
 

@@ -297,6 +297,8 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('auth', '0011_update_proxy_permissions', now()),
     ('auth', '0012_alter_user_first_name_max_length', now()),
     ('connect', '0001_initial', now()),
+    ('connect', '0002_allowed_addresses', now()),
+    ('connect', '0003_attempts_wait_for_a_choice', now()),
     ('contenttypes', '0001_initial', now()),
     ('contenttypes', '0002_remove_content_type_name', now()),
     ('django_q', '0001_initial', now()),
@@ -325,4 +327,5 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('sessions', '0001_initial', now()),
-    ('tenants', '0001_initial', now());
+    ('tenants', '0001_initial', now()),
+    ('tenants', '0002_data_key_is_current', now());

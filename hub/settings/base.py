@@ -44,9 +44,9 @@ def log_level(name: str) -> str:
     return level
 
 
-def addresses(name: str) -> dict[str, str]:
-    """Return a JSON object of texts; hub/checks.py looks whether they are addresses."""
-    wanted = 'write {"https://api.example.com": "https://…"}.'
+def texts(name: str, *, like: str) -> dict[str, str]:
+    """Return a JSON object of texts, such as `like`; hub/checks.py looks what they say."""
+    wanted = f"write {like}."
     try:
         found = json.loads(from_environment(name) or "{}")
     except ValueError:
@@ -225,10 +225,14 @@ Q_CLUSTER: dict[str, Any] = {
 # The hub's own
 HUB_IS_PRODUCTION = False  # hub/checks.py refuses more there
 HUB_ENCRYPTION_KEYS = listed("HUB_ENCRYPTION_KEYS")  # the first encrypts, all decrypt
+HUB_KMS = from_environment("HUB_KMS")  # what it makes wraps before HUB_ENCRYPTION_KEYS do
+HUB_KMS_OPTIONS = texts("HUB_KMS_OPTIONS", like='{"key": "hub", "region": "eu-1"}')
 HUB_CONNECTOR_MODULES = listed("HUB_CONNECTOR_MODULES")
 # {"https://api.example.com": "http://127.0.0.1:8500/example"}: for a sandbox, a mock or a
 # government cloud
-HUB_PROVIDER_ADDRESSES = addresses("HUB_PROVIDER_ADDRESSES")
+HUB_PROVIDER_ADDRESSES = texts(
+    "HUB_PROVIDER_ADDRESSES", like='{"https://api.example.com": "https://…"}'
+)
 HUB_EGRESS_PROXY = from_environment("HUB_EGRESS_PROXY") or None
 HUB_EGRESS_CA_BUNDLE = from_environment("HUB_EGRESS_CA_BUNDLE") or None
 HUB_EGRESS_ALLOW = listed("HUB_EGRESS_ALLOW")
