@@ -193,15 +193,17 @@ class _Slice:
 
     def _walk(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Walk one type to its end, over what a walk can get over by itself."""
-        was_refused = False
+        refused_at: Any = ()
         restarts = 0
         while True:
             try:
                 return self._read(declared, status)
             except AccessTokenRefusedError:
-                if was_refused:
+                # A token may live shorter than the walk; one that got us nowhere is dead.
+                here = positions.since(status, self.run.pk)
+                if here == refused_at:
                     raise
-                was_refused = True
+                refused_at = here
                 self._open(refused=True)
             except (CheckpointExpiredError, ListRestartError) as exc:
                 restarts += 1
