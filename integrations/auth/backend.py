@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
 from social_core.backends.oauth import BaseOAuth2PKCE
 from social_core.strategy import BaseStrategy
@@ -211,4 +211,6 @@ def backend_for(provider: Provider, declared: OAuth2) -> type[DeclaredBackend]:
 
 
 def _basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    """Both are form-encoded first (RFC 6749, section 2.3.1): a secret may hold + or :."""
+    pair = f"{quote_plus(user)}:{quote_plus(password)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
