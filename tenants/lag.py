@@ -9,8 +9,11 @@ from tenants.models import Tenant
 
 
 def lagging_tenants() -> list[Tenant]:
-    """Return the tenants that lack a migration of the tenant apps, by slug."""
-    tenants = list(Tenant.objects.open())
+    """Return the tenants that lack a migration of the tenant apps, by slug.
+
+    One that is being closed is left alone: its schema may be gone already.
+    """
+    tenants = list(Tenant.objects.open().exclude(state=Tenant.State.CLOSING))
     labels = [app.label for app in apps.get_app_configs() if app.name in settings.TENANT_APPS]
     wanted = {key for key in MigrationLoader(connection).disk_migrations if key[0] in labels}
     if not tenants:

@@ -29,6 +29,7 @@ from hub.fleet.models import ConnectionStatus, Due, Worker
 from hub.health import SEEN_WITHIN, pending_migrations
 from hub.start import CHECKS
 from integrations.connectors.registry import all_connectors
+from integrations.errors import RetryableError
 from integrations.types import OAuth2
 from tenants.keys import HUB, wrapping_keys
 from tenants.lag import lagging_tenants
@@ -158,7 +159,7 @@ def encryption_keys() -> Answer:
     try:
         keys = wrapping_keys()
     except EncryptionKeyError as exc:
-        return "problem", str(exc), "Write each key as the base64 of 32 random bytes."
+        return "problem", str(exc), "See HUB_ENCRYPTION_KEYS in docs/settings.md."
     shut: list[str] = []
     opened = 0
     for key in DataKey.objects.select_related("tenant"):
@@ -166,7 +167,7 @@ def encryption_keys() -> Answer:
         try:
             unwrap(bytes(key.wrapped), keys=keys, owner=owner)
             opened += 1
-        except (EncryptionKeyError, SealBrokenError):
+        except (EncryptionKeyError, SealBrokenError, RetryableError):
             shut.append(key.tenant.slug if key.tenant else HUB)
     if shut:
         return "problem", f"{len(shut)} data keys do not open: {_names(sorted(shut))}", todo

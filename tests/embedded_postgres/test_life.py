@@ -91,6 +91,30 @@ def test_data_survives_a_server_that_was_killed_with_its_user(use, folder):
         assert connection.execute("SELECT answer FROM recovered").fetchone() == (42,)
 
 
+def test_a_wrong_password_is_one_sentence_without_it(use, folder):
+    """A role that must show its password; everybody else comes in by the socket alone."""
+    user = use()
+    rules = folder / "postgres" / "pg_hba.conf"
+    with psycopg.connect(user.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+        rules.write_text(f"local all guarded scram-sha-256\n{rules.read_text()}")
+        connection.execute("SELECT pg_reload_conf()")
+    url = user.url.replace("postgres:@", "guarded:hubcanary@")
+    run = subprocess.run(
+        [sys.executable, "manage.py", "migrate_hub"],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert run.stderr == (
+        "error: PostgreSQL refused user or password; correct them in DATABASE_URL.\n"
+    )
+
+
 def test_with_database_url_no_server_is_started(tmp_path: Path):
     code = "from hub.embedded_postgres import ensure; print(ensure())"
 

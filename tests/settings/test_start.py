@@ -8,7 +8,9 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.db import DatabaseError, connection, transaction
 
+from hub.start import sentence_of as sentence_for
 from tests.commands.conftest import database_url, manage, sentence_of
 
 PRODUCTION = {
@@ -78,3 +80,27 @@ def test_the_web_server_ends_with_the_sentence_instead_of_trying_for_ever():
     assert refused.returncode != 0
     assert "error: HUB_ENCRYPTION_KEYS is not set" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "text", "says"),
+    [
+        ("53100", "could not extend file: No space left on device", "disk is full"),
+        ("57P01", "terminating connection due to administrator command", "does not answer"),
+        ("42P01", 'relation "tenants_tenant" does not exist', "migrate_hub"),
+        ("55P03", "canceling statement due to lock timeout", None),
+        ("23505", "duplicate key value", None),
+    ],
+    ids=["disk full", "shutting down", "no tables", "a lock", "a duplicate"],
+)
+def test_what_the_server_says_in_the_middle_of_work_is_a_sentence_if_a_person_can_mend_it(
+    code, text, says
+):
+    statement = f"DO $$ BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = '{code}'; END $$"
+
+    with pytest.raises(DatabaseError) as raised, transaction.atomic():
+        connection.cursor().execute(statement)
+
+    said = sentence_for(raised.value)
+    assert (said is None) if says is None else (says in str(said))
