@@ -16,7 +16,14 @@ from integrations.errors import (
     ProviderUnavailableError,
 )
 from integrations.http.answer import Answer
-from integrations.http.pages import CursorPages, LastIdPages, NumberPages, SinglePage, UrlPages
+from integrations.http.pages import (
+    CursorPages,
+    LastIdPages,
+    NumberPages,
+    SinglePage,
+    UrlPages,
+    only,
+)
 from integrations.types import Entity, EntityType, Unreadable
 from tests.http.lists import SIZE, STYLES, THINGS, FakeList, Store, rows, styles
 
@@ -393,3 +400,17 @@ def test_the_last_id_may_be_another_field_than_the_key() -> None:
     list(pages.entities(THINGS))
 
     assert http.asked[1][1] == {"latest": "5"}
+
+
+def test_what_is_left_out_of_a_walk_leaves_its_positions_behind() -> None:
+    http = FakeList(rows(12))
+    unwanted = {http.rows[0]["id"], http.rows[SIZE - 1]["id"], http.rows[-1]["id"]}
+    whole = list(styles(http)["number"].entities(THINGS))
+
+    came = list(only(whole, lambda one: one.source_id not in unwanted))
+
+    kept = [one.source_id for one in came if not one.is_rest]
+    assert kept == [id for id in ids(http.rows) if id not in unwanted]
+    assert [one.position for one in came if one.position] == [
+        one.position for one in whole if one.position
+    ]

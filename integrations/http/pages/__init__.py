@@ -8,6 +8,7 @@ oldest-first walk by key set, which neither drifts nor meets a cap, is in `keyse
 """
 
 from integrations.http.pages.base import Pages, RowsOf
+from integrations.http.pages.rows import only
 from integrations.http.pages.styles import (
     CursorPages,
     LastIdPages,
@@ -28,4 +29,5 @@ __all__ = [
     "RowsOf",
     "SinglePage",
     "UrlPages",
+    "only",
 ]

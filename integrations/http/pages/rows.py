@@ -1,7 +1,7 @@
 """From an answer to entities: where the rows are, what their ids are, which are deletions."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -93,6 +93,15 @@ def closed(entities: list[Entity], rest: Entity) -> Iterator[Entity]:
         last.deleted,
         rest.position,
     )
+
+
+def only(entities: Iterable[Entity], wanted: Callable[[Entity], bool]) -> Iterator[Entity]:
+    """The entities `wanted` says yes to; of the others nothing but their positions is left."""
+    for entity in entities:
+        if entity.is_rest or wanted(entity):
+            yield entity
+        elif entity.position is not None:
+            yield Entity.rest(entity.position, entity.entity_type)
 
 
 def stamp_of(entity: Entity, path: str) -> Any:
