@@ -35,11 +35,13 @@ DONE = "This was answered already. If an account is still missing, open your lin
 class SpentAttempt:
     """An attempt whose state was just spent, with what was sealed in it.
 
-    `answer` is what the provider posted, if it calls back by POST: {"code": "…"}.
+    `entered` are the fields asked for before consent. `answer` is what the provider posted, if it
+    calls back by POST: {"code": "…"}.
     """
 
     attempt: ConnectAttempt
     verifier: str
+    entered: Mapping[str, str] = field(default_factory=dict)
     answer: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,6 +54,8 @@ def begin_attempt(
     scopes: list[str],
     verifier: str,
     browser: str,
+    entered: Mapping[str, str],
+    display: str = "page",
 ) -> tuple[ConnectAttempt, str]:
     """Return a new attempt and its state; the session belongs to `browser` from now on.
 
@@ -72,8 +76,9 @@ def begin_attempt(
         scopes=scopes,
         browser_hash=digest(browser),
         expires_at=timezone.now() + ATTEMPT_LIFETIME,
+        display=display,
     )
-    _seal(attempt, {"verifier": verifier})
+    _seal(attempt, {"verifier": verifier, "entered": dict(entered)})
     attempt.save(force_insert=True)
     record_event(
         AuditAction.CONNECT_STARTED,
@@ -123,7 +128,12 @@ def spend_attempt(*, state: str, provider: str, browser: str) -> SpentAttempt:
     if not attempt.tenant.is_active:
         raise _refused(attempt, "Nothing can be connected here at present.", "tenant_not_active")
     opened = _open(attempt)
-    return SpentAttempt(attempt, str(opened["verifier"]), dict(opened.get("answer", {})))
+    return SpentAttempt(
+        attempt,
+        str(opened["verifier"]),
+        dict(opened.get("entered", {})),
+        dict(opened.get("answer", {})),
+    )
 
 
 def _attempt_of(state: str, attempts: QuerySet[ConnectAttempt]) -> ConnectAttempt:

@@ -32,6 +32,30 @@ class ProviderApp(models.Model):
         return f"{self.provider} app of {self.tenant or 'the hub'}"
 
 
+class AllowedAddress(models.Model):
+    """Where a tenant's connect pages may send people back to, or on whose pages they may stand."""
+
+    class Kind(models.TextChoices):
+        RETURN = "return", "Return address"  # https://app.example.com/settings, and all below it
+        EMBED = "embed", "Embedding page"  # https://app.example.com
+
+    id = UUID7Field()
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind)
+    address = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ("kind", "address")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "kind", "address"], name="allowed_address_once_per_tenant"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class ConnectSession(models.Model):
     """A link to the connect page, for one end user of one tenant. Only the token's hash is kept."""
 
@@ -42,6 +66,9 @@ class ConnectSession(models.Model):
     providers = models.JSONField(default=list, help_text="Slugs that may be connected; [] is all.")
     connection_id = models.UUIDField(null=True, help_text="Set when an old one is reconnected.")
     return_url = models.URLField(max_length=2000, blank=True)
+    return_state = models.CharField(  # sent back with the outcome, as it came
+        max_length=500, blank=True, default="", db_default=""
+    )
     browser_hash = models.BinaryField(null=True)
     actor_kind = models.CharField(max_length=20)
     actor_id = models.CharField(max_length=64, blank=True)
@@ -55,7 +82,11 @@ class ConnectSession(models.Model):
 
 
 class ConnectAttempt(models.Model):
-    """One click on a provider's button. Its state is single-use and lives ten minutes."""
+    """One click on a provider's button. Its state is single-use and lives ten minutes.
+
+    `display` is "popup" where a window of its own was opened for it, else "page". Where several
+    accounts are open to the user, the tokens wait in `choice` for ten more.
+    """
 
     id = UUID7Field()
     session = models.ForeignKey(ConnectSession, models.CASCADE, related_name="attempts")
@@ -70,6 +101,8 @@ class ConnectAttempt(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    display = models.CharField(max_length=10, default="page", db_default="page")
+    choice = EncryptedField(null=True, editable=False)
 
     def __str__(self) -> str:
         return f"attempt to connect {self.provider}"

@@ -1,6 +1,7 @@
 """Connect links: made for one end user of one tenant, short-lived, bound to the first browser.
 
-Opening a link changes nothing, because mail scanners open links too; the first click binds it.
+Opening a link changes nothing, because mail scanners open links too; the first click binds it. A
+link that is sent by mail waits a day for that click, and from then on lives as briefly as others.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import Q
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from hub.connect.models import ConnectSession
@@ -19,6 +21,7 @@ from tenants.models import Tenant
 from tenants.roles import Role
 
 LINK_LIFETIME = timedelta(minutes=30)
+MAILED_LIFETIME = timedelta(hours=24)
 
 
 def digest(secret: str) -> bytes:
@@ -38,6 +41,9 @@ def open_session(
     providers: Sequence[str],
     end_user: str,
     connection_id: UUID | None,
+    return_url: str = "",
+    return_state: str = "",
+    is_mailed: bool = False,
 ) -> tuple[ConnectSession, str]:
     """Return a new session and its token, which is shown once and stored as a hash only."""
     token = new_secret()
@@ -50,7 +56,9 @@ def open_session(
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_label=actor.label[:200],
-        expires_at=timezone.now() + LINK_LIFETIME,
+        return_url=return_url,
+        return_state=return_state,
+        expires_at=timezone.now() + (MAILED_LIFETIME if is_mailed else LINK_LIFETIME),
     )
     return session, token
 
@@ -88,10 +96,10 @@ def bind_session(session: ConnectSession, *, browser: str) -> None:
     Raises:
         ConnectRefusedError: another browser was first.
     """
-    mine = digest(browser)
+    mine, now = digest(browser), timezone.now()
     is_mine = ConnectSession.objects.filter(
         Q(browser_hash=None) | Q(browser_hash=mine), pk=session.pk
-    ).update(browser_hash=mine, used_at=timezone.now())
+    ).update(browser_hash=mine, used_at=now, expires_at=Least("expires_at", now + LINK_LIFETIME))
     if not is_mine:
         raise _refused(
             session,

@@ -4,6 +4,7 @@ from integrations.auth.backend import backend_for
 from integrations.auth.flow import (
     as_oauth,
     authorize_url,
+    client_way,
     exchange,
     known_scopes,
     missing_scopes,
@@ -22,6 +23,7 @@ __all__ = [
     "as_oauth",
     "authorize_url",
     "backend_for",
+    "client_way",
     "exchange",
     "expiry",
     "known_scopes",

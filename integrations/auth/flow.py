@@ -29,6 +29,11 @@ def oauth_of(provider: Provider) -> OAuth2:
     raise FatalError(f"{provider.label} does not declare OAuth 2.")
 
 
+def client_way(provider: Provider) -> ClientCredentials | None:
+    """How the provider declares client credentials, if it does."""
+    return next((way for way in provider.auth if isinstance(way, ClientCredentials)), None)
+
+
 def missing_scopes(declared: OAuth2, granted: Iterable[str]) -> list[str]:
     """The scopes the provider's connector needs and did not get."""
     held = set(known_scopes(declared, granted))

@@ -190,7 +190,7 @@ class Declared:
     def authenticate(self, credentials: Credentials) -> AuthContext:
         values = credentials.values()
         return AuthContext(
-            auth=_auth_headers(self.provider, credentials, values),
+            auth=auth_headers(self.provider, credentials, values),
             base_url=base_url_of(self.provider, values),
             extra={str(name): str(value) for name, value in credentials.extra.items()},
         )
@@ -248,7 +248,7 @@ def _is_declared_address(provider: Provider, value: str) -> bool:
     return parts.scheme == "https" and is_bare and is_ours and port in (None, 443)
 
 
-def _auth_headers(
+def auth_headers(
     provider: Provider, credentials: Credentials, values: Mapping[str, str]
 ) -> dict[str, str]:
     """The first declared way of signing in for which the credentials hold everything."""

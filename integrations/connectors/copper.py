@@ -36,10 +36,12 @@ from integrations.types import (
     Field,
     Identity,
     Limit,
+    OAuth2,
     Payload,
     Provider,
 )
 
+APP = "https://app.copper.com/oauth"
 PAGE_SIZE = 200
 SearchPages = partial(NumberPages, method="post", param="page_number", size_param="page_size")
 MODIFIED = "date_modified"
@@ -83,6 +85,7 @@ class CopperConnector(Declared, Connector):
                     Field("user_email", "E-mail of the key's owner", pattern=r"[^@\s]+@[^@\s]+"),
                 ),
             ),
+            OAuth2("", f"{APP}/authorize", f"{APP}/token", ("developer/v1/all",), pkce=False),
         ),
         headers={"X-PW-Application": "developer_api", "Content-Type": "application/json"},
         identity=Identity("/account", id="id", label="name"),

@@ -1,15 +1,14 @@
-"""A credentials form made from what a provider declares."""
+"""Forms made from what a provider declares: what it asks before consent, and its keys."""
 
 from collections.abc import Mapping
 
 from django import forms
-from django.utils.functional import cached_property
 
 from integrations.services.connections import key_way
 from integrations.types import Field, Provider
 
 
-class CredentialsForm(forms.Form):
+class DeclaredForm(forms.Form):
     """One input per declared field. What it means is checked by the service, with the provider.
 
     A secret that was entered is never written into the page again.
@@ -21,10 +20,9 @@ class CredentialsForm(forms.Form):
         for declared in (*self.sign_in_fields, *provider.fields):
             self.fields[declared.name] = _input(declared)
 
-    @cached_property
+    @property
     def sign_in_fields(self) -> tuple[Field, ...]:
-        way = key_way(self.provider)
-        return way.fields if way is not None else ()
+        return ()
 
     def secrets(self) -> dict[str, str]:
         return {one.name: self.cleaned_data[one.name] for one in self.sign_in_fields}
@@ -38,6 +36,15 @@ class CredentialsForm(forms.Form):
             self.add_error(name if name in self.fields else None, said)
         if not errors:
             self.add_error(None, message)
+
+
+class CredentialsForm(DeclaredForm):
+    """With the fields of the provider's sign-in by key before its others."""
+
+    @property
+    def sign_in_fields(self) -> tuple[Field, ...]:
+        way = key_way(self.provider)
+        return way.fields if way is not None else ()
 
 
 def _input(declared: Field) -> forms.CharField:

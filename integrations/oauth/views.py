@@ -6,15 +6,15 @@ attempt are what counts. Everything that goes wrong ends in one calm page and on
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
 from hub.audit.models import AuditAction, Outcome
@@ -31,10 +31,22 @@ from integrations.errors import (
     RefusedError,
     RetryableError,
 )
-from integrations.models import Connection
-from integrations.oauth.forms import CredentialsForm
+from integrations.oauth.forms import CredentialsForm, DeclaredForm
+from integrations.oauth.marks import mark_of
+from integrations.oauth.pages import (
+    Visit,
+    display_in,
+    end_cancelled,
+    end_connected,
+    end_refused,
+    guarded,
+    is_framed,
+    see_other,
+    way_back,
+)
 from integrations.services.connect_links import Offer, begin_oauth, offer_of, offers_of
-from integrations.services.connections import connect_with_key, find_connection, finish_oauth
+from integrations.services.connections import connect_with_key, find_connection
+from integrations.services.consents import Choice, choice_of, choose_account, finish_oauth
 from tenants.actor import Actor
 from tenants.context import in_tenant
 
@@ -43,14 +55,6 @@ log = logging.getLogger(__name__)
 BROWSER_COOKIE = "hub_connect"
 BROWSER_SECONDS = 3600
 LONGEST_ANSWER = 4000  # characters of one value a provider sends back
-
-
-@dataclass
-class Visit:
-    """What is known of a visitor so far, for the audit of what goes wrong."""
-
-    session: ConnectSession | None = None
-
 
 View = Callable[..., HttpResponse]
 
@@ -63,47 +67,98 @@ def calm(view: View) -> View:
     def calmly(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         visit = Visit()
         try:
-            return view(request, visit, **kwargs)
+            response = view(request, visit, **kwargs)
         except HubError as exc:
-            return _refusal(request, visit, exc, kwargs.get("provider", ""))
+            response = _refusal(request, visit, exc, kwargs.get("provider", ""))
+        return guarded(response, visit.session)
 
     return calmly
+
+
+def clicked_here(view: View) -> View:
+    """Let a POST through only from a page of ours.
+
+    Inside somebody's page browsers keep no cookie of ours, so the browser's own word that the click
+    was made on our page counts as much as Django's token; no other site can make it say so.
+    """
+    with_token = csrf_protect(view)
+
+    @csrf_exempt
+    @wraps(view)
+    def checked(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
+        return view(request, **kwargs) if is_ours else with_token(request, **kwargs)
+
+    return checked
 
 
 @require_GET
 @calm
 def connect_page(request: HttpRequest, visit: Visit, *, token: str) -> HttpResponse:
-    """A button or a way to a form for each provider. Opening it changes nothing."""
+    """A button, a way to a form, or both for each provider. Opening it changes nothing."""
     session = visit.session = session_of(token, browser=_browser(request))
-    offers = offers_of(session)
+    with in_tenant(session.tenant):
+        connection = find_connection(session.connection_id)
+    offers = [offer for offer in offers_of(session) if offer.is_possible]
     context = {
         "tenant": session.tenant,
         "token": token,
-        "offers": [offer for offer in offers if offer.way],
-        "is_reconnect": session.connection_id is not None,
+        "entries": [(offer, mark_of(offer.provider.slug)) for offer in offers],
+        "connection": connection,
+        "is_framed": is_framed(request),
+        "back": way_back(session, {"status": "cancelled"}),
     }
     return render(request, "connect/page.html", context)
 
 
+@clicked_here
 @require_http_methods(["GET", "POST"])
 @calm
 def connect_provider(
     request: HttpRequest, visit: Visit, *, token: str, provider: str
 ) -> HttpResponse:
-    """POST begins at the provider, or tries the key that was entered; GET shows the form."""
+    """POST leaves for the provider; GET asks for what must be entered before, if anything."""
     session = visit.session = session_of(token, browser=_browser(request))
     offer = offer_of(session, provider)
-    if offer.is_button:
-        if request.method != "POST":
-            return HttpResponseRedirect(reverse("connect", args=[token]))
-        browser = _browser(request) or new_secret()
-        target = begin_oauth(session=session, provider=provider, browser=browser)
-        response: HttpResponse = HttpResponseRedirect(target)
-        response.status_code = 303
-        return _remembered(request, response, browser)
+    form = DeclaredForm(offer.provider, _sent(request))
+    asks = offer.asks_first and (request.method != "POST" or not form.is_valid())
+    if is_framed(request) or (request.method != "POST" and not asks):
+        return see_other(reverse("connect", args=[token]))
+    if asks:
+        return _form(request, session, token, offer, form)
+    browser = _browser(request) or new_secret()
+    try:
+        target = begin_oauth(
+            session=session,
+            provider=provider,
+            browser=browser,
+            entered=form.extra() if offer.asks_first else {},
+            display=display_in(request.POST),
+        )
+    except InvalidInputError as exc:
+        form.refuse(exc.errors, str(exc))
+        return _form(request, session, token, offer, form)
+    return _remembered(request, see_other(target), browser)
+
+
+@clicked_here
+@require_http_methods(["GET", "POST"])
+@calm
+def connect_key(request: HttpRequest, visit: Visit, *, token: str, provider: str) -> HttpResponse:
+    """GET shows the form of the provider's key; POST tries what was entered at the provider."""
+    session = visit.session = session_of(token, browser=_browser(request))
+    offer = offer_of(session, provider)
+    if not offer.has_form:
+        return see_other(reverse("connect", args=[token]))
+    form = CredentialsForm(offer.provider, _sent(request))
     if request.method != "POST":
-        return _form(request, session, token, offer, CredentialsForm(offer.provider))
-    return _try_key(request, session, token, offer)
+        return _form(request, session, token, offer, form)
+    visit.display = display_in(request.POST)
+    browser = _browser(request) or new_secret()
+    bind_session(session, browser=browser)
+    response = _try_key(request, visit, session, offer, form)
+    response = response or _form(request, session, token, offer, form)
+    return _remembered(request, response, browser)
 
 
 @csrf_exempt  # a provider that answers by POST comes from its own site; the state protects
@@ -114,56 +169,89 @@ def callback(request: HttpRequest, visit: Visit, *, provider: str) -> HttpRespon
     if request.method == "POST":
         state = request.POST.get("state", "")
         keep_answer(state=state, provider=provider, answer=_answer(request.POST))
-        here = reverse("oauth_callback", args=[provider])
-        response = HttpResponseRedirect(f"{here}?state={state}")
-        response.status_code = 303
-        return response
+        return see_other(f"{reverse('oauth_callback', args=[provider])}?state={state}")
     spent = spend_attempt(
         state=request.GET.get("state", ""), provider=provider, browser=_browser(request)
     )
-    session = visit.session = spent.attempt.session
-    with in_tenant(spent.attempt.tenant):
+    attempt = spent.attempt
+    visit.session, visit.display = attempt.session, attempt.display
+    with in_tenant(attempt.tenant):
         connection = finish_oauth(spent=spent, answer=spent.answer or _answer(request.GET))
-    return _connected(request, session, connection)
+    if connection is None:
+        return see_other(reverse("oauth_accounts", args=[provider, attempt.pk]))
+    return end_connected(request, visit, provider, connection)
+
+
+@clicked_here
+@require_http_methods(["GET", "POST"])
+@calm
+def choose(request: HttpRequest, visit: Visit, *, provider: str, attempt: UUID) -> HttpResponse:
+    """GET shows the accounts a consent opens; POST connects the one that was chosen."""
+    choice = choice_of(attempt_id=attempt, provider=provider, browser=_browser(request))
+    made_for = choice.waiting.attempt
+    visit.session, visit.display = made_for.session, made_for.display
+    if request.method != "POST":
+        return _accounts(request, visit, choice)
+    try:
+        with in_tenant(made_for.tenant):
+            connection = choose_account(choice, request.POST.get("account", ""))
+    except InvalidInputError as exc:
+        return _accounts(request, visit, choice, problem=str(exc))
+    return end_connected(request, visit, provider, connection)
 
 
 def _try_key(
-    request: HttpRequest, session: ConnectSession, token: str, offer: Offer
-) -> HttpResponse:
-    browser = _browser(request) or new_secret()
-    bind_session(session, browser=browser)
-    form = CredentialsForm(offer.provider, request.POST.dict())
-    if form.is_valid():
-        try:
-            with in_tenant(session.tenant):
-                connection = connect_with_key(
-                    provider=offer.provider.slug,
-                    secrets=form.secrets(),
-                    extra=form.extra(),
-                    actor=actor_of_session(session),
-                    connection=find_connection(session.connection_id),
-                )
-            return _remembered(request, _connected(request, session, connection), browser)
-        except InvalidInputError as exc:
-            form.refuse(exc.errors, str(exc))
-            _record(session, exc.code, offer.provider.slug)
-    response = _form(request, session, token, offer, form)
-    response.status_code = 400
-    return _remembered(request, response, browser)
+    request: HttpRequest,
+    visit: Visit,
+    session: ConnectSession,
+    offer: Offer,
+    form: CredentialsForm,
+) -> HttpResponse | None:
+    """The end of the visit, or None if the form has to be shown again with what is wrong."""
+    slug = offer.provider.slug
+    if not form.is_valid():
+        return None
+    try:
+        with in_tenant(session.tenant):
+            connection = connect_with_key(
+                provider=slug,
+                secrets=form.secrets(),
+                extra=form.extra(),
+                actor=actor_of_session(session),
+                connection=find_connection(session.connection_id),
+            )
+    except InvalidInputError as exc:
+        form.refuse(exc.errors, str(exc))
+        _record(session, exc.code, slug)
+        return None
+    return end_connected(request, visit, slug, connection)
 
 
 def _form(
-    request: HttpRequest, session: ConnectSession, token: str, offer: Offer, form: CredentialsForm
+    request: HttpRequest, session: ConnectSession, token: str, offer: Offer, form: DeclaredForm
 ) -> HttpResponse:
-    context = {"tenant": session.tenant, "token": token, "offer": offer, "form": form}
-    return render(request, "connect/form.html", context)
+    context = {
+        "tenant": session.tenant,
+        "token": token,
+        "offer": offer,
+        "mark": mark_of(offer.provider.slug),
+        "form": form,
+        "display": display_in(request.POST if request.method == "POST" else request.GET),
+    }
+    status = 400 if form.is_bound else 200
+    return render(request, "connect/form.html", context, status=status)
 
 
-def _connected(
-    request: HttpRequest, session: ConnectSession, connection: Connection
+def _accounts(
+    request: HttpRequest, visit: Visit, choice: Choice, problem: str = ""
 ) -> HttpResponse:
-    context = {"tenant": session.tenant, "connection": connection}
-    return render(request, "connect/connected.html", context)
+    context = {
+        "tenant": visit.session and visit.session.tenant,
+        "provider": choice.provider,
+        "accounts": choice.accounts,
+        "problem": problem,
+    }
+    return render(request, "connect/accounts.html", context, status=400 if problem else 200)
 
 
 def _refusal(request: HttpRequest, visit: Visit, exc: HubError, provider: str) -> HttpResponse:
@@ -172,8 +260,8 @@ def _refusal(request: HttpRequest, visit: Visit, exc: HubError, provider: str) -
     reason = exc.reason if isinstance(exc, ConnectRefusedError) else exc.code
     tenant_id = exc.tenant_id if isinstance(exc, ConnectRefusedError) else None
     _record(visit.session, reason, provider, tenant_id=tenant_id)
-    context = {"sentence": _sentence(exc), "tenant": visit.session and visit.session.tenant}
-    return render(request, "connect/refused.html", context, status=400)
+    end = end_cancelled if reason == "access_denied" else end_refused
+    return end(request, visit, provider, _sentence(exc))
 
 
 def _sentence(exc: HubError) -> str:
@@ -215,6 +303,10 @@ def _remembered(request: HttpRequest, response: HttpResponse, browser: str) -> H
         samesite="Lax",  # comes along when a provider sends the browser back by GET
     )
     return response
+
+
+def _sent(request: HttpRequest) -> dict[str, str] | None:
+    return request.POST.dict() if request.method == "POST" else None
 
 
 def _answer(values: Any) -> dict[str, str]:

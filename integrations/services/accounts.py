@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -11,21 +12,36 @@ from django.db.models.functions import Now
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import Due
-from integrations.connectors.base import Connector, identify
-from integrations.errors import AccountChangedError
+from integrations.connectors.base import Connector, auth_headers, base_url_of, identify
+from integrations.errors import (
+    AccessTokenRefusedError,
+    AccountChangedError,
+    EntityTypeUnavailableError,
+    FatalError,
+    ReauthorizationRequiredError,
+)
 from integrations.http.client import ProviderClient
 from integrations.models import Connection
+from integrations.records import dig
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.credentials import save_credentials
 from integrations.sync.health import say_working
 from integrations.sync.outside import egress_of_settings
 from integrations.sync.status import publish
-from integrations.types import Account, Credentials, Provider
+from integrations.types import Account, AuthContext, Credentials, Provider
 from tenants.actor import Actor
 from tenants.context import current_tenant
 
 IDENTITY_SECONDS = 20.0
+MOST_ACCOUNTS = 200
+
+NOT_ACCEPTED: Final = (
+    AccessTokenRefusedError,
+    ReauthorizationRequiredError,
+    EntityTypeUnavailableError,
+)
+"""What a provider answers to access that is of no use."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +53,14 @@ class Access:
     extra: Mapping[str, str] = field(default_factory=dict)
     scopes: Iterable[str] = ()
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OpenAccount:
+    """One of several accounts a consent opens, with what stays with the connection if chosen."""
+
+    account: Account
+    kept: Mapping[str, str]
 
 
 def account_behind(connector: type[Connector], credentials: Credentials) -> Account:
@@ -51,6 +75,49 @@ def account_behind(connector: type[Connector], credentials: Credentials) -> Acco
     ) as client:
         connector(client)  # adds the connector's own reading of errors
         return identify(connector, client)
+
+
+def accounts_open_to(connector: type[Connector], credentials: Credentials) -> list[OpenAccount]:
+    """The accounts that `Provider.accounts` lists for these credentials; errors as any call.
+
+    The list is asked for before an account is chosen, so the base URL may still lack its values.
+    """
+    provider = connector.provider
+    declared = provider.accounts
+    if declared is None:
+        raise FatalError(f"{provider.label} declares no accounts to choose from.")
+    clock = SystemClock()
+    with ProviderClient(
+        provider,
+        _before_choice(provider, declared.path, credentials),
+        egress=egress_of_settings(),
+        deadline=Deadline.after(IDENTITY_SECONDS, clock),
+        clock=clock,
+    ) as client:
+        connector(client)
+        body = client.get(declared.path, rows_at=None).body
+    found: dict[str, OpenAccount] = {}
+    for item in dig(body, declared.items) or ():
+        if not all(dig(item, name) == value for name, value in declared.only.items()):
+            continue
+        source_id = str(dig(item, declared.id) or "")
+        label = str(dig(item, declared.label) or source_id)
+        kept = {name: str(dig(item, name) or "") for name in declared.keep}
+        if source_id:
+            found[source_id] = OpenAccount(Account(source_id, label), kept)
+    return list(found.values())[:MOST_ACCOUNTS]
+
+
+def _before_choice(provider: Provider, path: str, credentials: Credentials) -> AuthContext:
+    values = credentials.values()
+    parts = urlsplit(path)
+    return AuthContext(
+        auth=auth_headers(provider, credentials, values),
+        base_url=(
+            f"{parts.scheme}://{parts.netloc}" if parts.scheme else base_url_of(provider, values)
+        ),
+        extra={str(name): str(value) for name, value in credentials.extra.items()},
+    )
 
 
 def keep_account(

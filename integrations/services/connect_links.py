@@ -1,6 +1,6 @@
 """Connect links: what a tenant hands to an end user, what the page offers, and the click."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -8,6 +8,7 @@ from django.db import transaction
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.connect.addresses import check_return_url
 from hub.connect.attempts import begin_attempt
 from hub.connect.models import ConnectSession
 from hub.connect.provider_apps import find_provider_app, provider_app_for
@@ -23,6 +24,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection
 from integrations.services.connections import button_way, key_way
+from integrations.services.entered import checked_fields
 from integrations.sync.outside import egress_of_settings
 from integrations.types import Provider
 from tenants.actor import Actor
@@ -30,22 +32,27 @@ from tenants.decorators import requires_role
 from tenants.models import Tenant
 from tenants.roles import Role
 
+MAX_STATE_LENGTH = 500
+NOTHING: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True)
 class Offer:
-    """One provider on the connect page. Without a `way` it cannot be connected yet."""
+    """One provider on the connect page: by its button, by a form, by both, or not yet at all."""
 
     provider: Provider
     reads: tuple[str, ...]
-    way: str
+    has_button: bool
+    has_form: bool
 
     @property
-    def is_button(self) -> bool:
-        return self.way == "oauth2"
+    def is_possible(self) -> bool:
+        return self.has_button or self.has_form
 
     @property
-    def is_form(self) -> bool:
-        return bool(self.way) and not self.is_button
+    def asks_first(self) -> bool:
+        """Whether something must be entered before the button leads to the provider."""
+        return self.has_button and bool(self.provider.fields)
 
 
 @requires_role(Role.OPERATOR)
@@ -58,21 +65,31 @@ def create_connect_session(
     end_user: str = "",
     connection: Connection | None = None,
     return_url: str = "",
+    state: str = "",
+    is_mailed: bool = False,
 ) -> tuple[ConnectSession, str]:
     """Return a link's session and its token: the page is `connect_url(token)`, for 30 minutes.
 
     `providers` are slugs, none means all. With `connection` the link can only reconnect that one.
+    At the end the user is sent to `return_url`, if there is one, with the outcome and `state` as
+    query parameters. A link that is mailed names its `end_user` and may wait 24 hours for the
+    first click, which makes it that browser's; from then on it has its 30 minutes.
 
     Raises:
-        InvalidInputError: a provider is unknown, or a `return_url` is named: this tenant allows
-            no address to return to, and nobody is ever sent to one that is not allowed.
+        InvalidInputError: a provider is unknown, `return_url` is not on the tenant's list, `state`
+            is too long or no plain text, or nobody is named for a link that is mailed.
         TenantNotActiveError: nothing can be connected there at present.
     """
     if not tenant.is_active:
         raise TenantNotActiveError(f"The tenant {tenant.slug} is {tenant.get_state_display()}.")
     if return_url:
-        problem = "No address to return to is allowed for this tenant; leave it out."
-        raise InvalidInputError(problem, {"return_url": [problem]})
+        check_return_url(tenant=tenant, url=return_url)
+    if len(state) > MAX_STATE_LENGTH or not (state.isascii() and state.isprintable()):
+        problem = f"The state is at most {MAX_STATE_LENGTH} printable ASCII characters."
+        raise InvalidInputError(problem, {"state": [problem]})
+    if is_mailed and not end_user.strip():
+        problem = "Name the end user the link is mailed to."
+        raise InvalidInputError(problem, {"end_user": [problem]})
     if len(end_user) > 200 or not (end_user.isprintable()):
         problem = "Name the end user in at most 200 characters."
         raise InvalidInputError(problem, {"end_user": [problem]})
@@ -88,12 +105,15 @@ def create_connect_session(
         providers=slugs,
         end_user=end_user,
         connection_id=connection.pk if connection is not None else None,
+        return_url=return_url,
+        return_state=state,
+        is_mailed=is_mailed,
     )
     record_event(
         AuditAction.CONNECT_LINK_CREATED,
         actor=actor,
         target=session,
-        detail={"providers": slugs, "end_user": end_user},
+        detail={"providers": slugs, "end_user": end_user, "mailed": is_mailed},
         tenant_id=tenant.pk,
     )
     return session, token
@@ -131,7 +151,7 @@ def offer_of(session: ConnectSession, provider: str) -> Offer:
         raise ConnectRefusedError(
             "This link is not for that provider.", "provider_not_allowed", session.tenant_id
         )
-    if not found.way:
+    if not found.is_possible:
         raise ConnectRefusedError(
             f"{found.provider.label} is not set up here yet. Please tell whoever sent the link.",
             "no_provider_app",
@@ -140,18 +160,30 @@ def offer_of(session: ConnectSession, provider: str) -> Offer:
     return found
 
 
-def begin_oauth(*, session: ConnectSession, provider: str, browser: str) -> str:
+def begin_oauth(
+    *,
+    session: ConnectSession,
+    provider: str,
+    browser: str,
+    entered: Mapping[str, str] = NOTHING,
+    display: str = "page",
+) -> str:
     """Return the consent page's address for one click; the link is this browser's from now on.
+
+    `entered` are the fields the provider asks for before consent. `display` is "popup" where a
+    window of its own was opened for the click.
 
     Raises:
         ConnectRefusedError: the link is another browser's, or not for this provider.
+        InvalidInputError: a field is missing or odd.
     """
     offer = offer_of(session, provider)
     declared = button_way(offer.provider)
-    if declared is None or not offer.is_button:
+    if declared is None or not offer.has_button:
         raise ConnectRefusedError(
             f"{offer.provider.label} is connected with a key.", "no_button", session.tenant_id
         )
+    values = checked_fields(offer.provider.fields, entered)
     app = provider_app_for(provider, session.tenant)
     verifier = new_verifier()
     attempt, state = begin_attempt(
@@ -161,6 +193,8 @@ def begin_oauth(*, session: ConnectSession, provider: str, browser: str) -> str:
         scopes=[*declared.scopes, *declared.optional_scopes],
         verifier=verifier,
         browser=browser,
+        entered=values,
+        display=display,
     )
     target = authorize_url(
         offer.provider,
@@ -168,15 +202,15 @@ def begin_oauth(*, session: ConnectSession, provider: str, browser: str) -> str:
         redirect_uri=attempt.redirect_uri,
         state=state,
         verifier=verifier,
+        values=values,
     )
     return egress_of_settings().overridden(target)
 
 
 def _offer(connector: type[Connector], tenant: Tenant) -> Offer:
-    """By button where the tenant has an app for it, else by form where the provider has one."""
+    """By button where the tenant has an app for it, by form where the provider has one."""
     provider = connector.provider
     reads = tuple(one.name.replace("_", " ") for one in connector.entity_types)
     button, form = button_way(provider), key_way(provider)
-    if button is not None and find_provider_app(provider.slug, tenant) is not None:
-        return Offer(provider, reads, button.kind)
-    return Offer(provider, reads, form.kind if form is not None else "")
+    has_button = button is not None and find_provider_app(provider.slug, tenant) is not None
+    return Offer(provider, reads, has_button, form is not None)

@@ -1,8 +1,8 @@
-"""What people do with connections: connect, reconnect, pause, resume, rename, set the pace."""
+"""What people do with connections: connect by key, pause, resume, rename, set the pace."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from django.db import transaction
@@ -11,41 +11,48 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
-from hub.connect.attempts import SpentAttempt
-from hub.connect.sessions import actor_of_session
 from hub.fleet.models import Due
-from integrations.auth import UndeclaredRefusalError, exchange, expiry, oauth_of
-from integrations.connectors.base import Connector
+from integrations.auth import (
+    AppSecrets,
+    UndeclaredRefusalError,
+    as_oauth,
+    expiry,
+    token_for_client,
+)
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
-    AccessTokenRefusedError,
     ConnectionNotActiveError,
     ConnectRefusedError,
-    EntityTypeUnavailableError,
     InvalidInputError,
+    OperatorRequiredError,
     ReauthorizationRequiredError,
     RefusedError,
 )
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
-from integrations.services.accounts import Access, account_behind, keep_account
-from integrations.sync.credentials import app_secrets
+from integrations.services.accounts import NOT_ACCEPTED, Access, account_behind, keep_account
+from integrations.services.entered import checked_fields
 from integrations.sync.health import say_working
 from integrations.sync.outside import egress_of_settings
 from integrations.sync.status import publish
-from integrations.types import Account, ApiKey, Basic, Credentials, Field, OAuth2, Provider
+from integrations.types import (
+    ApiKey,
+    Basic,
+    ClientCredentials,
+    Credentials,
+    OAuth2,
+    Provider,
+)
 from tenants.actor import Actor
 from tenants.decorators import requires_role
 from tenants.roles import Role
 
-EXCHANGE_SECONDS = 20.0
+TOKEN_SECONDS = 20.0
 SHORTEST_INTERVAL_SECONDS = 5 * 60
 LONGEST_INTERVAL_SECONDS = 7 * 24 * 3600
-MAX_INPUT_LENGTH = 4000
 
-_NOT_ACCEPTED = (AccessTokenRefusedError, ReauthorizationRequiredError, EntityTypeUnavailableError)
-_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,199}")
+KeyWay: TypeAlias = ApiKey | Basic | ClientCredentials
 
 
 @requires_role(Role.OPERATOR)
@@ -78,75 +85,21 @@ def connect_with_key(
             f"{connector.provider.label} is connected with the button on its connect page; "
             "make a connect link instead."
         )
-    checked = _checked(way.fields, secrets)
-    kept = _checked(connector.provider.fields, extra or {})
+    checked = checked_fields(way.fields, secrets)
+    kept = checked_fields(connector.provider.fields, extra or {})
     try:
-        account = account_behind(connector, _as_credentials(checked, kept))
-    except _NOT_ACCEPTED as exc:
+        access = _access(connector.provider, way, checked, kept)
+        account = account_behind(connector, _as_credentials(access))
+    except (*NOT_ACCEPTED, UndeclaredRefusalError) as exc:
         first_secret = next((one.name for one in way.fields if one.secret), way.fields[0].name)
         problem = f"{connector.provider.label} does not accept these credentials; check them."
         raise InvalidInputError(problem, {first_secret: [problem]}) from exc
     return keep_account(
         provider=connector.provider,
         account=account,
-        access=Access(way.kind, checked, kept),
+        access=access,
         name=name,
         expected=connection,
-        actor=actor,
-    )
-
-
-def finish_oauth(*, spent: SpentAttempt, answer: Mapping[str, str]) -> Connection:
-    """Return the connection for the code in the provider's `answer`, made now or reconnected.
-
-    The code goes only to the token endpoint of the provider that the attempt was made for.
-
-    Raises:
-        ConnectRefusedError: consent was refused, the code is missing or not accepted, or the
-            access does not open any account.
-        AccountChangedError: another account than the one to be reconnected; nothing is changed.
-        OperatorRequiredError: the provider does not accept our app.
-        RetryableError: the provider could not be asked.
-    """
-    attempt = spent.attempt
-    actor = actor_of_session(attempt.session)
-    connector = get_connector(attempt.provider)
-    declared = oauth_of(connector.provider)
-    code = _code_in(answer, connector.provider)
-    try:
-        tokens = exchange(
-            connector.provider,
-            app_secrets(attempt.provider_app, actor=actor, reason="connect"),
-            code=code,
-            redirect_uri=attempt.redirect_uri,
-            verifier=spent.verifier,
-            egress=egress_of_settings(),
-            deadline=Deadline.after(EXCHANGE_SECONDS, SystemClock()),
-        )
-    except (ReauthorizationRequiredError, UndeclaredRefusalError) as exc:
-        raise ConnectRefusedError(
-            f"{connector.provider.label} did not confirm this. Please start again.", "code_refused"
-        ) from exc
-    kept = {**_kept(answer, declared.keep), **tokens.kept}
-    account = _account(connector, Credentials(access_token=tokens.access_token, extra=kept))
-    return keep_account(
-        provider=connector.provider,
-        account=account,
-        access=Access(
-            declared.kind,
-            {
-                "access_token": tokens.access_token,
-                "refresh_token": tokens.refresh_token,
-                "app": str(attempt.provider_app_id),
-            },
-            kept,
-            scopes=attempt.scopes if tokens.scopes is None else tokens.scopes,
-            expires_at=expiry(
-                tokens, declared, is_refreshable=bool(tokens.refresh_token), now=timezone.now()
-            ),
-        ),
-        name=None,
-        expected=find_connection(attempt.session.connection_id),
         actor=actor,
     )
 
@@ -165,9 +118,9 @@ def find_connection(connection_id: UUID | None) -> Connection | None:
     return found
 
 
-def key_way(provider: Provider) -> ApiKey | Basic | None:
+def key_way(provider: Provider) -> KeyWay | None:
     """The provider's sign-in by a form, if it has one."""
-    return next((way for way in provider.auth if isinstance(way, ApiKey | Basic)), None)
+    return next((way for way in provider.auth if isinstance(way, KeyWay)), None)
 
 
 def button_way(provider: Provider) -> OAuth2 | None:
@@ -274,72 +227,42 @@ def _locked(connection: Connection) -> Connection:
     return row
 
 
-def _checked(fields: Iterable[Field], given: Mapping[str, str]) -> dict[str, str]:
-    """What was entered, stripped, by field name; fields left empty are left out."""
-    declared = {one.name: one for one in fields}
-    errors = {
-        name: ["This is not asked for; leave it out."] for name in given if name not in declared
-    }
-    checked: dict[str, str] = {}
-    for name, one in declared.items():
-        value = given.get(name, "")
-        problem = _problem(one, value)
-        if problem:
-            errors[name] = [problem]
-        elif value.strip():
-            checked[name] = value.strip()
-    if errors:
-        named = "; ".join(f"{name}: {said[0]}" for name, said in errors.items())
-        raise InvalidInputError(f"The credentials are not complete. {named}", errors)
-    return checked
+def _access(
+    provider: Provider, way: KeyWay, secrets: Mapping[str, str], extra: Mapping[str, str]
+) -> Access:
+    """What was entered, as it will be kept; a client id and secret with a first token.
+
+    Raises:
+        ReauthorizationRequiredError, UndeclaredRefusalError: no token is issued for them.
+        RetryableError: the token endpoint could not be asked.
+    """
+    if not isinstance(way, ClientCredentials):
+        return Access(way.kind, secrets, extra)
+    try:
+        tokens = token_for_client(
+            provider,
+            way,
+            AppSecrets(secrets["client_id"], secrets["client_secret"]),
+            values=extra,
+            egress=egress_of_settings(),
+            deadline=Deadline.after(TOKEN_SECONDS, SystemClock()),
+        )
+    except OperatorRequiredError as exc:  # the client is the customer's own here, not our app
+        raise ReauthorizationRequiredError(str(exc)) from exc
+    ends_at = expiry(tokens, as_oauth(way), is_refreshable=True, now=timezone.now())
+    return Access(
+        way.kind,
+        {**secrets, "access_token": tokens.access_token},
+        {**extra, **tokens.kept},
+        scopes=way.scopes if tokens.scopes is None else tokens.scopes,
+        expires_at=ends_at,
+    )
 
 
-def _problem(declared: Field, value: object) -> str:
-    if not isinstance(value, str):
-        return f"{declared.label} must be text."
-    value = value.strip()
-    if not value:
-        return f"Enter {declared.label}." if declared.required else ""
-    if len(value) > MAX_INPUT_LENGTH or not value.isprintable():
-        return f"{declared.label} is too long or holds characters that cannot be sent."
-    if declared.pattern and not re.fullmatch(declared.pattern, value):
-        return f"{declared.label} does not look right; check it."
-    return ""
-
-
-def _as_credentials(secrets: Mapping[str, str], extra: Mapping[str, str]) -> Credentials:
+def _as_credentials(access: Access) -> Credentials:
+    if access.auth_kind == ClientCredentials.kind:
+        return Credentials(access_token=access.secrets["access_token"], extra=access.extra)
+    secrets = access.secrets
     named = {k: v for k, v in secrets.items() if k in ("key", "username", "password")}
     others = {k: v for k, v in secrets.items() if k not in named}
-    return Credentials(**named, extra={**extra, **others})
-
-
-def _code_in(answer: Mapping[str, str], provider: Provider) -> str:
-    error = answer.get("error", "")
-    if error == "access_denied":
-        raise ConnectRefusedError(
-            f"You did not allow access to {provider.label}, so nothing was connected.",
-            "access_denied",
-        )
-    code = answer.get("code", "")
-    if error or not code:
-        raise ConnectRefusedError(
-            f"{provider.label} sent you back without permission. Please start again.",
-            "provider_error" if error else "missing_code",
-        )
-    return code
-
-
-def _kept(answer: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Values of the callback that stay. They went through a browser, so only plain ids are kept."""
-    return {name: answer[name] for name in names if _PLAIN.fullmatch(answer.get(name, ""))}
-
-
-def _account(connector: type[Connector], credentials: Credentials) -> Account:
-    try:
-        return account_behind(connector, credentials)
-    except _NOT_ACCEPTED as exc:
-        raise ConnectRefusedError(
-            f"{connector.provider.label} did not let us see which account this is. "
-            "Please start again.",
-            "identity_refused",
-        ) from exc
+    return Credentials(**named, extra={**access.extra, **others})

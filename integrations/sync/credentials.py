@@ -1,8 +1,9 @@
 """A connection's access: opened and audited, renewed exactly once, given up only when it is dead.
 
 Sealed in `Connection.credentials`: {"access_token": "…", "refresh_token": "…", "key": "…",
-"username": "…", "password": "…", "lifetime": 3600, "app": "<id of the provider app>"}, each only
-where there is one. What is not secret (realmId, instance_url) lies in `Connection.extra`.
+"username": "…", "password": "…", "client_id": "…", "client_secret": "…", "lifetime": 3600,
+"app": "<id of the provider app>"}, each only where there is one. What is not secret (realmId,
+instance_url) lies in `Connection.extra`.
 
 Renewal holds the connection's row lock during its one call, so of many processes that need a token
 at the same moment one asks for it and the others read what it stored. If this process dies between
@@ -10,8 +11,9 @@ the provider's answer and the commit, a rotated refresh token is lost; nobody ca
 the connection then asks to be reconnected.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -24,7 +26,17 @@ from hub.audit.record import record_event
 from hub.connect.models import ProviderApp
 from hub.connect.provider_apps import client_secret_of, provider_app_for
 from hub.crypto import EncryptionKeyError, SealBrokenError
-from integrations.auth import AppSecrets, expiry, oauth_of, refresh
+from integrations.auth import (
+    AppSecrets,
+    TokenAnswer,
+    as_oauth,
+    client_way,
+    expiry,
+    known_scopes,
+    oauth_of,
+    refresh,
+    token_for_client,
+)
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
     ConnectionNotActiveError,
@@ -38,7 +50,7 @@ from integrations.resilience.deadline import Deadline
 from integrations.sync import crash
 from integrations.sync.health import mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings
-from integrations.types import Credentials, Provider
+from integrations.types import ClientCredentials, Credentials, Provider
 from tenants.actor import Actor
 from tenants.context import current_tenant
 from tenants.keys import open_for, seal_for
@@ -58,6 +70,7 @@ _ACCESS_FIELDS = (
 )
 _NAMED = ("access_token", "key", "username", "password")
 _NEVER_HANDED_OUT = {"refresh_token", "lifetime", "app"}
+_OF_CLIENT = {"client_id", "client_secret"}
 
 
 def access_for(
@@ -181,7 +194,7 @@ def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | 
     if ends_at is None:
         return False
     margin = timedelta(0)
-    if secrets.get("refresh_token"):
+    if secrets.get("refresh_token") or _is_client(connection):
         lifetime = timedelta(seconds=secrets.get("lifetime", 3600))
         margin = min(LONGEST_MARGIN, lifetime / 2)
     return timezone.now() >= ends_at - margin
@@ -191,16 +204,19 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
     """New secrets, saved but not yet committed. The caller holds the row lock."""
     provider = get_connector(connection.provider).provider
     refresh_token = secrets.get("refresh_token", "")
-    if not refresh_token:
+    way = client_way(provider) if _is_client(connection) else None
+    if way is not None:
+        ask, declared = _by_client(provider, way, secrets), as_oauth(way)
+    elif refresh_token:
+        app = _app_of(connection, secrets, actor)
+        ask, declared = partial(refresh, provider, app, refresh_token), oauth_of(provider)
+    else:
         raise ReauthorizationRequiredError(
             f"{provider.label} refuses the access of {connection}: it must be reconnected."
         )
-    app = _app_of(connection, secrets, actor)
     crash.hit("before_token_call")
-    answer = refresh(
-        provider,
-        app,
-        refresh_token,
+    answer = ask(
+        values=connection.extra,
         egress=egress_of_settings(),
         deadline=Deadline.after(CALL_SECONDS, SystemClock()),
     )
@@ -212,8 +228,10 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
     }
     secrets.pop("lifetime", None)
     connection.extra = {**connection.extra, **answer.kept}
-    scopes = connection.granted_scopes if answer.scopes is None else answer.scopes
-    ends_at = expiry(answer, oauth_of(provider), is_refreshable=True, now=timezone.now())
+    scopes = connection.granted_scopes
+    if answer.scopes is not None:
+        scopes = known_scopes(declared, answer.scopes)
+    ends_at = expiry(answer, declared, is_refreshable=True, now=timezone.now())
     save_credentials(connection, secrets, expires_at=ends_at, scopes=scopes)
     record_event(
         AuditAction.CREDENTIALS_REFRESHED,
@@ -225,6 +243,25 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
         },
     )
     return secrets
+
+
+def _by_client(
+    provider: Provider, way: ClientCredentials, secrets: dict[str, Any]
+) -> Callable[..., TokenAnswer]:
+    """Asks by the client id and secret that were entered: if they are refused, that is final."""
+
+    def ask(**how: Any) -> TokenAnswer:
+        client = AppSecrets(secrets["client_id"], secrets["client_secret"])
+        try:
+            return token_for_client(provider, way, client, **how)
+        except OperatorRequiredError as exc:
+            raise ReauthorizationRequiredError(str(exc)) from exc
+
+    return ask
+
+
+def _is_client(connection: Connection) -> bool:
+    return connection.auth_kind == ClientCredentials.kind
 
 
 def _app_of(connection: Connection, secrets: dict[str, Any], actor: Actor) -> AppSecrets:
@@ -248,9 +285,8 @@ def _give_up(connection: Connection, actor: Actor) -> None:
 
 def _handed_out(connection: Connection, secrets: dict[str, Any]) -> Credentials:
     named = {name: str(secrets[name]) for name in _NAMED if name in secrets}
+    inside = _NEVER_HANDED_OUT | (_OF_CLIENT if _is_client(connection) else set())
     others = {
-        name: value
-        for name, value in secrets.items()
-        if name not in _NEVER_HANDED_OUT and name not in named
+        name: value for name, value in secrets.items() if name not in inside and name not in named
     }
     return Credentials(**named, extra={**connection.extra, **others})

@@ -12,7 +12,7 @@ def test_every_registered_connector_is_listed_with_what_it_reads(viewer):
 
     assert [row["slug"] for row in listed] == [c.provider.slug for c in all_connectors()]
     copper = next(row for row in listed if row["slug"] == "copper")
-    assert copper["auth_kinds"] == ["api_key"]
+    assert copper["auth_kinds"] == ["api_key", "oauth2"]
     companies = next(line for line in copper["entity_types"] if line["name"] == "companies")
     assert companies["record_types"] == ["company"]
 

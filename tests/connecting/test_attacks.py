@@ -225,7 +225,7 @@ def test_a_click_from_another_site_begins_nothing(browser: Browser, link: str) -
 def test_a_click_by_get_begins_nothing(browser: Browser, link: str) -> None:
     response = browser.get(f"/connect/{link}/slack/")
 
-    assert response.status_code == 302
+    assert response.status_code == 303
     assert not ConnectAttempt.objects.exists()
 
 

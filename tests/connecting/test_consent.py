@@ -1,5 +1,6 @@
 """From a button to a connection: link, click, consent, back again."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -42,8 +43,11 @@ def test_the_page_names_the_tenant_the_providers_and_what_is_read(
         assert reads in page
 
 
-def test_the_page_works_without_scripts(browser: Browser, link: str) -> None:
-    assert "<script" not in browser.get(f"/connect/{link}/").content.decode()
+def test_the_page_has_no_script_or_style_within_it(browser: Browser, link: str) -> None:
+    """What it does without its script file is shown by every test here: this browser runs none."""
+    page = browser.get(f"/connect/{link}/").content.decode()
+
+    assert re.findall(r"<script(?! src=)|<style| style=| on[a-z]+=", page) == []
 
 
 def test_opening_the_link_any_number_of_times_uses_nothing_up(
@@ -233,9 +237,9 @@ def test_a_reconnect_link_offers_nothing_else(
 
 
 def test_a_key_is_entered_in_a_form_made_from_the_declaration(browser: Browser, link: str) -> None:
-    page = browser.get(f"/connect/{link}/copper/").content.decode()
+    page = browser.get(f"/connect/{link}/copper/key/").content.decode()
 
-    response = browser.submit(f"/connect/{link}/copper/", **browser.world.key())
+    response = browser.submit(f"/connect/{link}/copper/key/", **browser.world.key())
 
     assert 'name="key"' in page and 'type="password"' in page
     assert response.status_code == 200
@@ -245,7 +249,7 @@ def test_a_key_is_entered_in_a_form_made_from_the_declaration(browser: Browser, 
 def test_a_wrong_key_is_said_at_its_field_and_not_shown_again(browser: Browser, link: str) -> None:
     key = {**browser.world.key(), "key": "hubcanary" + "0" * 23}
 
-    response = browser.submit(f"/connect/{link}/copper/", **key)
+    response = browser.submit(f"/connect/{link}/copper/key/", **key)
 
     page = response.content.decode()
     assert response.status_code == 400

@@ -20,7 +20,7 @@ def test_a_sync_that_finds_the_access_revoked_asks_for_a_person(
     provider: str, browser: Browser, link: str, world: World
 ) -> None:
     if provider == "copper":
-        browser.submit(f"/connect/{link}/copper/", **world.key())
+        browser.submit(f"/connect/{link}/copper/key/", **world.key())
     else:
         browser.connect(link, provider)
     connection = Connection.objects.get()
