@@ -22,6 +22,7 @@ from integrations.http.pages import (
     NumberPages,
     SinglePage,
     UrlPages,
+    first_of_each,
     only,
 )
 from integrations.types import Entity, EntityType, Unreadable
@@ -414,3 +415,14 @@ def test_what_is_left_out_of_a_walk_leaves_its_positions_behind() -> None:
     assert [one.position for one in came if one.position] == [
         one.position for one in whole if one.position
     ]
+
+
+def test_of_several_changes_the_first_is_taken_and_no_position_is_lost() -> None:
+    http = FakeList([{"id": f"t{number % 4}", "at": number} for number in range(12)])
+    whole = list(styles(http)["number"].entities(THINGS))
+
+    came = list(first_of_each(whole))
+
+    kept = [(one.source_id, one.data["at"]) for one in came if not one.is_rest]
+    assert kept == [("t0", 0), ("t1", 1), ("t2", 2), ("t3", 3)]
+    assert sum(one.position is not None for one in came) == 3

@@ -8,7 +8,7 @@ oldest-first walk by key set, which neither drifts nor meets a cap, is in `keyse
 """
 
 from integrations.http.pages.base import Pages, RowsOf
-from integrations.http.pages.rows import only
+from integrations.http.pages.rows import first_of_each, only
 from integrations.http.pages.styles import (
     CursorPages,
     LastIdPages,
@@ -29,5 +29,6 @@ __all__ = [
     "RowsOf",
     "SinglePage",
     "UrlPages",
+    "first_of_each",
     "only",
 ]

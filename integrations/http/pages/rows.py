@@ -104,6 +104,18 @@ def only(entities: Iterable[Entity], wanted: Callable[[Entity], bool]) -> Iterat
             yield Entity.rest(entity.position, entity.entity_type)
 
 
+def first_of_each(entities: Iterable[Entity]) -> Iterator[Entity]:
+    """Every id once, where it comes first: of changes newest first, what is true now."""
+    seen: set[str] = set()
+
+    def is_first(entity: Entity) -> bool:
+        is_known = entity.source_id in seen
+        seen.add(entity.source_id)
+        return not is_known
+
+    return only(entities, is_first)
+
+
 def stamp_of(entity: Entity, path: str) -> Any:
     """What the provider wrote at `path`; None for deletions and rows nobody can read."""
     return dig(entity.payload, path) if isinstance(entity.payload, dict) else None
