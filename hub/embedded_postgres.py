@@ -161,7 +161,8 @@ def _stop_at_the_end(server: Any) -> None:
                 server._stop()
 
     atexit.register(stop)
-    _leave_on(signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+        _leave_on(number)
 
 
 def _leave_on(number: signal.Signals) -> None:

@@ -15,12 +15,12 @@ Run = subprocess.CompletedProcess[str]
 LONGEST_SECONDS = 60
 
 
-def database_url() -> str:
-    """The address of the database that this test uses."""
+def database_url(**instead: str) -> str:
+    """The address of the database that this test uses, or of another on the same server."""
     used = connection.settings_dict
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD"}
     named = {word: used[key] for word, key in {**known, "host": "HOST", "port": "PORT"}.items()}
-    return make_conninfo(**{word: value for word, value in named.items() if value})
+    return make_conninfo(**{word: value for word, value in named.items() if value} | instead)
 
 
 def manage(*arguments: str, python: tuple[str, ...] = (), **environment: str) -> Run:

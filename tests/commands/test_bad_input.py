@@ -192,9 +192,9 @@ def test_nonsense_in_database_url_is_one_sentence_for_commands_without_database_
 
 @pytest.mark.django_db
 def test_a_database_that_is_missing_is_named(run):
-    url = f"postgresql://postgres@/nosuchdb?host={connection.settings_dict['HOST']}"
+    refused = run("doctor", DATABASE_URL=database_url(dbname="nosuchdb"))
 
-    assert 'database "nosuchdb" does not exist' in sentence_of(run("doctor", DATABASE_URL=url))
+    assert 'database "nosuchdb" does not exist' in sentence_of(refused)
 
 
 def test_a_server_that_is_too_old_is_refused():
@@ -239,10 +239,10 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path):
 
 @pytest.mark.django_db
 def test_a_database_without_tables_says_how_to_make_them(run):
-    """`template1` is a database nobody has migrated."""
-    url = f"postgresql://postgres@/template1?host={connection.settings_dict['HOST']}"
+    """`postgres` is a database nobody has migrated."""
+    refused = run("create_tenant", "initech", DATABASE_URL=database_url(dbname="postgres"))
 
-    assert "migrate_hub" in sentence_of(run("create_tenant", "initech", DATABASE_URL=url))
+    assert "migrate_hub" in sentence_of(refused)
 
 
 # The rest of the environment

@@ -1,6 +1,7 @@
 """What may stand at DATABASE_URL: a pooler in transaction mode, and a server of any version.
 
-Both speak PostgreSQL's wire format (version 3) on a port of 127.0.0.1.
+Both speak PostgreSQL's wire format (version 3) on a port of 127.0.0.1. The pooler reaches a server
+that asks for no password, as the embedded one.
 """
 
 import re
@@ -68,9 +69,12 @@ class Pooler(Listener):
         self.target = conninfo_to_dict(url)
         self.carries = carries_search_path
         self._turn = threading.Lock()
-        path = f"{self.target['host']}/.s.PGSQL.{self.target.get('port') or 5432}"
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.connect(path)
+        host, port = self.target["host"], int(self.target.get("port") or 5432)
+        if host.startswith("/"):
+            self._server = socket.socket(socket.AF_UNIX)
+            self._server.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            self._server = socket.create_connection((host, port))
         words = f"user\0{self.target['user']}\0database\0{self.target['dbname']}\0\0".encode()
         self._server.sendall(struct.pack("!ii", 8 + len(words), STARTUP) + words)
         answer = self._answer()
