@@ -221,7 +221,10 @@ def _kms(path: str, options: bytes) -> tuple[KeyWrapper, ...]:
         raise EncryptionKeyError(
             f"HUB_KMS names {path!r}, which cannot be imported; write it as package.module.name."
         ) from exc
-    made: tuple[KeyWrapper, ...] = tuple(make(**orjson.loads(options)))
+    try:
+        made: tuple[KeyWrapper, ...] = tuple(make(**orjson.loads(options)))
+    except TypeError as exc:
+        raise EncryptionKeyError(f"HUB_KMS_OPTIONS do not fit {path!r}.") from exc
     if not made or not all(SHORT_ID.fullmatch(each.id) for each in made):
         raise EncryptionKeyError(
             f"HUB_KMS names {path!r}, which makes no keys with ids of eight hex digits."

@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+from hub.masked import Masked
 from integrations.errors import (
     FatalError,
     HubError,
@@ -38,36 +39,30 @@ class UndeclaredRefusalError(RetryableError):
     """A refusal nobody has declared: it must not end a connection, so it is asked again."""
 
 
-class _Masked:
-    """Shows nothing of itself and is never pickled."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(•••)"
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds secrets and is never pickled")
-
-
 @dataclass(frozen=True, repr=False)
-class AppSecrets(_Masked):
-    """The hub's registration at a provider, opened."""
-
+class _AppSecrets:
     client_id: str
     client_secret: str
 
 
+class AppSecrets(Masked, _AppSecrets):
+    """The hub's registration at a provider, opened."""
+
+
 @dataclass(frozen=True, repr=False)
-class TokenAnswer(_Masked):
-    """Tokens as they came. `refresh_token` is '' and the others None where nothing was said.
-
-    `lifetime_seconds` is what the provider claims, however absurd; `expiry` makes sense of it.
-    """
-
+class _TokenAnswer:
     access_token: str
     refresh_token: str = ""
     lifetime_seconds: float | None = None
     scopes: tuple[str, ...] | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
+
+
+class TokenAnswer(Masked, _TokenAnswer):
+    """Tokens as they came. `refresh_token` is '' and the others None where nothing was said.
+
+    `lifetime_seconds` is what the provider claims, however absurd; `expiry` makes sense of it.
+    """
 
 
 def expiry(

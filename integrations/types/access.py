@@ -3,38 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
+
+from hub.masked import Masked
 
 _MASKED = "•••"
 
 
-class _Secretive:
-    """Shows no value in repr, str, format or a log line, and refuses to be pickled."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds secrets and is never pickled")
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        self.__reduce__()
-
-    def __getstate__(self) -> NoReturn:
-        self.__reduce__()
-
-
 @dataclass(frozen=True, repr=False)
-class Credentials(_Secretive):
-    """The opened secrets of one connection, and in `extra` what else stays with it.
-
-    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}.
-    """
-
+class _Credentials:
     access_token: str = ""
     key: str = ""
     username: str = ""
     password: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Credentials(Masked, _Credentials):
+    """The opened secrets of one connection, and in `extra` what else stays with it.
+
+    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}.
+    """
 
     def values(self) -> dict[str, str]:
         """Everything by name, for templates such as ApiKey.headers; `extra` comes second."""
@@ -55,16 +44,18 @@ class Credentials(_Secretive):
 
 
 @dataclass(frozen=True, repr=False)
-class AuthContext(_Secretive):
-    """What makes a call one of this connection's: secret headers, the address, plain headers.
-
-    `extra` is what stays with the connection, for templates in paths and Identity.
-    """
-
+class _AuthContext:
     auth: Mapping[str, str]
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class AuthContext(Masked, _AuthContext):
+    """What makes a call one of this connection's: secret headers, the address, plain headers.
+
+    `extra` is what stays with the connection, for templates in paths and Identity.
+    """
 
     def __repr__(self) -> str:
         held = ", ".join(f"{name}: {_MASKED}" for name in self.auth)
