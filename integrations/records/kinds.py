@@ -1,6 +1,6 @@
 """The kinds of value a record's field can hold: how each is stored, and when it is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +18,12 @@ class Address:
     region: str | None = None
     postal_code: str | None = None
     country: str | None = None
+
+    @classmethod
+    def of(cls, told: Any, parts: Sequence[str]) -> "Address | None":
+        """From an object whose keys `parts` are, in the order above; None if all are empty."""
+        values = [told.get(part) for part in parts] if told else []
+        return cls(*values) if any(values) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ Table = Mapping[str, str]
 front: {"company": "companies:company_id"}."""
 
 
-def mapped(record_type: type[NormalizedRecord], item: Any, table: Table) -> dict[str, Any]:
+def mapped(
+    record_type: type[NormalizedRecord], item: Any, table: Table, exponent: int | None = None
+) -> dict[str, Any]:
     """Arguments for `record_type`, each read as its field's kind demands.
 
     A field whose path leads nowhere (or to '') is left to its default; a required one is None,
     which `validate` refuses. Of several values on the way through a list, the first counts unless
-    the field holds many.
+    the field holds many. With `exponent`, decimals count minor units, as in `money`.
     """
     kinds = {shape.name: shape.kind for shape in shape_of(record_type)}
     made = {}
@@ -24,11 +26,11 @@ def mapped(record_type: type[NormalizedRecord], item: Any, table: Table) -> dict
         found_at = dig_all(item, path.rpartition(":")[2])
         values = [value for value in found_at if value is not None and value != ""]
         if values or name in record_type.required:
-            made[name] = _read(kinds[name], path, values)
+            made[name] = _read(kinds[name], path, values, exponent)
     return made
 
 
-def _read(kind: str, path: str, values: list[Any]) -> Any:
+def _read(kind: str, path: str, values: list[Any], exponent: int | None) -> Any:
     first = values[0] if values else None
     match kind:
         case "texts":
@@ -39,7 +41,7 @@ def _read(kind: str, path: str, values: list[Any]) -> Any:
         case "ref":
             return ref(path.partition(":")[0], first)
         case "decimal":
-            return money(first)
+            return money(first, exponent)
         case "time":
             return utc(first)
         case "day":

@@ -155,6 +155,24 @@ def test_a_table_reads_each_field_as_its_kind_demands() -> None:
         Deal(**mapped(Deal, {}, table)).validate()
 
 
+def test_a_table_can_read_amounts_in_minor_units() -> None:
+    table = {"total": "total", "number": "number"}
+
+    made = mapped(Invoice, {"total": 11900, "number": "F-42"}, table, exponent=2)
+
+    assert made == {"total": Decimal("119.00"), "number": "F-42"}
+
+
+def test_an_address_is_what_its_parts_say_and_none_if_they_say_nothing() -> None:
+    parts = ("line1", "city", "state", "zip", "country")
+
+    assert Address.of({"line1": "Allee 1", "city": "Berlin", "state": None}, parts) == Address(
+        street="Allee 1", city="Berlin"
+    )
+    assert Address.of(dict.fromkeys(parts), parts) is None
+    assert Address.of(None, parts) is None
+
+
 @pytest.mark.parametrize("record_type", RECORD_TYPES.values(), ids=RECORD_TYPES)
 def test_every_record_type_has_a_shape_and_stores_every_field(record_type: Any) -> None:
     required = dict.fromkeys(record_type.required, "x")
