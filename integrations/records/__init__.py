@@ -8,6 +8,7 @@ both belong to the Entity.
 from integrations.records.base import FieldShape, NormalizedRecord, shape_of
 from integrations.records.files import Document, File, Folder, Option, Row, Template
 from integrations.records.kinds import Address, InvoiceLine
+from integrations.records.mail import addresses, html_text, mime_text
 from integrations.records.mapping import mapped
 from integrations.records.people import Company, Person, Team, User
 from integrations.records.sales import Deal, Invoice, Item, Payment
@@ -68,11 +69,14 @@ __all__ = [
     "Template",
     "Thread",
     "User",
+    "addresses",
     "day",
     "dig",
     "dig_all",
     "found",
+    "html_text",
     "mapped",
+    "mime_text",
     "money",
     "ref",
     "shape_of",
