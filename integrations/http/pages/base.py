@@ -7,7 +7,13 @@ from typing import Any, Literal
 
 import orjson
 
-from integrations.errors import FatalError, ListRestartError, ProviderUnavailableError
+from integrations.errors import (
+    CheckpointExpiredError,
+    FatalError,
+    ListRestartError,
+    NotFoundError,
+    ProviderUnavailableError,
+)
 from integrations.http.answer import Answer
 from integrations.http.client import ProviderClient
 from integrations.http.pages.keyset import Ask, KeySet
@@ -26,6 +32,9 @@ from integrations.types import Cursor, Entity, EntityType, Payload, Position
 
 RowsOf = Callable[[Any], list[tuple[str, Payload, bool]]]
 """For odd envelopes: from a body to (source_id, payload, is deleted)."""
+
+Step = tuple[list[Entity], Any, Any, Answer]
+"""One page of a walk: its entities, its token, the token of the next or None, the answer."""
 
 
 @dataclass
@@ -95,13 +104,16 @@ class Pages(ABC):
 
         The last page says at path `answers` where the next feed begins, `overlap` seconds earlier
         if that is a time. Without such a value it begins where this one did.
+
+        Raises:
+            CheckpointExpiredError: the provider knows nothing of such a beginning (any more).
+            NotFoundError: the same inside a parent, which may itself be gone.
         """
         since = start["feed"]
         passed = set(start.get("seen", ()))
         first = start.get("page", self.feed_page(since))
-        for found, _, following, answer in self.walk(
-            entity_type, first, {asks: since} if asks else {}
-        ):
+        walked = self.walk(entity_type, first, {asks: since} if asks else {})
+        for found, _, following, answer in self._remembered(walked):
             if following is None:
                 began = value_at(answer, answers) if answers else None
                 cursor = self.ending(answer) or {"feed": earlier(began, overlap) or since}
@@ -178,10 +190,8 @@ class Pages(ABC):
         """
         return KeySet(self, entity_type, ask, stamp, size, first, then, overlap).walk(start)
 
-    def walk(
-        self, entity_type: EntityType, page: Any, extra: Mapping[str, Any]
-    ) -> Iterator[tuple[list[Entity], Any, Any, Answer]]:
-        """(entities, token of this page, token of the next or None, answer) for page after page.
+    def walk(self, entity_type: EntityType, page: Any, extra: Mapping[str, Any]) -> Iterator[Step]:
+        """One step after the other, from page token `page` on.
 
         A list the provider has lost is begun again from its first page, once.
 
@@ -249,6 +259,17 @@ class Pages(ABC):
     def ending(self, answer: Answer) -> Cursor:
         """The cursor a complete list leaves behind where `then` says nothing."""
         return {}
+
+    def _remembered(self, walked: Iterator[Step]) -> Iterator[Step]:
+        try:
+            yield from walked
+        except NotFoundError as error:
+            if self.scope:
+                raise
+            raise CheckpointExpiredError(
+                f"{self.http.provider.label} no longer knows where the last read ended; "
+                "everything is read again."
+            ) from error
 
     def _rest(self, entity_type: EntityType, cursor: Cursor, done: bool = False) -> Entity:
         return Entity.rest(Position(self.scope, cursor, done), entity_type.name)
