@@ -110,3 +110,9 @@ def sandbox_addresses(ready: dict[str, Any]) -> dict[str, str]:
     addresses: dict[str, str] = ready["addresses"]
     settings.HUB_PROVIDER_ADDRESSES = addresses
     return addresses
+
+
+def slow_down(sandbox_url: str, latency_ms: int) -> None:
+    """Let the sandbox take its time with every answer."""
+    order = orjson.dumps({"action": "set", "latency_ms": latency_ms}).decode()
+    Visitor().send_json(f"{sandbox_url}/_control", order)

@@ -1,5 +1,6 @@
 """The processes of the demo: started together, watched, ended together."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -25,6 +26,15 @@ class Children:
         self.logs = logs
         self.environment = {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def are_alone(self) -> bool:
+        """Whether no other demo uses this folder; from now on none can until this one ends."""
+        self._lock = (self.logs / "demo.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def start(self, name: str, *command: str) -> None:
         with (self.logs / f"{name}.log").open("wb") as log:

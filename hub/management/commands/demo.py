@@ -20,7 +20,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hub.demo.estate import EMAIL, PASSWORD, ConsentFailedError, Demo, sandbox_addresses
+from hub.demo.estate import (
+    EMAIL,
+    PASSWORD,
+    ConsentFailedError,
+    Demo,
+    sandbox_addresses,
+    slow_down,
+)
 from hub.demo.processes import ChildEndedError, Children, free_port
 from hub.embedded_postgres import data_folder
 from hub.fleet.models import ConnectionStatus
@@ -32,6 +39,7 @@ from tenants.models import Tenant
 
 CHECK_SECONDS = 300.0
 LOOK_SECONDS = 0.5
+WATCHED_LATENCY_MS = 150  # as a real provider would take, so that there is something to see
 
 
 class Command(BaseCommand):
@@ -50,6 +58,11 @@ class Command(BaseCommand):
         self.console = Console(width=None if self.stdout.isatty() else 120)
         self.begun = time.monotonic()
         children = Children(data_folder().parent / "logs", {"HUB_LOG_LEVEL": "WARNING"})
+        if not children.are_alone():
+            raise CommandError(
+                "Another demo runs on the same data; end it first, or set HUB_DATA_DIR to another"
+                " folder for this one."
+            )
         try:
             tenants = self._start(children, free_port(port))
             if check:
@@ -73,10 +86,14 @@ class Command(BaseCommand):
         call_command("migrate_hub", verbosity=0)
         ready = json.loads(children.wait_for_file(ready_file))
         self.url = settings.HUB_PUBLIC_URL = f"http://127.0.0.1:{port}"
-        children.environment |= {
+        self.sandbox_url = ready["url"]
+        here = {
             "HUB_PROVIDER_ADDRESSES": json.dumps(sandbox_addresses(ready)),
             "HUB_PUBLIC_URL": self.url,
         }
+        children.environment |= here
+        self.env_file = children.logs.parent / "demo.env"
+        self.env_file.write_text("".join(f"export {name}='{v}'\n" for name, v in here.items()))
         bind = f"127.0.0.1:{port}"
         serve = ("-m", "gunicorn", "hub.wsgi", "-b", bind, "--threads", "8", "--no-control-socket")
         children.start("web server", *serve)
@@ -101,6 +118,7 @@ class Command(BaseCommand):
                 )
 
     def _watch(self, children: Children) -> None:
+        slow_down(self.sandbox_url, WATCHED_LATENCY_MS)
         self.console.print(
             f"\n[bold]The hub is up[/bold] after {time.monotonic() - self.begun:.1f} s.\n\n"
             f"  Operations     {self.url}/admin/\n"
@@ -109,7 +127,8 @@ class Command(BaseCommand):
             f"  API            {self.url}/api/docs/\n\n"
             f"  Sign in as [bold]{EMAIL}[/bold] with the password [bold]{PASSWORD}[/bold].\n\n"
             "Open a tenant, look at its connections, and press [bold]Sync now[/bold]: the bar "
-            "under\nSync runs moves while records arrive. Ctrl-C ends everything.\n"
+            "under\nSync runs moves while records arrive. Commands beside it find the sandbox "
+            f"after\n  . {self.env_file}\n\nCtrl-C ends everything.\n"
         )
         while True:
             children.check()
