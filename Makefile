@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 JOBS ?= 2
 
-.PHONY: help demo demo-check test check prove refresh-long bench soak format lock tenant-script clean
+.PHONY: help demo demo-check test check prove refresh-long format lock tenant-script clean
 
 help:
 	@echo "make demo         start the hub with a sandbox and two tenants; Ctrl-C ends it"

@@ -66,7 +66,6 @@ SHARED_APPS = [
     "hub",  # commands, checks and the dashboard; no tables
     "django_q",  # the doorbell; in the public schema only, or tasks would be lost in tenants
     "rest_framework",
-    "rest_framework_simplejwt",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
