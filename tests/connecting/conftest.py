@@ -69,6 +69,13 @@ class World:
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 
+    def posted_back(self, url: str) -> tuple[str, dict[str, str]]:
+        """Where a provider that answers by POST sends the browser after Allow, and with what."""
+        action, fields = first_form(self.http.get(url).text)
+        page = self.http.post(self.sandbox.url + action, data=fields)
+        address, answer = first_form(page.text)
+        return urlsplit(address).path, answer
+
 
 @dataclass
 class Browser:
