@@ -22,6 +22,7 @@ TONES = {
     "limited": "warning",
     "suspended": "warning",
     "closing": "warning",
+    "disconnecting": "warning",
     "refused": "warning",
     "needs_reauth": "bad",
     "broken": "bad",

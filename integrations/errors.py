@@ -20,6 +20,7 @@
     ├── a person acts
     │   ├── ReauthorizationRequiredError    the customer reconnects
     │   ├── OperatorRequiredError           an operator settles it with the provider
+    │   │   └── AppRefusedError             the provider does not accept our client id or secret
     │   └── FatalError                      a developer looks
     │       ├── AnswerTooLargeError         larger than an answer may be
     │       └── EgressRefusedError          an address the hub does not talk to
@@ -164,6 +165,12 @@ class OperatorRequiredError(HubError):
     """An operator must settle something with the provider (a plan, an app, a policy)."""
 
     code = "operator_required"
+
+
+class AppRefusedError(OperatorRequiredError):
+    """The provider does not accept our registration there; no customer can do anything about it."""
+
+    code = "app_refused"
 
 
 class FatalError(HubError):

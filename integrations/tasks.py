@@ -18,6 +18,7 @@ from django.db.models.functions import Greatest, Now
 from hub.fleet.models import Due, Worker
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
 from integrations.queue import SliceTimeoutError
+from integrations.services.disconnect import go_on
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch, held
 from tenants.context import get_tenant_by_id, in_tenant
@@ -37,8 +38,13 @@ def sync(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
 
 
+def disconnect(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Take the steps of a disconnect that are left."""
+    return go_on(due_id=due_id, fence=fence, watch=watch)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
-HANDLERS: dict[str, Handler] = {Due.Kind.SYNC: sync}
+HANDLERS: dict[str, Handler] = {Due.Kind.SYNC: sync, Due.Kind.DISCONNECT: disconnect}
 
 
 def work(tenant_id: str, due_id: str, fence: int) -> str:

@@ -31,6 +31,19 @@ def in_tenant(tenant: Tenant) -> Iterator[Tenant]:
         yield tenant
 
 
+@contextmanager
+def in_closing_tenant(tenant: Tenant) -> Iterator[Tenant]:
+    """The same for the one that closes the tenant; its schema must still be there.
+
+    Raises:
+        TenantNotActiveError: the tenant is not being closed.
+    """
+    if tenant.state != Tenant.State.CLOSING:
+        raise TenantNotActiveError(f"The tenant {tenant.slug} is {tenant.get_state_display()}.")
+    with tenant_context(tenant), serving(tenant.pk):
+        yield tenant
+
+
 def get_tenant(slug: str) -> Tenant:
     """Return the tenant people call `slug`.
 

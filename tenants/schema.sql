@@ -72,6 +72,20 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_connection (
     CONSTRAINT integrations_connection_interval_seconds_check CHECK ((interval_seconds >= 0))
 );
 
+CREATE TABLE t_00000000000000000000000000000000.integrations_disconnection (
+    id uuid NOT NULL,
+    keep_records boolean NOT NULL,
+    actor_kind character varying(20) NOT NULL,
+    actor_id character varying(64) NOT NULL,
+    actor_label character varying(200) NOT NULL,
+    steps jsonb NOT NULL,
+    revoke_tries smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    connection_id uuid NOT NULL,
+    CONSTRAINT integrations_disconnection_revoke_tries_check CHECK ((revoke_tries >= 0))
+);
+
 CREATE TABLE t_00000000000000000000000000000000.integrations_entitytypestatus (
     id bigint NOT NULL,
     entity_type character varying(60) NOT NULL,
@@ -209,6 +223,9 @@ ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_checkpoint
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_connection
     ADD CONSTRAINT integrations_connection_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_disconnection
+    ADD CONSTRAINT integrations_disconnection_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_entitytypestatus
     ADD CONSTRAINT integrations_entitytypestatus_pkey PRIMARY KEY (id);
 
@@ -235,7 +252,11 @@ ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_rejectedrecord
 
 CREATE UNIQUE INDEX connection_once_per_account ON t_00000000000000000000000000000000.integrations_connection USING btree (source_system) WHERE (NOT ((status)::text = 'disconnected'::text));
 
+CREATE UNIQUE INDEX disconnection_one_under_way ON t_00000000000000000000000000000000.integrations_disconnection USING btree (connection_id) WHERE (ended_at IS NULL);
+
 CREATE INDEX integrations_checkpoint_connection_id_05a9fc8d ON t_00000000000000000000000000000000.integrations_checkpoint USING btree (connection_id);
+
+CREATE INDEX integrations_disconnection_connection_id_ff706722 ON t_00000000000000000000000000000000.integrations_disconnection USING btree (connection_id);
 
 CREATE INDEX integrations_entitytypestatus_connection_id_1efb43ab ON t_00000000000000000000000000000000.integrations_entitytypestatus USING btree (connection_id);
 
@@ -263,6 +284,9 @@ CREATE UNIQUE INDEX sync_run_one_open_per_lane ON t_0000000000000000000000000000
 
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_checkpoint
     ADD CONSTRAINT integrations_checkpo_connection_id_05a9fc8d_fk_integrati FOREIGN KEY (connection_id) REFERENCES t_00000000000000000000000000000000.integrations_connection(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_disconnection
+    ADD CONSTRAINT integrations_disconn_connection_id_ff706722_fk_integrati FOREIGN KEY (connection_id) REFERENCES t_00000000000000000000000000000000.integrations_connection(id) DEFERRABLE INITIALLY DEFERRED;
 
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_entitytypestatus
     ADD CONSTRAINT integrations_entityt_connection_id_1efb43ab_fk_integrati FOREIGN KEY (connection_id) REFERENCES t_00000000000000000000000000000000.integrations_connection(id) DEFERRABLE INITIALLY DEFERRED;
@@ -299,6 +323,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('connect', '0001_initial', now()),
     ('connect', '0002_allowed_addresses', now()),
     ('connect', '0003_attempts_wait_for_a_choice', now()),
+    ('connect', '0004_provider_app_refused_at', now()),
     ('contenttypes', '0001_initial', now()),
     ('contenttypes', '0002_remove_content_type_name', now()),
     ('django_q', '0001_initial', now()),
@@ -324,8 +349,10 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('fleet', '0002_claims_and_stopping', now()),
     ('fleet', '0003_due_free_of_tenant', now()),
     ('fleet', '0004_run_hour', now()),
+    ('fleet', '0005_due_disconnect', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
+    ('integrations', '0003_disconnection', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now());

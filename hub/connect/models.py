@@ -15,6 +15,9 @@ class ProviderApp(models.Model):
     )
     client_id = models.CharField(max_length=400)
     client_secret = EncryptedField(null=True, editable=False)
+    refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when the provider does not accept it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

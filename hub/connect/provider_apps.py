@@ -1,9 +1,12 @@
 """Provider apps: the hub's registration at each provider, for all tenants or for one."""
 
-from django.db import transaction
+import logging
 
-from hub.audit.models import AuditAction
-from hub.audit.record import record_event
+from django.db import transaction
+from django.db.models.functions import Now
+
+from hub.audit.models import AuditAction, Outcome
+from hub.audit.record import record_event, record_now
 from hub.connect.models import ProviderApp
 from integrations.errors import InvalidInputError, OperatorRequiredError
 from tenants.actor import Actor
@@ -11,6 +14,8 @@ from tenants.decorators import requires_role
 from tenants.keys import open_for, seal_for
 from tenants.models import Tenant
 from tenants.roles import Role
+
+log = logging.getLogger(__name__)
 
 
 @requires_role(Role.ADMIN)
@@ -42,6 +47,7 @@ def set_provider_app(
     if errors:
         raise InvalidInputError("The provider app is not complete.", errors)
     app.client_id = client_id
+    app.refused_at = None
     if client_secret:
         tenant_id = tenant and tenant.pk
         app.client_secret = seal_for(
@@ -77,6 +83,38 @@ def provider_app_for(provider: str, tenant: Tenant) -> ProviderApp:
             "client secret under Provider apps."
         )
     return app
+
+
+def note_refused(app: ProviderApp, *, actor: Actor) -> None:
+    """Raise one alarm that the provider does not accept `app`, however many connections find out.
+
+    The next is raised only after `note_accepted`, or after somebody has set the app anew.
+    """
+    if ProviderApp.objects.filter(pk=app.pk, refused_at=None).update(refused_at=Now()):
+        said = {"provider": app.provider, "provider_app": str(app.pk)}
+        log.error("provider app refused: check its client id and secret", extra=said)
+        record_now(
+            AuditAction.PROVIDER_APP_REFUSED,
+            actor=actor,
+            outcome=Outcome.FAILED,
+            target=app,
+            detail={"provider": app.provider},
+            tenant_id=app.tenant_id,
+        )
+
+
+def note_accepted(app: ProviderApp, *, actor: Actor) -> None:
+    """The provider has accepted `app`; if that was not so before, the alarm is over."""
+    if app.refused_at is None:
+        return
+    if ProviderApp.objects.filter(pk=app.pk, refused_at__isnull=False).update(refused_at=None):
+        record_event(
+            AuditAction.PROVIDER_APP_ACCEPTED,
+            actor=actor,
+            target=app,
+            detail={"provider": app.provider},
+            tenant_id=app.tenant_id,
+        )
 
 
 def client_secret_of(app: ProviderApp, *, actor: Actor, reason: str) -> str:

@@ -59,11 +59,14 @@ class Due(models.Model):
         DESTINATION = "destination", "Destination"
         OUTBOX = "outbox", "Outbox"
         REFRESH = "refresh", "Refresh"
+        DISCONNECT = "disconnect", "Disconnect"
 
     id = UUID7Field()
     kind = models.CharField(max_length=12, choices=Kind)
     tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
-    object_id = models.UUIDField(help_text="The connection or destination in the tenant's schema.")
+    object_id = models.UUIDField(
+        help_text="The connection, destination or disconnection in the tenant's schema."
+    )
     lane = models.CharField(max_length=10, default="live")
     provider = models.CharField(max_length=40, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="Empty: paused or parked.")

@@ -14,6 +14,7 @@ from integrations.auth.flow import (
     surplus_scopes,
     token_for_client,
 )
+from integrations.auth.revoke import revoke
 from integrations.auth.tokens import AppSecrets, TokenAnswer, UndeclaredRefusalError, expiry
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "new_verifier",
     "oauth_of",
     "refresh",
+    "revoke",
     "surplus_scopes",
     "token_for_client",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hub.masked import Masked
 from integrations.errors import (
+    AppRefusedError,
     FatalError,
     HubError,
     OperatorRequiredError,
@@ -85,7 +86,8 @@ def read_tokens(wire: WireAnswer, provider: Provider, auth: OAuth2, now: datetim
 
     Raises:
         ReauthorizationRequiredError: code or refresh token are of no use any more.
-        OperatorRequiredError: our registration (client id, secret, redirect address) is refused.
+        AppRefusedError: our registration (client id, secret, redirect address) is refused.
+        OperatorRequiredError: an operator must settle something else with the provider.
         RetryableError: everything that may pass, also an answer nobody can read.
         FatalError: the request itself was wrong.
     """
@@ -139,11 +141,10 @@ def _refusal(
         return ProviderUnavailableError(f"{said}; it will be asked again.", retry_after=wait)
     if code in auth.dead or code == "invalid_grant" or (errors and code in errors.reauthorize):
         return ReauthorizationRequiredError(f"{said}: the account must be connected again.")
-    is_our_app = _APP_IS_WRONG.search(code) is not None or (status == 401 and not code)
-    if is_our_app or (errors and code in errors.operator):
-        return OperatorRequiredError(
-            f"{said}: check client id and secret of the {provider.label} app."
-        )
+    if _APP_IS_WRONG.search(code) is not None or (status == 401 and not code):
+        return AppRefusedError(f"{said}: check client id and secret of the {provider.label} app.")
+    if errors and code in errors.operator:
+        return OperatorRequiredError(f"{said}: settle it with {provider.label}.")
     if code in _WE_ARE_WRONG:
         return FatalError(f"{said}: the request itself was wrong.")
     return UndeclaredRefusalError(f"{said}; it will be asked again.", retry_after=wait)

@@ -42,6 +42,7 @@ from integrations.types import (
 )
 
 APP = "https://app.copper.com/oauth"
+OWNER = Field("user_email", "E-mail of the key's owner", pattern=r"[^@\s]+@[^@\s]+")
 PAGE_SIZE = 200
 SearchPages = partial(NumberPages, method="post", param="page_number", size_param="page_size")
 MODIFIED = "date_modified"
@@ -80,10 +81,8 @@ class CopperConnector(Declared, Connector):
         auth=(
             ApiKey(
                 headers={"X-PW-AccessToken": "{key}", "X-PW-UserEmail": "{user_email}"},
-                fields=(
-                    Field("key", "API key", secret=True),
-                    Field("user_email", "E-mail of the key's owner", pattern=r"[^@\s]+@[^@\s]+"),
-                ),
+                fields=(Field("key", "API key", secret=True), OWNER),
+                remove_at="System settings → API Keys",
             ),
             OAuth2("", f"{APP}/authorize", f"{APP}/token", ("developer/v1/all",), pkce=False),
         ),

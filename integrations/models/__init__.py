@@ -2,6 +2,7 @@
 
 from integrations.models.checkpoint import Checkpoint, EntityTypeStatus
 from integrations.models.connection import Connection
+from integrations.models.disconnection import Disconnection
 from integrations.models.record import Record, RecordLink
 from integrations.models.rejected_record import RejectedRecord
 from integrations.models.sync_run import SyncRun
@@ -9,6 +10,7 @@ from integrations.models.sync_run import SyncRun
 __all__ = [
     "Checkpoint",
     "Connection",
+    "Disconnection",
     "EntityTypeStatus",
     "Record",
     "RecordLink",

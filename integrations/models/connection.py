@@ -3,6 +3,7 @@
 from django.db import models
 
 from hub.fields import EncryptedField, UUID7Field
+from integrations.errors import AppRefusedError
 from integrations.managers import ConnectionManager
 
 
@@ -19,6 +20,7 @@ class Connection(models.Model):
         PAUSED = "paused", "Paused"  # by a person
         NEEDS_REAUTH = "needs_reauth", "Needs reconnecting"
         BROKEN = "broken", "Broken"  # an operator or a developer must look
+        DISCONNECTING = "disconnecting", "Disconnecting"  # asked for; a worker takes the steps
         DISCONNECTED = "disconnected", "Disconnected"
 
     # What it is
@@ -70,3 +72,13 @@ class Connection(models.Model):
     @property
     def can_sync(self) -> bool:
         return self.status in (self.Status.ACTIVE, self.Status.LIMITED)
+
+    @property
+    def waits_for_app(self) -> bool:
+        """Whether only the provider's refusal of our app is in its way; a worker may look again."""
+        return self.status == self.Status.BROKEN and self.error_code == AppRefusedError.code
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is disconnected, or about to be: nothing brings it back."""
+        return self.status in (self.Status.DISCONNECTING, self.Status.DISCONNECTED)

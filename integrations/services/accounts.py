@@ -16,6 +16,7 @@ from integrations.connectors.base import Connector, auth_headers, base_url_of, i
 from integrations.errors import (
     AccessTokenRefusedError,
     AccountChangedError,
+    ConnectRefusedError,
     EntityTypeUnavailableError,
     FatalError,
     ReauthorizationRequiredError,
@@ -136,6 +137,7 @@ def keep_account(
     Raises:
         AccountChangedError: `expected` is to be reconnected and reads another account. Nothing is
             changed.
+        ConnectRefusedError: the account is being disconnected at this moment.
     """
     source_system = f"{provider.slug}:{account.id}"
     if expected is not None and expected.source_system != source_system:
@@ -158,6 +160,12 @@ def _keep(
     connection = (
         Connection.objects.present().select_for_update().filter(source_system=source_system).first()
     )
+    if connection is not None and connection.is_leaving:
+        raise ConnectRefusedError(
+            f"{account.label} is being disconnected at this moment. Please try again in a few "
+            "minutes.",
+            "being_disconnected",
+        )
     is_new = connection is None
     if connection is None:
         connection = Connection(

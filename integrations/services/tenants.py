@@ -9,7 +9,11 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.models import ConnectSession, ProviderApp
 from hub.fleet.models import ConnectionStatus, Due, RunHour
+from integrations.models import Connection
+from integrations.services.disconnect import disconnect_at_once
+from integrations.sync import crash
 from tenants.actor import Actor
+from tenants.context import in_closing_tenant
 from tenants.decorators import requires_role
 from tenants.models import ApiKey, DataKey, Domain, Membership, Tenant
 from tenants.roles import Role
@@ -17,13 +21,20 @@ from tenants.roles import Role
 
 @requires_role(Role.ADMIN)
 def close_tenant(*, tenant: Tenant, actor: Actor) -> None:
-    """Erase the tenant: work, schema, keys and members. Only its audit events and a nameless row
-    that says that it existed remain. Calling it again finishes what a crash left undone.
+    """Erase the tenant: its access at every provider, work, schema, keys and members. Only its
+    audit events and a nameless row that says that it existed remain.
+
+    A provider that cannot be reached does not hold it up; the audit names what is left there.
+    Calling it again finishes what a crash left undone.
     """
     if tenant.state == Tenant.State.CLOSED:
         return
     _lock_out(tenant, actor)
+    crash.hit("after_lock_out")
+    _revoke_all(tenant)
+    crash.hit("after_revoke_all")
     _drop_schema(tenant)
+    crash.hit("after_drop_schema")
     _forget(tenant, actor)
 
 
@@ -33,8 +44,27 @@ def _lock_out(tenant: Tenant, actor: Actor) -> None:
     changed = Tenant.objects.filter(pk=tenant.pk).exclude(state=Tenant.State.CLOSING)
     if changed.update(state=Tenant.State.CLOSING):
         record_event(AuditAction.TENANT_CLOSING, actor=actor, target=tenant, tenant_id=tenant.pk)
+    tenant.state = Tenant.State.CLOSING
     Due.objects.filter(tenant=tenant).delete()
     ApiKey.objects.filter(tenant=tenant).delete()
+
+
+def _revoke_all(tenant: Tenant) -> None:
+    """End every access at its provider while its credentials still open. Each is then forgotten,
+    so a second call goes on with those that are left; how each ended is audited.
+    """
+    if not _has_schema(tenant):
+        return  # a call before this one came further
+    with in_closing_tenant(tenant):
+        for held in Connection.objects.exclude(credentials=None):
+            disconnect_at_once(connection=held, actor=Actor.system("close_tenant"))
+            crash.hit("after_connection")
+
+
+def _has_schema(tenant: Tenant) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [tenant.schema_name])
+        return bool(cursor.fetchone()[0])
 
 
 @transaction.atomic

@@ -16,7 +16,9 @@ def hit(point: str) -> None:
     """Pass a point.
 
     In the engine: "after_fetch", "before_commit", "after_commit", "before_release". Where access is
-    renewed: "before_token_call", "after_token_call", "after_token_commit".
+    renewed: "before_token_call", "after_token_call", "after_token_commit". In a
+    disconnect: "before_stop", "after_stop" and so on for each step, "after_revoke_call" between
+    the provider's answer and its note, "after_purge_chunk".
     """
     if point != _wanted:
         return

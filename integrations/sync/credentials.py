@@ -24,7 +24,12 @@ from psycopg.errors import LockNotAvailable
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.models import ProviderApp
-from hub.connect.provider_apps import client_secret_of, provider_app_for
+from hub.connect.provider_apps import (
+    client_secret_of,
+    note_accepted,
+    note_refused,
+    provider_app_for,
+)
 from hub.crypto import EncryptionKeyError, SealBrokenError
 from integrations.auth import (
     AppSecrets,
@@ -39,6 +44,7 @@ from integrations.auth import (
 )
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
+    AppRefusedError,
     ConnectionNotActiveError,
     OperatorRequiredError,
     ReauthorizationRequiredError,
@@ -48,14 +54,22 @@ from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync import crash
-from integrations.sync.health import mark_needs_reauth, mark_working
+from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings
 from integrations.types import ClientCredentials, Credentials, Provider
 from tenants.actor import Actor
 from tenants.context import current_tenant
 from tenants.keys import open_for, seal_for
 
-__all__ = ["access_for", "app_secrets", "mark_needs_reauth", "mark_working", "save_credentials"]
+__all__ = [
+    "access_for",
+    "app_secrets",
+    "forget_credentials",
+    "mark_needs_reauth",
+    "mark_working",
+    "open_to_revoke",
+    "save_credentials",
+]
 
 LONGEST_MARGIN = timedelta(minutes=15)
 CALL_SECONDS = 20.0
@@ -93,7 +107,7 @@ def access_for(
     if not _must_renew(connection, secrets, refused):
         return _handed_out(connection, secrets)
     before = connection.credential_generation
-    given_up: ReauthorizationRequiredError | None = None
+    given_up: ReauthorizationRequiredError | AppRefusedError | None = None
     try:
         with transaction.atomic(durable=True):
             _lock(connection)
@@ -105,6 +119,9 @@ def access_for(
                 except ReauthorizationRequiredError as exc:
                     _give_up(connection, actor)
                     given_up = exc
+                except AppRefusedError as exc:
+                    _blame_app(connection, secrets, exc, actor)
+                    given_up = exc
     except OperationalError as exc:
         if not isinstance(exc.__cause__, LockNotAvailable):
             raise
@@ -113,6 +130,50 @@ def access_for(
     if given_up is not None:
         raise given_up
     return _handed_out(connection, secrets)
+
+
+def open_to_revoke(
+    connection: Connection, *, actor: Actor, by_access_token: bool
+) -> tuple[AppSecrets, str] | None:
+    """The app and the token with which the provider is told to end the access; None if none.
+
+    For a connection that is being disconnected, so nobody renews it any more. The refresh token
+    where there is one; `by_access_token` if only a live access token will do: then one that has run
+    out is renewed first, and kept, so that a second call finds it.
+
+    Raises:
+        ReauthorizationRequiredError: the access has ended already.
+        OperatorRequiredError: secrets do not open, or the provider app is missing or refused.
+        RetryableError: the token endpoint did not serve us; nothing was changed.
+    """
+    with transaction.atomic(durable=True):
+        connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        if connection.credentials is None:
+            return None
+        secrets = _open(connection, actor, "disconnect")
+        ends_at = connection.access_expires_at
+        has_ended = ends_at is not None and timezone.now() >= ends_at
+        if by_access_token and has_ended and secrets.get("refresh_token"):
+            secrets = _renewed(connection, secrets, actor)
+        app = _app_of(connection, secrets)
+    access_token, refresh_token = secrets.get("access_token", ""), secrets.get("refresh_token", "")
+    token = access_token if by_access_token else refresh_token or access_token
+    return app_secrets(app, actor=actor, reason="disconnect"), token
+
+
+@transaction.atomic
+def forget_credentials(connection: Connection) -> bool:
+    """Whatever gave access is gone from the row for good; False if there was nothing."""
+    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+    had_some = row.credentials is not None
+    if had_some:
+        row.credentials = row.access_expires_at = None
+        row.granted_scopes = []
+        row.credential_generation += 1
+        row.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
+    for name in _ACCESS_FIELDS:
+        setattr(connection, name, getattr(row, name))
+    return had_some
 
 
 def save_credentials(
@@ -151,11 +212,13 @@ def app_secrets(app: ProviderApp, *, actor: Actor, reason: str) -> AppSecrets:
 
 def _read_again(connection: Connection) -> None:
     try:
-        connection.refresh_from_db(fields=(*_ACCESS_FIELDS, "status"))
+        connection.refresh_from_db(fields=(*_ACCESS_FIELDS, "status", "error_code"))
     except Connection.DoesNotExist:
         raise ConnectionNotActiveError("The connection is gone.") from None
-    if connection.status == Connection.Status.DISCONNECTED:
-        raise ConnectionNotActiveError(f"{connection} is disconnected.")
+    if connection.is_leaving:
+        raise ConnectionNotActiveError(
+            f"{connection} is {connection.get_status_display().lower()}."
+        )
 
 
 def _lock(connection: Connection) -> None:
@@ -190,6 +253,8 @@ def _open(connection: Connection, actor: Actor, reason: str) -> dict[str, Any]:
 def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | None) -> bool:
     if refused is not None and refused == connection.credential_generation:
         return True
+    if connection.waits_for_app:  # only a renewal shows whether our app is accepted again
+        return True
     ends_at = connection.access_expires_at
     if ends_at is None:
         return False
@@ -204,12 +269,14 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
     """New secrets, saved but not yet committed. The caller holds the row lock."""
     provider = get_connector(connection.provider).provider
     refresh_token = secrets.get("refresh_token", "")
+    app: ProviderApp | None = None
     way = client_way(provider) if _is_client(connection) else None
     if way is not None:
         ask, declared = _by_client(provider, way, secrets), as_oauth(way)
     elif refresh_token:
-        app = _app_of(connection, secrets, actor)
-        ask, declared = partial(refresh, provider, app, refresh_token), oauth_of(provider)
+        app = _app_of(connection, secrets)
+        opened = app_secrets(app, actor=actor, reason="refresh")
+        ask, declared = partial(refresh, provider, opened, refresh_token), oauth_of(provider)
     else:
         raise ReauthorizationRequiredError(
             f"{provider.label} refuses the access of {connection}: it must be reconnected."
@@ -242,6 +309,10 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
             "rotated": bool(answer.refresh_token) and answer.refresh_token != refresh_token,
         },
     )
+    if app is not None:
+        note_accepted(app, actor=actor)
+    if connection.waits_for_app:
+        mark_working(connection)
     return secrets
 
 
@@ -264,12 +335,10 @@ def _is_client(connection: Connection) -> bool:
     return connection.auth_kind == ClientCredentials.kind
 
 
-def _app_of(connection: Connection, secrets: dict[str, Any], actor: Actor) -> AppSecrets:
+def _app_of(connection: Connection, secrets: dict[str, Any]) -> ProviderApp:
     """The app that was authorized: another one, of the tenant or of all, could not renew."""
     app = ProviderApp.objects.filter(pk=secrets["app"]).first() if secrets.get("app") else None
-    if app is None:
-        app = provider_app_for(connection.provider, current_tenant())
-    return app_secrets(app, actor=actor, reason="refresh")
+    return app or provider_app_for(connection.provider, current_tenant())
 
 
 def _give_up(connection: Connection, actor: Actor) -> None:
@@ -279,6 +348,19 @@ def _give_up(connection: Connection, actor: Actor) -> None:
         reason_code="access_refused",
         operator=f"{provider.label} refuses the access: the customer must reconnect the account.",
         customer=f"{provider.label} no longer lets us in. Please reconnect your account.",
+        actor=actor,
+    )
+
+
+def _blame_app(
+    connection: Connection, secrets: dict[str, Any], exc: AppRefusedError, actor: Actor
+) -> None:
+    """One alarm for the app, and a state for each connection that cannot be renewed by it."""
+    note_refused(_app_of(connection, secrets), actor=actor)
+    mark_app_refused(
+        connection,
+        operator=str(exc),
+        customer="Something must be put right on our side. There is nothing for you to do.",
         actor=actor,
     )
 

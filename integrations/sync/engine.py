@@ -87,7 +87,7 @@ def work_slice(
     if due.fence != fence:
         raise FencedError("Another worker has taken over.")
     connection = Connection.objects.filter(pk=due.object_id).first()
-    if connection is None or not connection.can_sync:
+    if connection is None or not (connection.can_sync or connection.waits_for_app):
         settle.nothing_to_do(due, connection)
         return SliceResult(None, "none", False, "The connection cannot sync now.")
     run = settle.opened_run(due, connection)

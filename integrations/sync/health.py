@@ -1,5 +1,7 @@
 """How a connection does: broken with a reason for each reader, and whole again by itself."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -10,10 +12,14 @@ from hub.fleet.managers import DueQuerySet
 from hub.fleet.models import Due
 from integrations.auth import missing_scopes
 from integrations.connectors.registry import get_connector
+from integrations.errors import AppRefusedError
 from integrations.models import Connection
 from integrations.sync.status import publish
 from integrations.types import OAuth2
 from tenants.actor import Actor
+
+# Of a connection whose provider refuses our app: how often one looks whether that has passed.
+APP_PROBE = timedelta(hours=1)
 
 _HEALTH_FIELDS = (
     "status",
@@ -36,7 +42,7 @@ def mark_needs_reauth(
     status = Connection.Status
     row = Connection.objects.select_for_update().get(pk=connection.pk)
     is_known = row.status == status.NEEDS_REAUTH and row.error_code == reason_code
-    if row.status != status.DISCONNECTED and not is_known:
+    if not row.is_leaving and not is_known:
         row.status = status.NEEDS_REAUTH
         row.error_code, row.error, row.customer_message = reason_code, operator, customer
         row.save(update_fields=_HEALTH_FIELDS)
@@ -49,17 +55,44 @@ def mark_needs_reauth(
 
 
 @transaction.atomic
+def mark_app_refused(connection: Connection, *, operator: str, customer: str, actor: Actor) -> None:
+    """Say that the provider does not accept our app: an operator's matter, not the customer's.
+
+    The schedule stops at once; every hour one attempt to renew shows whether that has passed, and
+    the first that succeeds repairs it. A second call changes nothing.
+    """
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if row.can_sync:
+        row.status = Connection.Status.BROKEN
+        row.error_code = AppRefusedError.code
+        row.error, row.customer_message = operator[:500], customer
+        row.save(update_fields=_HEALTH_FIELDS)
+        publish(row)
+        record_event(
+            AuditAction.CONNECTION_BROKEN,
+            actor=actor,
+            target=row,
+            detail={"reason": row.error_code},
+        )
+    if row.waits_for_app:
+        due_at = Now() + APP_PROBE
+        work_of(row).update(due_at=due_at, parked_reason=AppRefusedError.code)
+    _show(row, connection)
+
+
+@transaction.atomic
 def mark_working(connection: Connection) -> None:
     """Note a success of just now; what was broken is whole again and its work comes round again."""
     row = Connection.objects.select_for_update().get(pk=connection.pk)
     row.last_success_at = timezone.now()
     is_repaired = row.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
-    if row.status not in (Connection.Status.PAUSED, Connection.Status.DISCONNECTED):
+    if row.status != Connection.Status.PAUSED and not row.is_leaving:
         say_working(row)
     row.save(update_fields=_HEALTH_FIELDS)
     publish(row)
     if is_repaired:
-        work_of(row).filter(due_at=None).update(due_at=Now(), parked_reason="", failures=0)
+        work_of(row).filter(due_at=None).update(due_at=Now())
+        work_of(row).update(parked_reason="", failures=0)
         record_event(AuditAction.CONNECTION_REPAIRED, actor=Actor.system("worker"), target=row)
     _show(row, connection)
 

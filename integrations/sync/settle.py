@@ -15,6 +15,7 @@ from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import (
     AccessTokenRefusedError,
+    AppRefusedError,
     CancelledError,
     FencedError,
     HubError,
@@ -24,7 +25,7 @@ from integrations.errors import (
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
 from integrations.sync import crash, status
-from integrations.sync.health import mark_needs_reauth, mark_working, say_working
+from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
 from tenants.actor import Actor
 
 ENGINE = Actor.system("engine")
@@ -112,6 +113,8 @@ def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, ca
         _publish_counts(connection)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         due_at = None if needs_person else _next(connection)
+        if isinstance(exc, AppRefusedError):
+            due_at = Now() + APP_PROBE
         _release(due, due_at=due_at, run_id=None, attempts=0, failures=F("failures") + 1)
         if needs_person:
             # What access_for has found out itself, it has said already and more exactly.

@@ -27,7 +27,8 @@ class OAuth2:
     or of a token answer that stay with the connection (in `Credentials.extra`) and are read again
     at each refresh. `dead` are the token endpoint's codes that only a person can repair.
     `lifetime` is assumed when a refreshable token states none. `revoke_style` says how the token
-    is sent to `revoke_url`. An `issuer` must come back with the code as `iss`, or the code is not
+    is sent to `revoke_url`; without one, people remove the app themselves, at the place that
+    `remove_at` names. An `issuer` must come back with the code as `iss`, or the code is not
     used. `scope_aliases` says which of our scopes the provider means by a name of its own:
     {"users.profile": "users:read"}. With `exact_scopes` a consent to more than was asked for is
     refused; else it is stored and shown.
@@ -45,6 +46,7 @@ class OAuth2:
     keep: tuple[str, ...] = ()
     revoke_url: str = ""
     revoke_style: Literal["form", "json", "bearer"] = "form"
+    remove_at: str = ""
     dead: tuple[str, ...] = ("invalid_grant",)
     lifetime: timedelta | None = None
     issuer: str = ""
@@ -56,10 +58,14 @@ class OAuth2:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Headers made from what the form asked for: {"X-Key": "{key}", "X-User": "{email}"}."""
+    """Headers made from what the form asked for: {"X-Key": "{key}", "X-User": "{email}"}.
+
+    `remove_at` names the place at the provider where people delete the key.
+    """
 
     headers: Mapping[str, str]
     fields: tuple[Field, ...] = (Field("key", "API key", secret=True),)
+    remove_at: str = ""
 
     kind = "api_key"
 

@@ -231,7 +231,6 @@ PASSING = {
     "half an answer": {"truncate": 20},
     "a reset": {"reset": "before"},
     "an unknown code": {"status": 400, "body": '{"error": "something_new"}'},
-    "an app that is refused": {"status": 401, "body": '{"error": "invalid_client"}'},
     "a wrong request": {"status": 400, "body": '{"error": "invalid_request"}'},
 }
 

@@ -13,9 +13,9 @@ import integrations
 from integrations.auth import AppSecrets, TokenAnswer, UndeclaredRefusalError, expiry
 from integrations.auth.tokens import read_tokens
 from integrations.errors import (
+    AppRefusedError,
     FatalError,
     HubError,
-    OperatorRequiredError,
     ProviderUnavailableError,
     RateLimitError,
     ReauthorizationRequiredError,
@@ -116,10 +116,10 @@ def test_declared_fields_of_the_answer_are_kept_and_nothing_else() -> None:
         (400, {"error": "grant_used_up"}, ReauthorizationRequiredError),
         (200, {"ok": False, "error": "invalid_grant"}, ReauthorizationRequiredError),
         (200, {"problem": {"code": "gone"}}, ReauthorizationRequiredError),
-        (401, {"error": "invalid_client"}, OperatorRequiredError),
-        (400, {"error": "unauthorized_client"}, OperatorRequiredError),
-        (200, {"ok": False, "error": "bad_client_secret"}, OperatorRequiredError),
-        (401, {}, OperatorRequiredError),
+        (401, {"error": "invalid_client"}, AppRefusedError),
+        (400, {"error": "unauthorized_client"}, AppRefusedError),
+        (200, {"ok": False, "error": "bad_client_secret"}, AppRefusedError),
+        (401, {}, AppRefusedError),
         (400, {"error": "unsupported_grant_type"}, FatalError),
         (400, {"error": "something_new"}, UndeclaredRefusalError),
         (403, {}, UndeclaredRefusalError),

@@ -1,0 +1,23 @@
+"""Disconnects come round as due work."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('fleet', '0004_run_hour'),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name='due',
+            name='kind',
+            field=models.CharField(choices=[('sync', 'Sync'), ('destination', 'Destination'), ('outbox', 'Outbox'), ('refresh', 'Refresh'), ('disconnect', 'Disconnect')], max_length=12),
+        ),
+        migrations.AlterField(
+            model_name='due',
+            name='object_id',
+            field=models.UUIDField(help_text="The connection, destination or disconnection in the tenant's schema."),
+        ),
+    ]

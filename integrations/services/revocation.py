@@ -1,0 +1,97 @@
+"""Telling a provider that a connection's access is to end, and what came of it."""
+
+from dataclasses import dataclass
+
+from integrations.auth import oauth_of, revoke
+from integrations.auth.addresses import filled
+from integrations.connectors.registry import get_connector
+from integrations.errors import (
+    HubError,
+    OperatorRequiredError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.models import Connection, Disconnection
+from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.sync.credentials import open_to_revoke
+from integrations.sync.outside import egress_of_settings
+from integrations.types import ApiKey, OAuth2, Provider
+from tenants.actor import Actor
+
+CALL_SECONDS = 15.0
+
+Outcome = Disconnection.Outcome
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """How it ended, with a sentence for the operator."""
+
+    outcome: Disconnection.Outcome
+    sentence: str
+
+
+def revoke_access(connection: Connection, *, actor: Actor) -> Revoked:
+    """End the access at the provider, or say why that cannot be done. Safe to call again.
+
+    Raises:
+        RetryableError: the provider could not be asked, or its answer is not known.
+        OperatorRequiredError: credentials or provider app cannot be used until somebody acts.
+    """
+    if connection.credentials is None:
+        return Revoked(Outcome.NOT_NEEDED, "There were no credentials to be ended.")
+    try:
+        provider = get_connector(connection.provider).provider
+    except HubError as exc:
+        return Revoked(Outcome.FAILED, f"{exc} Remove the access at {connection.provider} itself.")
+    declared = oauth_of(provider) if connection.auth_kind == OAuth2.kind else None
+    if declared is None or not declared.revoke_url:
+        sentence = f"{provider.label} cannot be told from here to end the access."
+        return Revoked(Outcome.NOT_POSSIBLE, f"{sentence} {_by_hand(provider, connection)}")
+    try:
+        return _asked(connection, provider, declared, actor)
+    except (RetryableError, OperatorRequiredError):
+        raise
+    except HubError as exc:
+        return failed(connection, exc)
+
+
+def failed(connection: Connection, exc: HubError) -> Revoked:
+    """What is said once nobody tries any more."""
+    provider = get_connector(connection.provider).provider
+    return Revoked(Outcome.FAILED, f"{exc} {_by_hand(provider, connection)}")
+
+
+def _asked(connection: Connection, provider: Provider, declared: OAuth2, actor: Actor) -> Revoked:
+    ended_before = Revoked(Outcome.DONE, f"{provider.label} had ended the access already.")
+    by_access_token = declared.revoke_style == "bearer"
+    try:
+        held = open_to_revoke(connection, actor=actor, by_access_token=by_access_token)
+    except ReauthorizationRequiredError:
+        return ended_before
+    if held is None:
+        return Revoked(Outcome.NOT_NEEDED, "There were no credentials to be ended.")
+    app, token = held
+    has_ended = revoke(
+        provider,
+        declared,
+        app,
+        token,
+        address=filled(provider, declared.revoke_url, connection.extra),
+        egress=egress_of_settings(),
+        deadline=Deadline.after(CALL_SECONDS, SystemClock()),
+    )
+    if not has_ended:
+        return ended_before
+    return Revoked(Outcome.DONE, f"{provider.label} has ended the access.")
+
+
+def _by_hand(provider: Provider, connection: Connection) -> str:
+    """Where people at the customer do it themselves."""
+    for way in provider.auth:
+        if way.kind == connection.auth_kind and isinstance(way, OAuth2 | ApiKey):
+            what = "the key is deleted" if isinstance(way, ApiKey) else "the app is removed"
+            where = f" under {way.remove_at}" if way.remove_at else ""
+            return f"At {provider.label}, {what} by hand{where}."
+    return f"At {provider.label}, the access is removed by hand."

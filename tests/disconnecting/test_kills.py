@@ -1,0 +1,127 @@
+"""A disconnect killed with SIGKILL at any step is finished by the next one, each effect once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from django.conf import settings
+
+from hub.audit.models import AuditAction
+from hub.fleet.models import Due
+from integrations.models import Connection, Disconnection, Record, SyncRun
+from tests.connecting.conftest import World, audited
+from tests.disconnecting.conftest import revocations, steps_audited, sync
+from tests.faults.conftest import database_url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEASE_SECONDS = 1.0
+STEPS = ("stop", "revoke", "forget", "records", "finish")
+POINTS = (
+    *(f"before_{step}" for step in STEPS),
+    *(f"after_{step}" for step in STEPS),
+    "after_revoke_call",
+    "after_purge_chunk",
+)
+
+# Asks for the disconnect, as a person would, then works on it as a worker does.
+PROCESS = """
+import sys
+from uuid import uuid4
+import django
+django.setup()
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations import tasks
+from integrations.models import Connection
+from integrations.services.disconnect import disconnect
+from tenants.actor import Actor
+from tenants.context import get_tenant, in_tenant
+
+with in_tenant(get_tenant("acme")):
+    row = Connection.objects.get(pk=sys.argv[1])
+    disconnect(connection=row, keep_records=False, actor=Actor.system("tests"))
+for due in Due.objects.filter(kind="disconnect"):
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=float(sys.argv[2]))
+    print(tasks.work(str(claim.tenant_id), str(claim.due_id), claim.fence))
+"""
+
+
+def disconnected_by_a_process(
+    connection: Connection, world: World, *, crash: str = ""
+) -> tuple[int, str]:
+    """Exit code of a process that disconnects, and what it wrote where it should not have."""
+    finished = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(connection.pk), str(LEASE_SECONDS)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+            "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
+            "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
+            "HUB_CRASH": crash,
+        },
+    )
+    return finished.returncode, finished.stderr
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_disconnect_that_was_killed_is_finished_and_no_step_is_done_twice(
+    point: str, quickbooks: Connection, world: World
+) -> None:
+    sync(quickbooks)
+    code, said = disconnected_by_a_process(quickbooks, world, crash=point)
+    assert code == -signal.SIGKILL, said
+    quickbooks.refresh_from_db()
+    assert not quickbooks.can_sync
+    time.sleep(LEASE_SECONDS)
+
+    code, said = disconnected_by_a_process(quickbooks, world)
+
+    assert code == 0, said
+    quickbooks.refresh_from_db()
+    asked = Disconnection.objects.get()
+    assert (quickbooks.status, quickbooks.credentials) == ("disconnected", None)
+    assert quickbooks.credential_generation == 2
+    assert not Record.objects.exists()
+    assert not SyncRun.objects.exists()
+    assert not Due.objects.exists()
+    assert [line["name"] for line in asked.lines] == list(STEPS)
+    assert revocations(world).count(200) == 1
+    assert steps_audited() == [(step, "done") for step in STEPS]
+    assert audited(AuditAction.CONNECTION_DISCONNECTING) == 1
+    assert audited(AuditAction.CONNECTION_DISCONNECTED) == 1
+
+
+def test_a_worker_alone_finishes_what_was_asked_for(quickbooks: Connection, world: World) -> None:
+    """The person's process dies right after the first commit; nobody asks again."""
+    code, said = disconnected_by_a_process(quickbooks, world, crash="before_stop")
+    assert code == -signal.SIGKILL, said
+
+    worker = subprocess.run(
+        [sys.executable, "manage.py", "worker", "--drain", "--processes", "1"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+            "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
+        },
+    )
+
+    quickbooks.refresh_from_db()
+    assert quickbooks.status == "disconnected", worker.stderr
+    assert revocations(world) == [200]
