@@ -55,7 +55,7 @@ class Estate:
         for owner in (None, self.acme):
             said = {"client_secret": f"app of {owner}"}
             app = set_provider_app(
-                provider="slack", client_id="c", tenant=owner, actor=TESTER, **said
+                provider="salesforce", client_id="c", tenant=owner, actor=TESTER, **said
             )
             self._remember(owner, app, "client_secret", said)
         self._attempt(self.acme, {"verifier": "v" * 43})
@@ -76,7 +76,7 @@ class Estate:
         row = ConnectAttempt(
             session=session,
             tenant=tenant,
-            provider="slack",
+            provider="salesforce",
             state_hash=os.urandom(32),
             provider_app_id=next(iter(self._rows("connect_providerapp"))).pk,
             expires_at=soon,
