@@ -111,16 +111,23 @@ class Pages(ABC):
         """
         since = start["feed"]
         passed = set(start.get("seen", ()))
+        kept: Cursor = {"until": start["until"]} if "until" in start else {}
         first = start.get("page", self.feed_page(since))
         walked = self.walk(entity_type, first, {asks: since} if asks else {})
-        for found, _, following, answer in self._remembered(walked):
+        for found, page, following, answer in self._remembered(walked):
+            fresh = [one for one in found if one.source_id not in passed]
             if following is None:
                 began = value_at(answer, answers) if answers else None
-                cursor = self.ending(answer) or {"feed": earlier(began, overlap) or since}
-                rest = self._rest(entity_type, cursor, done=True)
+                until = self.ending(answer) or {"feed": earlier(began, overlap) or since}
+                if fresh and not kept:
+                    # Stopped inside it, this page is found grown: what is passed over then may
+                    # have changed again. The next feed begins where this answer ended.
+                    kept = {"until": until}
+                    yield self._rest(entity_type, {"feed": since, "page": page, **kept})
+                rest = self._rest(entity_type, kept.get("until", until), done=True)
             else:
-                rest = self._rest(entity_type, {"feed": since, "page": following})
-            yield from closed([one for one in found if one.source_id not in passed], rest)
+                rest = self._rest(entity_type, {"feed": since, "page": following, **kept})
+            yield from closed(fresh, rest)
             passed.clear()
 
     def newest_first(
