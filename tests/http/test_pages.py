@@ -426,3 +426,22 @@ def test_of_several_changes_the_first_is_taken_and_no_position_is_lost() -> None
     kept = [(one.source_id, one.data["at"]) for one in came if not one.is_rest]
     assert kept == [("t0", 0), ("t1", 1), ("t2", 2), ("t3", 3)]
     assert sum(one.position is not None for one in came) == 3
+
+
+def test_a_walk_whose_rows_cost_calls_can_rest_before_the_first_of_them() -> None:
+    http = FakeList(sorted(rows(8), key=lambda row: -row["at"]))
+
+    def walk(start: dict[str, Any]) -> list[Entity]:
+        return list(styles(http)["number"].newest_first(THINGS, start, "at", detailed=True))
+
+    first = walk({"high": 90})[0]
+    assert first.is_rest
+    assert first.position is not None
+    begun = first.position.cursor
+    http.rows.insert(0, {"id": "t9999", "at": 999})
+
+    came = walk({**begun, "seen": ["t0007"]})
+
+    assert [one.source_id for one in came][:3] == ["t9999", "t0006", "t0005"]
+    assert came[-1].position is not None
+    assert came[-1].position.cursor == {"high": 107}

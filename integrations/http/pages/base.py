@@ -139,6 +139,7 @@ class Pages(ABC):
         overlap: float = 0,
         children: Children | None = None,
         first: Stamp = "",
+        detailed: bool = False,
     ) -> Iterator[Entity]:
         """Rows from the newest down to the high-water of the last complete walk.
 
@@ -146,7 +147,9 @@ class Pages(ABC):
         the high-water and is sent as `floor_param` if the provider knows such a parameter. The
         high-water moves only when the walk is complete. `children` walks what lies below a row,
         with a cursor of its own and the high-water to decide what is new. `first` shows how the
-        provider writes a stamp, so that a backfill date can be the first floor.
+        provider writes a stamp, so that a backfill date can be the first floor. With `detailed`
+        the rows of page 1 cost calls of their own, so a position that fixes the high-water comes
+        before them.
         """
         start = start or {}
         kept: Cursor = {key: start[key] for key in ("high", "not_before") if key in start}
@@ -156,12 +159,15 @@ class Pages(ABC):
         floor = earlier(high, overlap)
         if floor is None and "not_before" in kept:
             floor = like(first, kept["not_before"])
-        passed = set(open_walk.get("seen", ()))
+        passed = {*open_walk.get("seen", ()), *start.get("seen", ())}
         extra = {floor_param: floor} if floor_param and floor is not None else {}
         for found, page, following, _ in self.walk(entity_type, open_walk.get("page"), extra):
             above, is_below = _above(found, stamp, floor)
             if newest is None:
                 newest = _newest(above, stamp, high)
+            if detailed and "walk" not in start and page is None:
+                cursor = {**kept, "walk": {"page": None, "high": newest}}
+                yield self._rest(entity_type, cursor)
             fresh = [one for one in above if one.source_id not in passed]
             if children is not None:
                 here: Cursor = {"page": page, "high": newest, "seen": sorted(passed)}
