@@ -7,11 +7,11 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from hub import sites
+from hub import display, sites
 from hub.connect.models import ProviderApp
-from hub.connect.provider_apps import set_provider_app
 from integrations.connectors.registry import all_connectors
 from integrations.services.connections import button_way
+from integrations.services.provider_apps import save_provider_app
 from tenants.admin.base import AddedByService, OpsAdmin, TenantFilter
 from tenants.models import Tenant
 
@@ -43,11 +43,19 @@ class ProviderAppForm(forms.Form):
 class ProviderAppAdmin(AddedByService, OpsAdmin):
     """The hub's registrations at providers, for all tenants or for one."""
 
-    list_display = ("provider", "for_whom", "client_id", "has_secret", "updated_at")
+    list_display = ("provider", "for_whom", "client_id", "has_secret", "accepted", "updated_at")
     list_filter = ("provider", TenantFilter)
     list_select_related = ("tenant",)
     search_fields = ("provider", "client_id", "tenant__slug")
-    fields = ("provider", "for_whom", "client_id", "has_secret", "created_at", "updated_at")
+    fields = (
+        "provider",
+        "for_whom",
+        "client_id",
+        "has_secret",
+        "accepted",
+        "created_at",
+        "updated_at",
+    )
     ordering = ("provider", "tenant__slug", "id")
     service_form = ProviderAppForm
     service_title = "Set a provider app"
@@ -76,8 +84,14 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
     def has_secret(self, app: Any) -> bool:
         return bool(app.is_set)
 
+    @admin.display(description="at the provider", ordering="refused_at")
+    def accepted(self, app: ProviderApp) -> str:
+        if app.refused_at is None:
+            return display.NONE
+        return display.together(display.badge("failed", "Refused"), display.ago(app.refused_at))
+
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> str:
-        app = set_provider_app(
+        app = save_provider_app(
             provider=values["provider"],
             client_id=values["client_id"],
             client_secret=values["client_secret"],

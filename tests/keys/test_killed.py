@@ -59,9 +59,7 @@ class Refreshes(threading.Thread):
             with in_tenant(self.tenant):
                 while not self.ends.is_set():
                     row = Connection.objects.get(pk=self.connection_id)
-                    access_for(
-                        row, actor=TESTER, reason="test", refused=row.credential_generation
-                    )
+                    access_for(row, actor=TESTER, reason="test", refused=row.credential_generation)
                     self.count += 1
                     self.ends.wait(PAUSE_SECONDS)
         except Exception as exc:  # told by the test
