@@ -181,7 +181,7 @@ def _locked_current_key(tenant_id: UUID | None) -> DataKey | None:
 def _opened(row: models.Model, field: str, tenant_id: UUID | None) -> bytes:
     sealed: Sealed | None = getattr(row, field)
     key = _key_named_by(sealed, tenant_id)
-    if key is None:
+    if key is None and keys_of(tenant_id).exists():
         # Perhaps it was sealed anew since the row was read, and the key it named was retired.
         sealed = type(row)._base_manager.filter(pk=row.pk).values_list(field, flat=True).first()
         key = _key_named_by(sealed, tenant_id)

@@ -23,6 +23,7 @@ from hub.connect.sessions import (
     is_same_browser,
     new_secret,
 )
+from hub.crypto import EncryptionKeyError, SealBrokenError
 from integrations.errors import ConnectRefusedError
 from tenants.keys import open_for, seal_for
 
@@ -161,10 +162,14 @@ def _seal(attempt: ConnectAttempt, value: dict[str, Any]) -> None:
 
 
 def _open(attempt: ConnectAttempt) -> dict[str, Any]:
-    return open_for(
-        attempt,
-        "pkce_verifier",
-        tenant_id=attempt.tenant_id,
-        actor=actor_of_session(attempt.session),
-        reason="connect",
-    )
+    try:
+        return open_for(
+            attempt,
+            "pkce_verifier",
+            tenant_id=attempt.tenant_id,
+            actor=actor_of_session(attempt.session),
+            reason="connect",
+        )
+    except (SealBrokenError, EncryptionKeyError) as exc:
+        said = f"What was kept of your click cannot be read any more. {AGAIN}"
+        raise _refused(attempt, said, "unreadable_state") from exc
