@@ -31,6 +31,7 @@ Orders. `account` is an id or a name and defaults to the first; `slug` is option
                            for Slack messages also "channel" and "thread_ts" (a reply)
         Each takes "at" (epoch seconds, default now) and answers {"ids": [], "stamp": …}. Which rows
         are hit follows from the seed and the order alone. Deleting is done the provider's way.
+    {"action": "empty", "slug", "account"}   the account holds nothing, and never has
     {"action": "poison", "slug", "account", "entity", "index" | "id", "kind", "field": "poison"}
         kind: nul, surrogate, nan, huge_int, deep, infinite; index counts in order of change.
         {"action": "heal", "slug", "account", "entity"} takes it out again.

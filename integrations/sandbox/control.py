@@ -64,6 +64,12 @@ class Control:
             ids.append(row.id)
         return {"ids": ids, "stamp": stamp}
 
+    def empty(self, order: Json) -> Json:
+        """The account holds nothing, and never has."""
+        part = self._part(order)
+        part.empty(self._account(order, part))
+        return {}
+
     def poison(self, order: Json) -> Json:
         """Make the row at `index` (in order of change) or with `id` unreadable in one field."""
         _, _, _, table = self._place(order)
@@ -214,6 +220,7 @@ _ACTIONS: dict[str, Callable[[Control, Json], Json]] = {
         Control.change,
         Control.delete,
         Control.add,
+        Control.empty,
         Control.poison,
         Control.heal,
         Control.set,

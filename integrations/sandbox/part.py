@@ -199,6 +199,10 @@ class Part:
         """Delete as the provider does; here the row just vanishes."""
         self.table(account, entity).remove(row.id, stamp)
 
+    def empty(self, account: Account) -> None:
+        """An account just opened: every table is there and none holds a row."""
+        self._tables[account.id] = {entity: Table() for entity in self.tables(account)}
+
     def revoke(self, account: Account) -> None:
         """Every credential of the account stops working."""
         self.revoked.add(account.id)
