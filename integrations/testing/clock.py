@@ -1,0 +1,21 @@
+"""A clock on which nobody waits."""
+
+from datetime import datetime, timedelta
+
+from integrations.resilience.clock import SystemClock
+
+
+class SkippingClock(SystemClock):
+    """The computer's clock, which jumps ahead instead of sleeping; `slept` holds the seconds."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=sum(self.slept))
+
+    def monotonic(self) -> float:
+        return super().monotonic() + sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)

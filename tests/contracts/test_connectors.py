@@ -1,0 +1,92 @@
+"""Every connector of the hub keeps the contract: one suite, found through the registry.
+
+What a provider cannot do, and which table of the sandbox is which entity type where the ids do not
+show it, stands beside its own tests: `SKIPS` and `TABLES` of tests/providers/<slug>/contract.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from integrations.connectors import registry
+from integrations.sandbox import Sandbox
+from integrations.sandbox.part import Setting
+from integrations.sandbox.world import World
+from integrations.testing import CHECKS, Subject, run_check
+
+registry.load()
+OURS = [
+    connector
+    for connector in registry.all_connectors()
+    if connector.__module__.startswith("integrations.connectors.")
+]
+WITH_PART = set(World(Setting()).parts)
+SCALE = 2.0
+"""Large enough for several pages of everything that grows."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a provider's own tests say about the contract."""
+
+    skips: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+
+
+def own(slug: str) -> Own:
+    package = f"tests.providers.{slug}"
+    if find_spec(package) is None or find_spec(f"{package}.contract") is None:
+        return Own()
+    said = import_module(f"{package}.contract")
+    return Own(getattr(said, "SKIPS", {}), getattr(said, "TABLES", {}))
+
+
+def cases() -> Iterator[object]:
+    """A case for each connector and check, and one for each entity type a check leaves out."""
+    for connector in OURS:
+        slug = connector.provider.slug
+        group = pytest.mark.xdist_group(f"contract-{slug}")
+        by_type = [name for name in own(slug).skips if ":" in name]
+        needs = None if slug in WITH_PART else "declaration"
+        possible = [one.name for one in CHECKS.values() if needs in (None, one.needs)]
+        for name in (*possible, *by_type):
+            yield pytest.param(slug, name, id=f"{slug}-{name}", marks=group)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=5, scale=SCALE) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def subjects(sandbox: Sandbox) -> dict[str, Subject]:
+    return {
+        connector.provider.slug: Subject(connector, sandbox, own(connector.provider.slug).tables)
+        for connector in OURS
+    }
+
+
+@pytest.mark.parametrize(("slug", "name"), list(cases()))
+def test_a_connector_keeps_the_contract(subjects: dict[str, Subject], slug: str, name: str) -> None:
+    skips = own(slug).skips
+    check, _, entity_type = name.partition(":")
+    if entity_type:
+        pytest.skip(f"{slug}: {name}: {skips[name]}")
+
+    outcome = run_check(check, subjects[slug], skips)
+
+    if outcome.state == "skipped":
+        pytest.skip(f"{slug}: {name}: {outcome.detail}")
+    assert outcome.state == "passed", f"{CHECKS[check].promise}\n{outcome.detail}"
+
+
+def test_every_connector_has_a_part_in_the_sandbox() -> None:
+    without = {connector.provider.slug for connector in OURS} - WITH_PART
+
+    assert not without
