@@ -5,7 +5,7 @@ says when it changed, so everything is listed once and then followed through eve
 kept for 30 days. An event holds its object as it was, laid out in the version of that day: taken
 as it is when that is ours, else the object is asked for again. Amounts count the smallest unit,
 also of ISK and UGX, which have two decimals here. An invoice brings its first ten lines. Charges
-are never deleted. Deauthorizing needs an account's id, so access is removed in the dashboard.
+are never deleted. Deauthorizing needs an account's id, so people remove the hub themselves.
 
 Unverified: whether `read_only` is offered to new platforms, how late an event may become visible
 (five minutes are read again), and the status that comes with `account_invalid`.
@@ -88,12 +88,13 @@ class StripeConnector(Declared, Connector):
         label="Stripe",
         base_url="https://api.stripe.com/v1",
         auth=(
-            ApiKey({"Authorization": "Bearer {key}"}, (KEY,)),
+            ApiKey({"Authorization": "Bearer {key}"}, (KEY,), "Developers → API keys"),
             OAuth2(
                 authorize_url="https://connect.stripe.com/oauth/authorize",
                 token_url="https://connect.stripe.com/oauth/token",
                 scopes=("read_only",),
                 pkce=False,
+                remove_at="Settings → Installed apps",
                 keep=("stripe_user_id",),
                 lifetime=timedelta(days=90),
             ),

@@ -231,8 +231,7 @@ def test_a_key_without_the_permission_makes_one_type_unavailable(stripe: Reader)
 
 
 @pytest.mark.parametrize(
-    ("status", "code"),
-    XX,
+    ("status", "code"), [(429, "rate_limit"), (409, ""), (424, ""), (400, "lock_timeout")]
 )
 def test_what_passes_is_asked_again(stripe: Reader, status: int, code: str) -> None:
     body = f'{{"error": {{"type": "api_error", "code": "{code}"}}}}'
