@@ -160,9 +160,13 @@ class DataKey(models.Model):
             models.UniqueConstraint(
                 fields=["tenant"],
                 condition=models.Q(is_current=True),
-                nulls_distinct=False,
                 name="data_key_one_is_current",
-            )
+            ),
+            models.UniqueConstraint(  # PostgreSQL 14 cannot say that two nulls are equal
+                fields=["is_current"],
+                condition=models.Q(is_current=True, tenant=None),
+                name="data_key_one_is_current_of_hub",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -324,6 +324,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('connect', '0002_allowed_addresses', now()),
     ('connect', '0003_attempts_wait_for_a_choice', now()),
     ('connect', '0004_provider_app_refused_at', now()),
+    ('connect', '0005_unique_on_postgres_14', now()),
     ('contenttypes', '0001_initial', now()),
     ('contenttypes', '0002_remove_content_type_name', now()),
     ('django_q', '0001_initial', now()),
@@ -355,4 +356,5 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0003_disconnection', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
-    ('tenants', '0002_data_key_is_current', now());
+    ('tenants', '0002_data_key_is_current', now()),
+    ('tenants', '0003_unique_on_postgres_14', now());

@@ -25,10 +25,13 @@ class ProviderApp(models.Model):
         ordering = ("provider",)
         constraints = [
             models.UniqueConstraint(
-                fields=["provider", "tenant"],
-                nulls_distinct=False,
-                name="provider_app_once_per_tenant",
-            )
+                fields=["provider", "tenant"], name="provider_app_once_per_tenant"
+            ),
+            models.UniqueConstraint(  # PostgreSQL 14 cannot say that two nulls are equal
+                fields=["provider"],
+                condition=models.Q(tenant=None),
+                name="provider_app_once_for_all",
+            ),
         ]
 
     def __str__(self) -> str:
