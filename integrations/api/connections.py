@@ -4,7 +4,8 @@ from typing import Any
 
 import django_filters
 from django.db import models, transaction
-from drf_spectacular.utils import extend_schema
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from hub.fleet.models import Due
+from integrations.api.disconnections import DisconnectionSerializer, DisconnectRequestSerializer
 from integrations.managers import ConnectionQuerySet
 from integrations.models import Connection, EntityTypeStatus
 from integrations.services.connections import (
@@ -20,6 +22,7 @@ from integrations.services.connections import (
     rename_connection,
     resume_connection,
 )
+from integrations.services.disconnect import disconnect
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
@@ -117,6 +120,26 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
         """Sync again as planned; the first sync is due at once."""
         resume_connection(connection=self.get_object(), actor=actor_of(request._request))
         return self._shown()
+
+    @extend_schema(
+        request=DisconnectRequestSerializer,
+        responses={202: OpenApiResponse(DisconnectionSerializer, "How far it is.")},
+    )
+    @action(detail=True, methods=["post"])
+    def disconnect(self, request: Request, pk: Any = None) -> Response:
+        """End the connection for good: here and, where it can be told to, at the provider.
+
+        Nothing is read any more when this returns; a worker does the rest. Asking again changes
+        nothing and says how far it is, also after the end.
+        """
+        asked = DisconnectRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        under_way = disconnect(
+            connection=get_object_or_404(Connection, pk=pk),
+            keep_records=asked.validated_data["keep_records"],
+            actor=actor_of(request._request),
+        )
+        return Response(DisconnectionSerializer(under_way).data, 202)
 
     def _shown(self) -> Response:
         """The connection as it is after the change."""

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.connect_sessions import ConnectSessionView
 from integrations.api.connections import ConnectionViewSet
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
@@ -15,4 +16,8 @@ router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
 router.register("records", RecordViewSet, "record")
 
-urlpatterns = [path("token/", TokenView.as_view(), name="token"), *router.urls]
+urlpatterns = [
+    path("token/", TokenView.as_view(), name="token"),
+    path("connect-sessions/", ConnectSessionView.as_view(), name="connect-session"),
+    *router.urls,
+]
