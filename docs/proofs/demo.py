@@ -31,8 +31,8 @@ def main() -> int:
         Path(folder).chmod(0o755)
         first, second = demo(folder), demo(folder)
     holds = (
-        first["connections"] == second["connections"] == 6
-        and first["runs"] == second["runs"] == {"succeeded": 6, "failed": 0}
+        first["connections"] == second["connections"] >= 6
+        and first["runs"] == second["runs"] == {"succeeded": first["connections"], "failed": 0}
         and int(str(first["records"])) > 5_000
         and second["rewritten"] == 0
         and second["unchanged"] == second["records"] == first["records"]
