@@ -21,6 +21,7 @@ TONES = {
     "done": "good",
     "limited": "warning",
     "suspended": "warning",
+    "not_possible": "warning",
     "closing": "warning",
     "disconnecting": "warning",
     "refused": "warning",

@@ -5,7 +5,7 @@ Services write audit events instead, and "History" shows those.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -219,12 +219,20 @@ class HubModelAdmin(admin.ModelAdmin):
         consequence: str,
         button: str,
         type_to_confirm: str = "",
+        options: Sequence[tuple[str, str]] = (),
     ) -> TemplateResponse | None:
-        """Return the page that asks, or None once the person has said yes (and typed the word)."""
+        """Return the page that asks, or None once the person has said yes (and typed the word).
+
+        Of `options`, (value, sentence) each, one must be chosen; it comes as POST `option`.
+        """
         said_yes = "confirmed" in request.POST
-        if said_yes and request.POST.get("typed", "") == type_to_confirm:
+        has_chosen = not options or request.POST.get("option") in dict(options)
+        has_typed = request.POST.get("typed", "") == type_to_confirm
+        if said_yes and has_typed and has_chosen:
             return None
-        if said_yes:
+        if said_yes and not has_chosen:
+            self.message_user(request, "Nothing was chosen, so nothing was done.", messages.ERROR)
+        elif said_yes:
             self.message_user(request, "The name did not match; nothing was done.", messages.ERROR)
         context = {
             **self.admin_site.each_context(request),
@@ -234,6 +242,7 @@ class HubModelAdmin(admin.ModelAdmin):
             "consequence": consequence,
             "button": button,
             "type_to_confirm": type_to_confirm,
+            "options": options,
             "action": request.POST["action"],
             "back": request.POST.get("back", ""),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,

@@ -12,16 +12,23 @@ from hub.audit.admin import HubModelAdmin
 from integrations.errors import AlreadyRunningError
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import pause_connection, resume_connection
+from integrations.services.disconnect import disconnect
 from integrations.services.syncs import request_sync
 from tenants.actor import Actor
+
+KEEP, PURGE = "keep", "purge"
+RECORDS = (
+    (KEEP, "Keep the records; they stay as they are and are read no more."),
+    (PURGE, "Delete the records, with rejected records, checkpoints and runs."),
+)
 
 Call = Callable[[Connection], Any]
 
 
 class ConnectionActions(HubModelAdmin):
-    """Sync now, full sync, pause and resume; `on_connections` says how to get at the rows."""
+    """What one does to connections; `on_connections` says how to get at the rows."""
 
-    actions = ("sync_now", "full_sync", "pause", "resume")
+    actions = ("sync_now", "full_sync", "pause", "resume", "disconnect")
 
     def on_connections(
         self, request: HttpRequest, rows: models.QuerySet[Any], call: Call, *, done: str
@@ -32,6 +39,8 @@ class ConnectionActions(HubModelAdmin):
     def fits(self, action: str, row: Any) -> bool:
         if action == "resume":
             return row.status in (Connection.Status.PAUSED, Connection.Status.BROKEN)
+        if action == "disconnect":
+            return row.status != Connection.Status.DISCONNECTED
         return row.status in (Connection.Status.ACTIVE, Connection.Status.LIMITED)
 
     @admin.action(description="Sync now", permissions=["operate"])
@@ -99,6 +108,33 @@ class ConnectionActions(HubModelAdmin):
             lambda connection: resume_connection(connection=connection, actor=actor),
             done="resumed",
         )
+
+    @admin.action(description="Disconnect", permissions=["manage"])
+    def disconnect(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> TemplateResponse | None:
+        page = self.ask_first(
+            request,
+            queryset,
+            question="Disconnect for good?",
+            consequence="Runs end at once, the access is ended at the provider where it can be "
+            "told to, and the credentials are forgotten. To read the account again, somebody "
+            "connects it anew.",
+            button="Disconnect",
+            options=RECORDS,
+        )
+        if page is None:
+            actor = self.actor_of(request)
+            keep_records = request.POST["option"] == KEEP
+            self.on_connections(
+                request,
+                queryset,
+                lambda connection: disconnect(
+                    connection=connection, keep_records=keep_records, actor=actor
+                ),
+                done="disconnecting; a worker does the rest, and how it went is on the page",
+            )
+        return page
 
 
 def _request_full(connection: Connection, actor: Actor) -> None:

@@ -1,5 +1,6 @@
 """Connections inside a tenant: how they do, and the buttons for what people do with them."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +13,9 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from hub import display, sites
 from hub.fleet.models import Due
@@ -23,6 +26,7 @@ from integrations.errors import HubError, PermissionRefusedError
 from integrations.models import Connection, SyncRun
 from integrations.services.connect_links import connect_url, create_connect_session
 from integrations.services.connections import change_interval, rename_connection
+from integrations.sync.health import SCOPES_MISSING
 from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
@@ -146,7 +150,10 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
         ]
 
     def connect_view(self, request: HttpRequest) -> HttpResponse:
-        """Make a connect session and go to its page: for any provider, or to reconnect `id`."""
+        """Make a connect session, for any provider or to reconnect `id`, and go to its page.
+
+        With `copy` the link is shown instead, for somebody else to open.
+        """
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         connection = None
@@ -155,7 +162,7 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
             if connection is None:
                 raise Http404("There is no such connection.")
         try:
-            _, token = create_connect_session(
+            session, token = create_connect_session(
                 tenant=request.tenant,  # type: ignore[attr-defined]
                 actor=self.actor_of(request),
                 connection=connection,
@@ -165,7 +172,16 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
         except HubError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
-        return HttpResponseRedirect(connect_url(token))
+        if "copy" not in request.POST:
+            return HttpResponseRedirect(connect_url(token))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Link to reconnect {connection}" if connection else "Connect link",
+            "opts": self.opts,
+            "link": connect_url(token),
+            "expires_at": session.expires_at,
+        }
+        return TemplateResponse(request, "admin/connect_link.html", context)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -187,11 +203,13 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
     def _detail(self, request: HttpRequest, connection: Connection) -> dict[str, Any]:
         runs = list(connection.sync_runs.all()[:RECENT_RUNS])
         waits = connection.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
-        may_reconnect = waits and self.has_operate_permission(request)
+        lacks_scopes = connection.error_code == SCOPES_MISSING
+        may_reconnect = (waits or lacks_scopes) and self.has_operate_permission(request)
         return {
             "connection": connection,
             "may_reconnect": may_reconnect,
             "more_acts": may_reconnect,
+            "disconnection": _steps(connection) if connection.is_leaving else "",
             "entity_types": display.table(
                 ("Entity type", "State", "Generation", "Last full read", "Checkpoint"),
                 [
@@ -225,6 +243,25 @@ class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
                 [_run_row(run) for run in runs],
             ),
         }
+
+
+def _steps(connection: Connection) -> SafeString | str:
+    """How far the last disconnect is, step by step."""
+    asked = connection.disconnections.first()
+    if asked is None:
+        return ""
+    return display.table(
+        ("Step", "Outcome", "What happened", "When"),
+        [
+            (
+                line["name"].capitalize(),
+                display.badge(line["outcome"]),
+                line["sentence"],
+                display.ago(datetime.fromisoformat(line["at"])),
+            )
+            for line in asked.lines
+        ],
+    )
 
 
 def _run_row(run: SyncRun) -> tuple[object, ...]:

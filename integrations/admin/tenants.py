@@ -188,7 +188,7 @@ class TenantAdmin(AddedByService, OpsAdmin):
         service: Callable[..., Any],
         *,
         done: str,
-        **question: str,
+        **question: Any,
     ) -> TemplateResponse | None:
         page = self.ask_first(request, queryset, **question)
         if page is None:

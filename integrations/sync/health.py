@@ -18,6 +18,8 @@ from integrations.sync.status import publish
 from integrations.types import OAuth2
 from tenants.actor import Actor
 
+SCOPES_MISSING = "scopes_missing"
+
 # Of a connection whose provider refuses our app: how often one looks whether that has passed.
 APP_PROBE = timedelta(hours=1)
 
@@ -103,7 +105,7 @@ def say_working(connection: Connection) -> None:
     if missing:
         label = get_connector(connection.provider).provider.label
         connection.status = Connection.Status.LIMITED
-        connection.error_code = "scopes_missing"
+        connection.error_code = SCOPES_MISSING
         connection.error = f"Not granted: {', '.join(missing)}"[:500]
         connection.customer_message = (
             f"Some {label} data cannot be read, because not everything was allowed. "

@@ -53,6 +53,10 @@ class OpsAdmin(HubModelAdmin):
         opts = self.opts
         return bool(request.user.has_perm(f"{opts.app_label}.change_{opts.model_name}"))
 
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may do here what a tenant leaves to its admins."""
+        return self.has_operate_permission(request)
+
 
 class OpsReadOnlyAdmin(OpsAdmin, ReadOnlyAdmin):
     """Rows at operations that nobody edits by hand."""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 CONNECTIONS = "/t/acme/admin/integrations/connection/"
 RUNS = "/t/acme/admin/integrations/syncrun/"
 FLEET = "/admin/fleet/connectionstatus/"
-ACTIONS = ("sync_now", "full_sync", "pause", "resume")
+ACTIONS = ("sync_now", "full_sync", "pause", "resume", "disconnect")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hub import sites
 from tenants.roles import Role
 
 V, O, A = Role.VIEWER, Role.OPERATOR, Role.ADMIN  # noqa: E741
-SYNC = {"sync_now": O, "full_sync": O, "pause": O, "resume": O}
+SYNC = {"sync_now": O, "full_sync": O, "pause": O, "resume": O, "disconnect": A}
 
 # Per model the least role that views, adds, changes and deletes (None: nobody), and per action.
 TABLE = {
