@@ -1,0 +1,177 @@
+"""A real browser, the hub as a live server, the sandbox behind it, and a page of the tenant's own.
+
+The browser is driven from a thread of its own: Playwright runs an event loop, beside which Django
+does not query.
+"""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from django.db import connection as database
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from hub.connect.provider_apps import set_provider_app
+from integrations.connectors.base import Connector
+from integrations.connectors.registry import all_connectors
+from integrations.services.connections import button_way
+from tenants.actor import Actor
+from tests.connecting.conftest import World, running, world
+
+__all__ = ["running", "world"]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ROOT = Path(__file__).resolve().parent.parent.parent
+ARTEFACTS = ROOT / "artefacts"
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PATIENCE_MS = 15_000
+
+in_browser = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+T = TypeVar("T")
+
+
+def visit(steps: Callable[[Page], T], viewport: dict[str, int] = DESK, **options: Any) -> T:
+    """Do `steps` in a fresh browser and return what they return."""
+    return browse(lambda context: steps(context.new_page()), viewport, **options)
+
+
+def browse(
+    steps: Callable[[BrowserContext], T], viewport: dict[str, int] = DESK, **options: Any
+) -> T:
+    """As `visit`, for steps that need several windows."""
+
+    def run() -> T:
+        with sync_playwright() as player:
+            browser = player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            context = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+            context.set_default_timeout(PATIENCE_MS)
+            try:
+                return steps(context)
+            except Exception:
+                for number, page in enumerate(context.pages):
+                    shoot(page, f"failed-{number}")
+                raise
+            finally:
+                browser.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the page among the artefacts."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=str(ARTEFACTS / f"connect-{name}.png"))
+
+
+def with_button() -> list[type[Connector]]:
+    """Every connector of the hub whose provider is connected by a button."""
+    return [
+        connector
+        for connector in all_connectors()
+        if connector.__module__.startswith("integrations.connectors.")
+        and button_way(connector.provider)
+    ]
+
+
+def allow(page: Page, label: str) -> None:
+    """From the connect page: click, allow, and come as far as the provider takes one."""
+    page.get_by_role("button", name=f"Connect {label}", exact=True).click()
+    consent(page)
+
+
+def consent(page: Page) -> None:
+    """At the provider: allow; one that answers by POST asks once more."""
+    page.get_by_role("button", name="Allow").click()
+    again = page.get_by_role("button", name="Continue")
+    if page.get_by_role("heading", name="Almost done").is_visible():
+        again.click()
+
+
+def meanwhile(change: Callable[[], Any]) -> None:
+    """Change the database in the middle of a visit; the browser's thread may not."""
+
+    def run() -> None:
+        change()
+        database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result()
+
+
+@dataclass
+class Site:
+    """A page of the tenant's own, on another site than the hub; it collects its visits."""
+
+    origin: str = ""
+    html: str = ""
+    visits: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.visits.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(site.html.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    site.origin = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield site
+    server.shutdown()
+    server.server_close()
+
+
+def example(connect_url: str) -> str:
+    """The page that docs/connecting.md shows."""
+    text = (ROOT / "docs" / "connecting.md").read_text()
+    found = re.search(r"```html\n(.*?)```", text, re.DOTALL)
+    assert found
+    return found[1].replace("CONNECT_URL", connect_url)
+
+
+@pytest.fixture
+def hub(live_server: Any, settings: Any, world: World) -> World:
+    """The hub on its own address, registered at every provider of the sandbox with a button."""
+    settings.HUB_PUBLIC_URL = live_server.url
+    offered = world.http.get(f"{world.sandbox.url}/_credentials").json()
+    for slug in {connector.provider.slug for connector in with_button()} & set(offered):
+        said = offered[slug]
+        client = (said if isinstance(said, list) else said["clients"])[0]
+        set_provider_app(
+            provider=slug,
+            client_id=client["client_id"],
+            client_secret=client["client_secret"],
+            actor=Actor.system("tests"),
+        )
+    return world
