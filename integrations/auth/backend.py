@@ -16,12 +16,15 @@ from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 from social_core.backends.oauth import BaseOAuth2PKCE
 from social_core.strategy import BaseStrategy
 
+from hub.observability.known_secrets import remember
 from integrations.auth.addresses import filled
 from integrations.auth.tokens import AppSecrets, TokenAnswer, read_tokens
 from integrations.errors import FatalError
 from integrations.http.egress import Egress
 from integrations.resilience.deadline import Deadline
 from integrations.types import OAuth2, Provider
+
+_SECRET_FIELDS = {"client_secret", "code", "code_verifier", "refresh_token"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,11 +178,14 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
         if self.flow.egress is None or self.flow.deadline is None:
             raise FatalError("This step of an authorization does not call the provider.")
         sent = dict(headers or {})
+        remember(*(text for name, text in (data or {}).items() if name in _SECRET_FIELDS))
         if auth is not None:
+            remember(auth[1], _basic(*auth).partition(" ")[2])
             sent["Authorization"] = _basic(*auth)
         with self.flow.egress.open() as session:
             wire = session.send(method, url, deadline=self.flow.deadline, headers=sent, form=data)
         self.answer = read_tokens(wire, self.provider, self.declared, datetime.now(UTC))
+        remember(self.answer.access_token, self.answer.refresh_token)
         return _Answered({"access_token": self.answer.access_token})
 
     def _address(self, declared: str) -> str:

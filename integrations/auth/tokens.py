@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hub.masked import Masked
+from hub.observability.known_secrets import without_secrets
 from integrations.errors import (
     AppRefusedError,
     FatalError,
@@ -125,7 +126,7 @@ def _error_code(body: dict[str, Any], provider: Provider) -> str:
     """The standard `error`, else the provider's own code; Slack's ok:false always has one."""
     said = body.get("error")
     if isinstance(said, str) and said:
-        return re.sub(r"[^A-Za-z0-9_.:-]+", "_", said)[:60]
+        return re.sub(r"[^A-Za-z0-9_.:-]+", "_", without_secrets(said))[:60]
     own = code_in(body, provider.errors) if provider.errors else ""
     return own or ("not_ok" if body.get("ok") is False else "")
 

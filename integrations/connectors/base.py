@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from hub.observability.known_secrets import remember
 from integrations.errors import (
     FatalError,
     HubError,
@@ -252,8 +253,10 @@ def auth_headers(
     provider: Provider, credentials: Credentials, values: Mapping[str, str]
 ) -> dict[str, str]:
     """The first declared way of signing in for which the credentials hold everything."""
+    remember(credentials.access_token, credentials.key, credentials.password)
     for way in provider.auth:
         if isinstance(way, ApiKey):
+            remember(*(values.get(asked.name, "") for asked in way.fields if asked.secret))
             if all(
                 values.get(name)
                 for text in way.headers.values()
@@ -264,7 +267,9 @@ def auth_headers(
             both = {**values, **way.defaults}
             if both.get("username") or both.get("password"):
                 pair = f"{both.get('username', '')}:{both.get('password', '')}"
-                return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+                encoded = b64encode(pair.encode()).decode()
+                remember(encoded)
+                return {"Authorization": f"Basic {encoded}"}
         elif credentials.access_token:
             return {"Authorization": f"Bearer {credentials.access_token}"}
     raise ReauthorizationRequiredError(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from hub.observability.known_secrets import without_secrets
 from integrations.errors import (
     AccessTokenRefusedError,
     CheckpointExpiredError,
@@ -50,6 +51,7 @@ def judge(
     if provider.errors and (declared := _declared(provider.errors, code, answer.status)):
         return _made(declared, provider, answer.status, code, retry_after)
     if classify is not None and (said := classify(answer)) is not None:
+        said.message = without_secrets(said.message)
         return said
     if answer.is_success:
         if not code:
@@ -68,7 +70,7 @@ def code_in(body: Any, errors: ErrorCodes) -> str:
         body = next((body[key] for key in body if key.lower() == step.lower()), None)
     if isinstance(body, bool) or not isinstance(body, str | int):
         return ""
-    code = _UNSAFE.sub("_", str(body))[:60]
+    code = _UNSAFE.sub("_", without_secrets(str(body)))[:60]
     return (code.lstrip("0") or "0") if code.isdecimal() else code
 
 

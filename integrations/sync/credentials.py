@@ -31,6 +31,7 @@ from hub.connect.provider_apps import (
     provider_app_for,
 )
 from hub.crypto import EncryptionKeyError, SealBrokenError
+from hub.observability.known_secrets import remember_values
 from integrations.auth import (
     AppSecrets,
     TokenAnswer,
@@ -237,7 +238,7 @@ def _open(connection: Connection, actor: Actor, reason: str) -> dict[str, Any]:
     if connection.credentials is None:
         raise ReauthorizationRequiredError(f"{connection} has no credentials; connect it again.")
     try:
-        return open_for(
+        opened = open_for(
             connection,
             "credentials",
             tenant_id=current_tenant().pk,
@@ -248,6 +249,8 @@ def _open(connection: Connection, actor: Actor, reason: str) -> dict[str, Any]:
         raise OperatorRequiredError(
             f"The credentials of {connection} do not open: check HUB_ENCRYPTION_KEYS."
         ) from exc
+    remember_values(opened)
+    return opened
 
 
 def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | None) -> bool:

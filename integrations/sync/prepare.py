@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from hub.observability.known_secrets import without_secrets
 from integrations.connectors.base import Connector
 from integrations.destinations.base import Link, Row
 from integrations.errors import HubError, RecordRejectedError
@@ -125,8 +126,9 @@ def _raw_bytes(entity: Entity) -> bytes:
 
 
 def _storable(text: str) -> str:
-    """The text as PostgreSQL can keep it: no NUL, no half characters."""
-    return text[:MAX_REASON_LENGTH].replace("\x00", "�").encode("utf-8", "replace").decode()
+    """The text as PostgreSQL can keep it, no NUL, no half characters; and without our secrets."""
+    text = without_secrets(text)[:MAX_REASON_LENGTH]
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
 def _reason(exc: Exception) -> str:
