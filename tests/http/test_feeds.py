@@ -8,7 +8,7 @@ import pytest
 
 from integrations.errors import CheckpointExpiredError, NotFoundError
 from integrations.http.answer import Answer
-from integrations.http.pages import CursorPages
+from integrations.http.pages import CursorPages, SinglePage
 from tests.http.lists import THINGS, FakeList, Store, rows
 
 
@@ -56,3 +56,19 @@ def test_what_changes_again_while_the_walk_rests_is_brought_by_the_next() -> Non
 
     assert store.rows["t0000"] == {"id": "t0000", "at": 200}
     assert store.cursor == {"feed": "200"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "gone"), [(("removed", None), ["a", "b"]), (("removed.why", "moved"), ["b"])]
+)
+def test_a_mark_says_which_rows_are_deletions(mark: tuple[str, Any], gone: list[str]) -> None:
+    listed: list[dict[str, Any]] = [
+        {"id": "a", "removed": {"why": "deleted"}},
+        {"id": "b", "removed": {"why": "moved"}},
+        {"id": "c"},
+    ]
+    http: Any = FakeList(listed)
+
+    found = list(SinglePage(http, "/single", gone=mark).entities(THINGS))
+
+    assert [one.source_id for one in found if one.deleted] == gone

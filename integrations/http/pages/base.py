@@ -46,7 +46,7 @@ class Pages(ABC):
     params: sent with every page; in the body if `method` is "post".
     scope: the parent the list belongs to.
     rows: reads an odd envelope instead of `items` and `key`.
-    gone: (path, value) that marks a row as a deletion.
+    gone: (path, value) that marks a row as a deletion; None for whatever value.
     """
 
     http: ProviderClient

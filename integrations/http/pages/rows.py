@@ -50,9 +50,14 @@ def entity_of(
         reason = f"has no id at {key}" if isinstance(row, dict) else "is not an object"
         return Entity(entity_type.name, unreadable_id(raw), Unreadable(raw, reason), scope)
     changed_at = _changed_at(row, entity_type.changed_at)
-    if gone is not None and dig(row, gone[0]) == gone[1]:
+    if gone is not None and _is_marked(row, *gone):
         return Entity.gone(entity_type.name, source_id, scope, changed_at)
     return Entity(entity_type.name, source_id, row, scope, changed_at)
+
+
+def _is_marked(row: Payload, path: str, value: Any) -> bool:
+    told = dig(row, path)
+    return bool(told is not None and value in (None, told))
 
 
 def id_of(row: Payload, key: str, scope: str) -> str:
