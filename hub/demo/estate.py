@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 import orjson
 from django.conf import settings
+from django.urls import reverse
 
 from hub.connect.provider_apps import set_provider_app
 from integrations.connectors.registry import get_connector
@@ -92,9 +94,13 @@ class Demo:
         _, token = create_connect_session(tenant=tenant, actor=SYSTEM, providers=[slug])
         visitor = Visitor()
         page = visitor.open(connect_url(token))
-        for button in ("Connect", "Allow"):
+        offered = self._oauth()[slug]["accounts"][TENANTS.index(tenant.slug)]
+        asked = {one.name: offered[one.name] for one in get_connector(slug).provider.fields}
+        if asked:
+            page = visitor.open(urljoin(page.url, reverse("connect_provider", args=[token, slug])))
+        for button, values in (("Connect", asked), ("Allow", {})):
             _check(page, slug)
-            page = visitor.press(page, button)
+            page = visitor.press(page, button, **values)
         _check(page, slug)
         if not Connection.objects.present().filter(provider=slug).exists():
             raise ConsentFailedError(f"{slug} did not come back connected: {page.url}")
