@@ -21,9 +21,11 @@ def ask(stamp: int, page: int) -> dict[str, Any]:
     return {"since": stamp, "page": page}
 
 
-def by_change(http: FakeList, start: Any, overlap: float = 0) -> Iterator[Entity]:
+def by_change(
+    http: FakeList, start: Any, overlap: float = 0, detailed: bool = False
+) -> Iterator[Entity]:
     pages = SinglePage(http, "/changed")  # type: ignore[arg-type]
-    return pages.keyset(THINGS, start, ask, "at", SIZE, first=0, overlap=overlap)
+    return pages.keyset(THINGS, start, ask, "at", SIZE, 0, overlap=overlap, detailed=detailed)
 
 
 def as_stored(http: FakeList) -> dict[str, Any]:
@@ -45,6 +47,32 @@ def test_any_stamps_and_interruptions_lose_nothing(stamps: list[int], stops: lis
 
     assert store.rows == as_stored(http)
     assert store.again == []
+
+
+@given(STAMPS, st.lists(st.integers(1, 3), max_size=10))
+def test_behind_any_row_that_costs_a_call_a_walk_goes_on(
+    stamps: list[int], stops: list[int]
+) -> None:
+    http = FakeList({"id": f"t{n}", "at": at} for n, at in enumerate(stamps))
+    store = Store()
+
+    for stop in [*stops, None]:
+        if not store.is_done:
+            start = orjson.loads(orjson.dumps(store.cursor))
+            store.take(by_change(http, start, detailed=True), stop)
+
+    assert store.rows == as_stored(http)
+
+
+def test_stopped_behind_every_row_no_row_is_paid_for_twice() -> None:
+    http, store = FakeList({"id": f"t{n:02d}", "at": 100 + n // 4} for n in range(23)), Store()
+
+    came = 0
+    while not store.is_done:
+        came += store.take(by_change(http, store.cursor, detailed=True), 1)
+
+    assert came == 23
+    assert store.rows == as_stored(http)
 
 
 class Moving(FakeList):

@@ -193,15 +193,18 @@ class Pages(ABC):
         first: Stamp,
         then: Callable[[], Cursor] | None = None,
         overlap: float = 300,
+        detailed: bool = False,
     ) -> Iterator[Entity]:
         """Rows from the oldest change to the newest, asked for by the last stamp seen.
 
         `ask(stamp, page)` gives the parameters for rows changed at `stamp` or later, page 1
         being the first; pages hold `size` rows; `first` is the stamp before all others. The next
         run begins `overlap` seconds before the last stamp (or with `then`): providers commit
-        late, and change a row twice within one stamp.
+        late, and change a row twice within one stamp. With `detailed` the rows cost calls of
+        their own, so each carries a position.
         """
-        return KeySet(self, entity_type, ask, stamp, size, first, then, overlap).walk(start)
+        keyset = KeySet(self, entity_type, ask, stamp, size, first, then, overlap, detailed)
+        return keyset.walk(start)
 
     def walk(self, entity_type: EntityType, page: Any, extra: Mapping[str, Any]) -> Iterator[Step]:
         """One step after the other, from page token `page` on.

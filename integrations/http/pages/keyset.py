@@ -5,6 +5,7 @@ the last stamp does neither. The page number grows only while a single stamp fil
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from integrations.errors import FatalError
@@ -38,6 +39,7 @@ class KeySet:
         first: Stamp,
         then: Callable[[], Cursor] | None,
         overlap: float,
+        detailed: bool = False,
     ) -> None:
         self.pages = pages
         self.entity_type = entity_type
@@ -47,6 +49,7 @@ class KeySet:
         self.first = first
         self.then = then
         self.overlap = overlap
+        self.detailed = detailed
 
     def walk(self, start: Cursor | None) -> Iterator[Entity]:
         open_walk = dict(start or {})
@@ -66,6 +69,12 @@ class KeySet:
             fresh = [(one, at) for one, at in stamped if (one.source_id, at) not in passed]
             last = stamped[-1][1] if stamped else stamp
             is_over = len(rows) < self.size
+            entities = [one for one, _ in fresh]
+            if self.detailed:
+                here = {**kept, "stamp": stamp, "page": page}
+                here |= {"again": True, "news": True} if is_again else {}
+                seen = [source_id for source_id, at in passed if at == stamp]
+                entities = self._each_with_rest(fresh, here, kept, seen)
             has_news = has_news or any(at == stamp for _, at in fresh)
             passed |= {(one.source_id, at) for one, at in fresh}
             is_leaving = is_over or last != stamp
@@ -78,7 +87,6 @@ class KeySet:
             else:
                 stamp, page, is_again, has_news = last, FIRST_PAGE, False, True
                 passed = {(source_id, at) for source_id, at in passed if at == stamp}
-            entities = [one for one, _ in fresh]
             if is_over and is_leaving:
                 is_unmoved = "stamp" not in open_walk and stamp == began
                 since = began if is_unmoved else earlier(stamp, self.overlap)
@@ -86,7 +94,7 @@ class KeySet:
                 return
             seen = [source_id for source_id, at in passed if at == stamp]
             cursor: Cursor = {**kept, "stamp": stamp, "page": page}
-            cursor["seen"] = sorted(seen) if len(seen) <= MOST_SEEN_KEPT else []
+            cursor["seen"] = _kept(seen)
             if is_again:
                 cursor |= {"again": True, "news": has_news}
             yield from closed(entities, self._rest(cursor))
@@ -111,5 +119,22 @@ class KeySet:
                 stamp, latest = own, at
             yield one, stamp
 
+    def _each_with_rest(
+        self, fresh: list[tuple[Entity, Stamp]], here: Cursor, kept: Cursor, seen: list[str]
+    ) -> list[Entity]:
+        """Each row with a position behind it: its stamp is asked for again, without what came."""
+        rested = []
+        for one, at in fresh:
+            if at != here["stamp"]:
+                here, seen = {**kept, "stamp": at, "page": FIRST_PAGE}, []
+            seen = [*seen, one.source_id]
+            rest = self._rest({**here, "seen": _kept(seen)})
+            rested.append(replace(one, position=rest.position))
+        return rested
+
     def _rest(self, cursor: Cursor, done: bool = False) -> Entity:
         return Entity.rest(Position(self.pages.scope, cursor, done), self.entity_type.name)
+
+
+def _kept(seen: list[str]) -> list[str]:
+    return sorted(seen) if len(seen) <= MOST_SEEN_KEPT else []
