@@ -161,8 +161,10 @@ def test_a_window_of_its_own_tells_the_page_that_opened_it_and_closes(
         with page.expect_popup() as opened:
             page.get_by_role("button", name="Connect an account").click()
         window = opened.value
+        button = window.get_by_role("button", name=f"Connect {provider}", exact=True)
+        button.wait_for()
         shoot(window, f"{provider.lower()}-popup")
-        window.get_by_role("button", name=f"Connect {provider}", exact=True).click()
+        button.click()
         with window.expect_event("close"):
             window.get_by_role("button", name="Allow").click()
         page.get_by_text(f"{provider.lower()}: connected").wait_for()
