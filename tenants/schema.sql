@@ -204,7 +204,10 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_syncrun (
     error character varying(500) NOT NULL,
     connection_id uuid NOT NULL,
     cancel_asked_at timestamp with time zone,
+    calls_saved integer,
+    is_whole boolean NOT NULL,
     CONSTRAINT integrations_syncrun_calls_check CHECK ((calls >= 0)),
+    CONSTRAINT integrations_syncrun_calls_saved_check CHECK ((calls_saved >= 0)),
     CONSTRAINT integrations_syncrun_slices_check CHECK ((slices >= 0))
 );
 
@@ -354,6 +357,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('integrations', '0003_disconnection', now()),
+    ('integrations', '0004_sync_run_calls_saved', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

@@ -63,6 +63,7 @@ class SyncRunAdmin(TenantModelAdmin):
                     "only",
                     "duration",
                     "calls",
+                    "calls_saved",
                     "slices",
                 )
             },

@@ -33,6 +33,9 @@ class CountsSerializer(serializers.Serializer[Any]):
     expected = serializers.IntegerField(
         required=False, allow_null=True, help_text="What the provider announced, if it did."
     )
+    from_start = serializers.BooleanField(
+        required=False, help_text="Read from its beginning, not from a checkpoint."
+    )
 
 
 class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
@@ -57,6 +60,8 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "progress_at",
             "cancel_asked_at",
             "counts",
+            "calls",
+            "calls_saved",
             "error_code",
         )
         read_only_fields = fields

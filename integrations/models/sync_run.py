@@ -14,7 +14,7 @@ class SyncRun(models.Model):
 
     `counts` holds a line per entity type: {"companies": {"state": "done", "read": 300,
     "inserted": 300, "updated": 0, "unchanged": 0, "deleted": 0, "superseded": 0, "rejected": 0,
-    "expected": 300}}. Always read = inserted + updated + unchanged + deleted + superseded +
+    "expected": 300, "from_start": true}}. Always read = inserted + updated + unchanged + deleted + superseded +
     rejected.
     """
 
@@ -55,6 +55,12 @@ class SyncRun(models.Model):
     counts = models.JSONField(default=dict, blank=True)
     slices = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0, help_text="Requests to the provider.")
+    is_whole = models.BooleanField(
+        default=False, help_text="It has read every entity type from its beginning."
+    )
+    calls_saved = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Fewer calls than the last complete full read took."
+    )
     error_code = models.CharField(max_length=60, blank=True)
     error = models.CharField(max_length=500, blank=True)
 

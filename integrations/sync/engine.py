@@ -164,13 +164,15 @@ class _Slice:
     def _begin(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Open the type in this run; a full read will find about as many as are stored."""
         is_full = self.run.mode == SyncRun.Mode.FULL
-        expected = {}
+        line: dict[str, Any] = {}
         if is_full:
             stored = Record.objects.present().filter(connection_id=self.connection.pk)
-            expected = {"expected": stored.filter(entity_type=declared.name).count()}
+            line["expected"] = stored.filter(entity_type=declared.name).count()
         with transaction.atomic():
             positions.begin(status, declared, full=is_full)
-            self.run.counts = {**self.run.counts, declared.name: expected}
+            if status.checkpoint_at is None:
+                line["from_start"] = True
+            self.run.counts = {**self.run.counts, declared.name: line}
             self._note(declared, "running", Written())
 
     def close(self) -> None:
@@ -311,8 +313,8 @@ class _Slice:
         old: dict[str, Any] = self.run.counts.get(declared.name, {})
         names = ("inserted", "updated", "unchanged", "deleted", "superseded", "rejected", "read")
         line = {name: old.get(name, 0) + getattr(written, name) for name in names}
-        expected = {"expected": old["expected"]} if "expected" in old else {}
-        self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **expected}}
+        kept = {name: old[name] for name in ("expected", "from_start") if name in old}
+        self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **kept}}
         SyncRun.objects.filter(pk=self.run.pk).update(
             counts=self.run.counts, progress_at=timezone.now()
         )

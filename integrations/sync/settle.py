@@ -79,6 +79,7 @@ def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> 
             unavailable_reason=""
         )
         reasons = dict(unavailable.values_list("entity_type", "unavailable_reason"))
+        _compare(connection, run, calls=run.calls + calls)
         _end(run, SyncRun.State.SUCCEEDED, calls=calls)
         mark_working(connection)
         _say_what_is_missing(connection, reasons)
@@ -151,13 +152,38 @@ def _say_what_is_missing(connection: Connection, reasons: dict[str, str]) -> Non
     status.publish(connection)
 
 
+def _compare(connection: Connection, run: SyncRun, *, calls: int) -> None:
+    """Say of a run over all types whether it read everything, or how many calls that has saved.
+
+    Measured against the last run that did read everything; unknown while there is none.
+    """
+    if run.entity_types:
+        return
+    run.is_whole = all(line.get("from_start", False) for line in run.counts.values())
+    if run.is_whole:
+        return
+    whole = SyncRun.objects.filter(connection=connection, is_whole=True).exclude(pk=run.pk)
+    before = whole.order_by("-created_at").values_list("calls", flat=True).first()
+    run.calls_saved = None if before is None else max(0, before - calls)
+
+
 def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None = None) -> None:
     run.state = state
     run.ended_at = timezone.now()
     run.error_code = exc.code if exc else ""
     run.error = str(exc)[:500] if exc else ""
     run.calls = run.calls + calls
-    run.save(update_fields=["state", "ended_at", "error_code", "error", "calls"])
+    run.save(
+        update_fields=[
+            "state",
+            "ended_at",
+            "error_code",
+            "error",
+            "calls",
+            "is_whole",
+            "calls_saved",
+        ]
+    )
     status.publish_run(run)
 
 
