@@ -15,7 +15,7 @@ from integrations.types import EntityType
 ENTRY_POINT_GROUP = "hub.connectors"
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}")
-_NOT_CONNECTORS = {"base", "registry", "lines"}
+_NOT_CONNECTORS = {"base", "catalogue", "registry", "lines"}
 
 _registered: dict[str, type[Connector]] = {}
 

@@ -14,8 +14,8 @@ class SyncRun(models.Model):
 
     `counts` holds a line per entity type: {"companies": {"state": "done", "read": 300,
     "inserted": 300, "updated": 0, "unchanged": 0, "deleted": 0, "superseded": 0, "rejected": 0,
-    "expected": 300, "from_start": true}}. Always read = inserted + updated + unchanged + deleted + superseded +
-    rejected.
+    "expected": 300, "from_start": true}}. Always read = inserted + updated + unchanged + deleted
+    + superseded + rejected.
     """
 
     class Mode(models.TextChoices):
