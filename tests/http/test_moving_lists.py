@@ -64,6 +64,18 @@ def test_behind_any_row_that_costs_a_call_a_walk_goes_on(
     assert store.rows == as_stored(http)
 
 
+@pytest.mark.parametrize("detailed", [False, True])
+def test_what_lies_beyond_a_stamp_of_several_pages_comes_once(detailed: bool) -> None:
+    http, store = FakeList({"id": f"t{n}", "at": 100 + n // 9} for n in range(10)), Store()
+
+    while not store.is_done:
+        start = orjson.loads(orjson.dumps(store.cursor))
+        store.take(by_change(http, start, detailed=detailed), SIZE)
+
+    assert store.rows == as_stored(http)
+    assert store.again == []
+
+
 def test_stopped_behind_every_row_no_row_is_paid_for_twice() -> None:
     http, store = FakeList({"id": f"t{n:02d}", "at": 100 + n // 4} for n in range(23)), Store()
 
@@ -320,13 +332,8 @@ def threads(count: int) -> FakeList:
 
 def with_children(http: FakeList, start: Any) -> Iterator[Entity]:
     def below(parent: Entity, high: Any, cursor: dict[str, Any]) -> Iterator[Entity]:
-        pages = CursorPages(  # type: ignore[call-arg]
-            http,
-            "/below",
-            "data.items",
-            params={"of": parent.source_id},
-            cursor="meta.next",  # type: ignore[arg-type]
-        )
+        asked = {"of": parent.source_id}
+        pages = CursorPages(http, "/below", "data.items", params=asked, cursor="meta.next")  # type: ignore[arg-type]
         return pages.entities(THINGS, cursor) if parent.data["below"] else iter(())
 
     return recent(http, start, children=below)

@@ -26,7 +26,8 @@ MOST_SEEN_KEPT = 1000
 class KeySet:
     """One walk; see Pages.keyset.
 
-    Cursor while walking: {"stamp", "page", "seen", "again", "news"}; at the end {"since"}.
+    Cursor while walking: {"stamp", "page", "seen", "again", "news", "beyond"}; at the end
+    {"since"}.
     """
 
     def __init__(
@@ -63,26 +64,27 @@ class KeySet:
         is_again: bool = open_walk.get("again", False)
         has_news = not is_again or bool(open_walk.get("news", False))
         passed = {(source_id, stamp) for source_id in open_walk.get("seen", ())}
+        passed |= {(source_id, at) for source_id, at in open_walk.get("beyond", ())}
         while True:
             rows = self.pages.raw_rows(self.pages.send(self.ask(stamp, page)))
             stamped = list(self._stamped(self.pages.entities_of(rows, self.entity_type), stamp))
             fresh = [(one, at) for one, at in stamped if (one.source_id, at) not in passed]
             last = stamped[-1][1] if stamped else stamp
             is_over = len(rows) < self.size
+            is_leaving = is_over or last != stamp
+            has_news = has_news or any(at == stamp for _, at in fresh)
+            # Several pages of one stamp: a row that left it meanwhile moved the others up across
+            # a page edge. Walk the stamp again until nothing new turns up.
+            is_restart = is_leaving and page > FIRST_PAGE and has_news
             entities = [one for one, _ in fresh]
             if self.detailed:
                 here = {**kept, "stamp": stamp, "page": page}
                 here |= {"again": True, "news": True} if is_again else {}
-                seen = [source_id for source_id, at in passed if at == stamp]
-                entities = self._each_with_rest(fresh, here, kept, seen)
-            has_news = has_news or any(at == stamp for _, at in fresh)
+                entities = self._each_with_rest(fresh, here, kept, passed, is_restart)
             passed |= {(one.source_id, at) for one, at in fresh}
-            is_leaving = is_over or last != stamp
             if not is_leaving:
                 page += 1
-            elif page > FIRST_PAGE and has_news:
-                # Several pages of one stamp: a row that left it meanwhile moved the others up
-                # across a page edge. Walk the stamp again until nothing new turns up.
+            elif is_restart:
                 page, is_again, has_news, is_over = FIRST_PAGE, True, False, False
             else:
                 stamp, page, is_again, has_news = last, FIRST_PAGE, False, True
@@ -92,9 +94,7 @@ class KeySet:
                 since = began if is_unmoved else earlier(stamp, self.overlap)
                 yield from closed(entities, self._rest(kept.get("then", {"since": since}), True))
                 return
-            seen = [source_id for source_id, at in passed if at == stamp]
-            cursor: Cursor = {**kept, "stamp": stamp, "page": page}
-            cursor["seen"] = _kept(seen)
+            cursor: Cursor = {**kept, "stamp": stamp, "page": page, **_kept(passed, stamp)}
             if is_again:
                 cursor |= {"again": True, "news": has_news}
             yield from closed(entities, self._rest(cursor))
@@ -120,15 +120,23 @@ class KeySet:
             yield one, stamp
 
     def _each_with_rest(
-        self, fresh: list[tuple[Entity, Stamp]], here: Cursor, kept: Cursor, seen: list[str]
+        self,
+        fresh: list[tuple[Entity, Stamp]],
+        here: Cursor,
+        kept: Cursor,
+        passed: set[tuple[str, Stamp]],
+        is_restart: bool,
     ) -> list[Entity]:
-        """Each row with a position behind it: its stamp is asked for again, without what came."""
-        rested = []
+        """Each row with a position behind it, from where what came does not come again."""
+        passed, stamp, rested = set(passed), here["stamp"], []
         for one, at in fresh:
-            if at != here["stamp"]:
-                here, seen = {**kept, "stamp": at, "page": FIRST_PAGE}, []
-            seen = [*seen, one.source_id]
-            rest = self._rest({**here, "seen": _kept(seen)})
+            if at != stamp and is_restart:
+                here = {**here, "page": FIRST_PAGE, "again": True, "news": False}
+            elif at != stamp:
+                here, stamp = {**kept, "stamp": at, "page": FIRST_PAGE}, at
+                passed = {seen for seen in passed if seen[1] == at}
+            passed.add((one.source_id, at))
+            rest = self._rest({**here, **_kept(passed, stamp)})
             rested.append(replace(one, position=rest.position))
         return rested
 
@@ -136,5 +144,9 @@ class KeySet:
         return Entity.rest(Position(self.pages.scope, cursor, done), self.entity_type.name)
 
 
-def _kept(seen: list[str]) -> list[str]:
-    return sorted(seen) if len(seen) <= MOST_SEEN_KEPT else []
+def _kept(passed: set[tuple[str, Stamp]], stamp: Stamp) -> Cursor:
+    """What came, for a cursor: ids at the stamp, and beyond it while the stamp is walked again."""
+    seen = sorted(source_id for source_id, at in passed if at == stamp)
+    beyond = sorted([source_id, at] for source_id, at in passed if at != stamp)
+    kept: Cursor = {"seen": seen if len(seen) <= MOST_SEEN_KEPT else []}
+    return kept | ({"beyond": beyond} if 0 < len(beyond) <= MOST_SEEN_KEPT else {})
