@@ -91,6 +91,7 @@ def test_a_task_that_was_taken_waits_for_its_acknowledgement():
         SignedPackage.dumps({"func": "integrations.tasks.work", "name": "x", "args": ({},)}),
         SignedPackage.dumps({"func": "integrations.tasks.work", "name": "x"}),
     ],
+    ids=[f"row {number}" for number in range(9)],  # a signature holds the time of signing
 )
 def test_a_row_that_is_no_task_of_ours_is_dropped_and_the_next_one_is_read(payload):
     put(payload)
