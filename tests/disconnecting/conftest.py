@@ -5,16 +5,18 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connection as database
 
 from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations import tasks
-from integrations.models import Connection, Disconnection
+from integrations.models import Connection, Disconnection, Record
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch
 from tenants.actor import Actor
 from tenants.roles import Role
+from tests.admin.conftest import make_record
 from tests.connecting.conftest import (
     Browser,
     World,
@@ -75,3 +77,18 @@ def steps_audited() -> list[tuple[str, str]]:
     """(step, outcome) as audited, in order of arrival."""
     events = AuditEvent.objects.filter(action=AuditAction.CONNECTION_DISCONNECT_STEP)
     return [(one.detail["step"], one.detail["outcome"]) for one in events.order_by("id")]
+
+
+def make_many_records(connection: Connection) -> Record:
+    """12,000 records of the connection's account; the first is returned."""
+    first = make_record(connection, 20_000)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO integrations_record (source_system, entity_type, source_id, scope,"
+            " connection_id, run_id, generation, record_type, title, data, raw, content_hash,"
+            " first_seen_at, changed_at, change_seq) SELECT source_system, entity_type, n::text,"
+            " scope, connection_id, run_id, generation, record_type, title, data, raw,"
+            " content_hash, first_seen_at, changed_at, n FROM integrations_record,"
+            " generate_series(1, 11999) n"
+        )
+    return first

@@ -13,8 +13,9 @@ from django.conf import settings
 from hub.audit.models import AuditAction
 from hub.fleet.models import Due
 from integrations.models import Connection, Disconnection, Record, SyncRun
+from integrations.services.disconnect import PURGE_ROWS
 from tests.connecting.conftest import World, audited
-from tests.disconnecting.conftest import revocations, steps_audited, sync
+from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync
 from tests.faults.conftest import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,6 +101,21 @@ def test_a_disconnect_that_was_killed_is_finished_and_no_step_is_done_twice(
     assert steps_audited() == [(step, "done") for step in STEPS]
     assert audited(AuditAction.CONNECTION_DISCONNECTING) == 1
     assert audited(AuditAction.CONNECTION_DISCONNECTED) == 1
+
+
+def test_a_purge_that_was_killed_keeps_what_it_has_deleted_and_goes_on(
+    copper: Connection, world: World
+) -> None:
+    make_many_records(copper)
+
+    code, said = disconnected_by_a_process(copper, world, crash="after_purge_chunk:1")
+    assert code == -signal.SIGKILL, said
+    assert Record.objects.count() == 12_000 - PURGE_ROWS
+    time.sleep(LEASE_SECONDS)
+
+    code, said = disconnected_by_a_process(copper, world)
+    assert code == 0, said
+    assert not Record.objects.exists()
 
 
 def test_a_worker_alone_finishes_what_was_asked_for(quickbooks: Connection, world: World) -> None:
