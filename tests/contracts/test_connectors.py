@@ -7,43 +7,15 @@ show it, stands beside its own tests: `SKIPS` and `TABLES` of tests/providers/<s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 
 import pytest
 
-from integrations.connectors import registry
 from integrations.sandbox import Sandbox
-from integrations.sandbox.part import Setting
-from integrations.sandbox.world import World
 from integrations.testing import CHECKS, Subject, run_check
+from tests.contracts.own import OURS, WITH_PART, own
 
-registry.load()
-OURS = [
-    connector
-    for connector in registry.all_connectors()
-    if connector.__module__.startswith("integrations.connectors.")
-]
-WITH_PART = set(World(Setting()).parts)
 SCALE = 2.0
 """Large enough for several pages of everything that grows."""
-
-
-@dataclass(frozen=True)
-class Own:
-    """What a provider's own tests say about the contract."""
-
-    skips: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, str] = field(default_factory=dict)
-
-
-def own(slug: str) -> Own:
-    package = f"tests.providers.{slug}"
-    if find_spec(package) is None or find_spec(f"{package}.contract") is None:
-        return Own()
-    said = import_module(f"{package}.contract")
-    return Own(getattr(said, "SKIPS", {}), getattr(said, "TABLES", {}))
 
 
 def cases() -> Iterator[object]:

@@ -1,0 +1,149 @@
+"""With one row in a hundred changed, a sync makes few calls, and the run says how many it saved.
+
+ROWS says how many rows each account holds, about; `make prove CLAIM=calls-saved` takes 10,000.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from hub.fleet.models import Due
+from integrations.models import Connection, Record, SyncRun
+from integrations.sandbox import Sandbox
+from integrations.sandbox.part import Setting
+from integrations.sandbox.world import World
+from integrations.sync.credentials import save_credentials
+from integrations.sync.status import publish
+from integrations.testing import Subject
+from tenants.context import current_tenant
+from tests.contracts.own import OURS, WITH_PART, own
+from tests.engine.conftest import run_of, work
+from tests.factories import ConnectionFactory
+
+ROWS = int(os.environ.get("ROWS", "600"))
+SHARE_CHANGED = 0.01
+SHARE_OF_CALLS = 0.05
+CALLS_PER_TYPE = 2
+DETAILED = 0.9  # calls of a full read per entity: from here on each has one of its own
+SECRET_NAMES = ("access_token", "key", "username", "password")
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Measured:
+    """An account of about ROWS rows at one provider, and a connection to it."""
+
+    subject: Subject
+    connection: Connection
+
+    @property
+    def slug(self) -> str:
+        return self.subject.slug
+
+    def sync(self) -> SyncRun:
+        while work(self.connection, seconds=120).wants_more:
+            pass
+        run = run_of(self.connection)
+        assert run.state == SyncRun.State.SUCCEEDED, run.error
+        return run
+
+    def stored(self, entity_type: str) -> int:
+        return Record.objects.filter(entity_type=entity_type).count()
+
+    def change(self) -> dict[str, int]:
+        """Change one row in a hundred of every type; {type: how many}."""
+        changed: dict[str, int] = {}
+        for declared in self.subject.connector.entity_types:
+            name, table = declared.name, self.subject.table_of(declared.name)
+            if not table:
+                continue
+            count = math.ceil(len(self.subject.rows(table)) * SHARE_CHANGED)
+            # Where the provider shows no changes of rows, new ones stand for them.
+            unseen = f"changes_arrive:{name}" in own(self.slug).skips
+            order = {"action": "add" if unseen else "change", "entity": table, "count": count}
+            changed[name] = len(self.subject.control(**order)["ids"])
+        return changed
+
+    def allowed(self, whole: SyncRun, changed: dict[str, int]) -> int:
+        """The larger of 5 % of a full read, and what each type cannot do without."""
+        types = self.subject.connector.entity_types
+        walks = self.subject.whole().walks
+        needed = CALLS_PER_TYPE * len(types)
+        for declared in types:
+            if declared.parent is not None:
+                needed += self.stored(declared.parent)
+            walk, read = walks.get(declared.name), self.subject.whole().ids(declared.name)
+            if walk is not None and walk.calls >= DETAILED * len(read) and declared.parent is None:
+                needed += changed.get(declared.name, 0)
+        return max(math.floor(whole.calls * SHARE_OF_CALLS), needed)
+
+
+@pytest.fixture(
+    params=[each for each in OURS if each.provider.slug in WITH_PART],
+    ids=lambda each: each.provider.slug,
+)
+def measured(request: Any, settings: Any) -> Iterator[Measured]:
+    connector = request.param
+    slug = connector.provider.slug
+    with Sandbox(seed=3, scale=scale_for(slug)) as sandbox:
+        settings.HUB_PROVIDER_ADDRESSES = sandbox.addresses()
+        subject = Subject(connector, sandbox, own(slug).tables)
+        subject.begin()
+        yield Measured(subject, connected(subject))
+
+
+def scale_for(slug: str) -> float:
+    """The scale at which an account of the provider holds ROWS rows; they grow in line with it."""
+    sizes = []
+    for scale in (1.0, 2.0):
+        part = World(Setting(scale=scale, base_time=1_790_000_000)).parts[slug]
+        tables = part.tables(next(iter(part.accounts.values())))
+        sizes.append(sum(len(table) for table in tables.values()))
+    growth = sizes[1] - sizes[0]
+    return max(0.1, (ROWS * 1.05 - sizes[0] + growth) / growth)
+
+
+def connected(subject: Subject) -> Connection:
+    access = subject.access
+    assert access is not None
+    connection: Connection = ConnectionFactory.build(
+        provider=subject.slug,
+        account_id=access.account_id,
+        source_system=f"{subject.slug}:{access.account_id}",
+        extra=dict(access.credentials.extra),
+    )
+    secrets = {name: getattr(access.credentials, name) for name in SECRET_NAMES}
+    save_credentials(connection, secrets, expires_at=None, scopes=[])
+    publish(connection)
+    Due.objects.create(
+        kind=Due.Kind.SYNC,
+        tenant=current_tenant(),
+        object_id=connection.pk,
+        provider=connection.provider,
+    )
+    return connection
+
+
+def test_an_incremental_sync_makes_few_calls_and_says_what_it_saved(
+    measured: Measured, record_property: Any
+) -> None:
+    whole = measured.sync()
+    rows = Record.objects.count()
+    changed = measured.change()
+
+    run = measured.sync()
+
+    assert whole.is_whole
+    assert run.totals["inserted"] + run.totals["updated"] >= sum(changed.values())
+    assert run.calls_saved == max(0, whole.calls - run.calls)
+    allowed = measured.allowed(whole, changed)
+    figures = f"{rows} rows, {whole.calls} calls; then {sum(changed.values())} changed,"
+    record_property(measured.slug, f"{figures} {run.calls} calls of {allowed} allowed")
+    assert run.calls <= allowed
