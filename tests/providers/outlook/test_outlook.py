@@ -1,0 +1,403 @@
+"""Outlook: delta walks, partial changes, and links that are forgotten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from integrations.connectors.base import identify
+from integrations.connectors.outlook import OutlookConnector
+from integrations.errors import (
+    AccessTokenRefusedError,
+    CheckpointExpiredError,
+    EntityTypeUnavailableError,
+    HubError,
+    RateLimitError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.records import Address, Event, Folder, Message, Person
+from integrations.types import Checkpoint, Entity, Ref
+from tests.providers.conftest import Reader, assert_all_become_records
+from tests.sandbox.conftest import CALLBACK, Caller
+
+TYPES = ["folders", "messages", "events", "contacts"]
+
+
+@pytest.fixture
+def with_folders(outlook: Reader) -> Reader:
+    outlook.read("folders")
+    return outlook
+
+
+def control(reader: Reader, action: str, entity: str, **order: Any) -> list[str]:
+    done = reader.sandbox.control(action, slug="outlook", entity=entity, **order)
+    ids: list[str] = done["ids"]
+    return ids
+
+
+def truth(reader: Reader, entity: str) -> set[str]:
+    return set(reader.sandbox.truth("outlook", entity))
+
+
+def again(reader: Reader, entity_type: str) -> list[Entity]:
+    return reader.read(entity_type, reader.checkpoint(entity_type))
+
+
+@pytest.mark.parametrize("entity_type", TYPES)
+def test_a_full_read_brings_every_row_there_is(with_folders: Reader, entity_type: str) -> None:
+    with_folders.read(entity_type)
+
+    assert with_folders.ids(entity_type) == truth(with_folders, entity_type)
+    assert_all_become_records(with_folders, entity_type)
+
+
+@pytest.mark.parametrize("entity_type", TYPES)
+def test_a_later_read_brings_what_changed_was_added_and_is_gone(
+    with_folders: Reader, entity_type: str
+) -> None:
+    outlook = with_folders
+    outlook.read(entity_type)
+    changed = control(outlook, "change", entity_type, count=3)
+    added = control(outlook, "add", entity_type, count=2)
+    gone = max(truth(outlook, entity_type) - {*changed, *added})
+    control(outlook, "delete", entity_type, ids=[gone])
+
+    came = again(outlook, entity_type)
+
+    assert {one.source_id for one in came} == {*changed, *added, gone}
+    assert [one.source_id for one in came if one.deleted] == [gone]
+    assert outlook.ids(entity_type) == truth(outlook, entity_type)
+
+
+def test_a_quiet_mailbox_costs_one_call_a_folder(with_folders: Reader) -> None:
+    with_folders.read("messages")
+
+    assert again(with_folders, "messages") == []
+    assert with_folders.calls == len(with_folders.ids("folders"))
+
+
+def test_a_change_that_shows_only_itself_is_asked_for_whole(with_folders: Reader) -> None:
+    outlook = with_folders
+    outlook.read("messages")
+    [source_id] = control(outlook, "change", "messages", count=1)
+
+    [changed] = again(outlook, "messages")
+
+    assert outlook.calls == len(outlook.ids("folders")) + 1
+    assert changed.data["body"]
+    full = OutlookConnector(None).transform(changed)
+    outlook.cursors.clear()
+    outlook.read("messages")
+    assert OutlookConnector(None).transform(outlook.stored["messages"][source_id]) == full
+
+
+def test_each_occurrence_of_a_series_is_asked_for_whole(outlook: Reader) -> None:
+    outlook.read("events")
+
+    occurrences = [one for one in outlook.known("events") if one.data["type"] == "occurrence"]
+    assert occurrences
+    assert all(one.data["subject"] for one in occurrences)
+    asked = [one["path"] for one in outlook.sandbox.own("/_requests?slug=outlook")]
+    details = [path for path in asked if "/me/events/" in path]
+    assert len(details) == len(occurrences)
+
+
+def test_events_are_read_within_a_year_of_the_run(outlook: Reader) -> None:
+    far = {"start": {"dateTime": "2020-01-01T10:00:00.0000000", "timeZone": "UTC"}}
+    [old] = control(outlook, "add", "events", count=1, set=far)
+
+    outlook.read("events")
+
+    assert old in truth(outlook, "events")
+    assert outlook.ids("events") == truth(outlook, "events") - {old}
+
+
+@pytest.mark.parametrize("entity_type", ["messages", "events"])
+def test_stopped_anywhere_it_goes_on_and_asks_for_no_item_twice(
+    with_folders: Reader, entity_type: str
+) -> None:
+    outlook = with_folders
+    since: Checkpoint | None = None
+    finished: set[str] = set()
+    for _ in range(60):
+        came = 0
+
+        def enough(entity: Entity) -> bool:
+            nonlocal came
+            if entity.position is not None and entity.position.done:
+                finished.add(entity.position.scope)
+            came += entity.position is not None
+            return came >= 3
+
+        outlook.read(entity_type, since, enough)
+        since = outlook.checkpoint(entity_type, finished=frozenset(finished))
+        if came < 3:
+            break
+
+    assert outlook.ids(entity_type) == truth(outlook, entity_type)
+    asked = [one["path"] for one in outlook.sandbox.own("/_requests?slug=outlook")]
+    details = [path for path in asked if f"/me/{entity_type}/" in path]
+    assert len(details) == len(set(details))
+
+
+def test_a_folder_that_is_gone_is_passed_over(with_folders: Reader) -> None:
+    outlook = with_folders
+    outlook.read("messages")
+    [folder] = control(outlook, "delete", "folders", ids=[max(outlook.ids("folders"))])
+
+    again(outlook, "messages")
+
+    assert outlook.skipped == {folder: "not_found_at_provider"}
+
+
+def test_an_item_taken_out_of_its_folder_is_gone_from_that_folder_only(
+    with_folders: Reader,
+) -> None:
+    """A tombstone names the scope it was seen in, so one that is late harms no other folder."""
+    outlook = with_folders
+    outlook.read("messages")
+    known = next(outlook.known("messages"))
+    control(outlook, "delete", "messages", ids=[known.source_id])
+
+    [gone] = again(outlook, "messages")
+
+    assert (gone.source_id, gone.scope, gone.deleted) == (known.source_id, known.scope, True)
+
+
+@pytest.mark.parametrize("entity_type", TYPES)
+def test_a_forgotten_link_asks_for_everything_again(with_folders: Reader, entity_type: str) -> None:
+    with_folders.read(entity_type)
+    with_folders.sandbox.control("expire_cursors", slug="outlook")
+
+    with pytest.raises(CheckpointExpiredError):
+        again(with_folders, entity_type)
+
+
+def test_a_backfill_date_bounds_the_first_read(with_folders: Reader) -> None:
+    outlook = with_folders
+    rows = outlook.sandbox.truth("outlook", "messages")
+    floor = datetime.fromtimestamp(sorted(row["stamp"] for row in rows.values())[120], UTC)
+
+    outlook.read("messages", Checkpoint(not_before=floor))
+
+    received = [one.data["receivedDateTime"] for one in outlook.known("messages")]
+    assert 0 < len(received) < len(rows)
+    assert min(received) >= f"{floor:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_poisoned_row_is_set_aside_alone(with_folders: Reader) -> None:
+    [poisoned] = control(with_folders, "poison", "messages", index=7, kind="surrogate")
+
+    read = with_folders.read("messages")
+
+    unreadable = [one.source_id for one in read if not isinstance(one.payload, dict)]
+    assert unreadable == [poisoned]
+    assert len(read) == len(truth(with_folders, "messages"))
+
+
+def test_ids_that_survive_moves_are_asked_for(outlook: Reader) -> None:
+    prefer = OutlookConnector.provider.headers["Prefer"]
+    assert 'IdType="ImmutableId"' in prefer
+
+    url = outlook.sandbox.at("https://graph.microsoft.com", "/v1.0/me/contacts/delta")
+    headers = {"Authorization": f"Bearer {outlook.credentials.access_token}"}
+    assert outlook.sandbox.http.get(url, headers=headers).status_code == 400
+    answer = outlook.sandbox.http.get(url, headers={**headers, "Prefer": prefer})
+    assert answer.headers["Preference-Applied"] == "odata.maxpagesize=100"
+
+
+def test_identity_is_the_user(outlook: Reader) -> None:
+    with outlook.client() as client:
+        account = identify(outlook.connector, client)
+
+    assert account.id == "48d31887-5fad-4d73-a9f5-3c356e68a001"
+    assert account.label == "office@nordlicht.example"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (401, "InvalidAuthenticationToken", AccessTokenRefusedError),
+        (403, "insufficient_claims", ReauthorizationRequiredError),
+        (403, "ErrorAccessDenied", EntityTypeUnavailableError),
+        (403, "Authorization_RequestDenied", EntityTypeUnavailableError),
+        (404, "MailboxNotEnabledForRESTAPI", EntityTypeUnavailableError),
+        (400, "syncStateNotFound", CheckpointExpiredError),
+        (400, "resyncRequired", CheckpointExpiredError),
+        (410, "", CheckpointExpiredError),
+        (429, "TooManyRequests", RateLimitError),
+        (200, "serviceNotAvailable", RetryableError),
+    ],
+)
+def test_a_code_says_whose_turn_it_is(
+    outlook: Reader, status: int, code: str, error: type[HubError]
+) -> None:
+    body = f'{{"error":{{"code":"{code}","message":"…"}}}}'
+    outlook.sandbox.control("fault", slug="outlook", status=status, body=body, count=None)
+
+    with pytest.raises(error):
+        outlook.read("folders")
+
+
+def test_a_throttled_mailbox_says_how_long_to_wait(outlook: Reader) -> None:
+    outlook.sandbox.control("set", slug="outlook", limits_scale=0.0)
+
+    with pytest.raises(RateLimitError) as throttled:
+        outlook.read("folders")
+
+    assert throttled.value.retry_after == 30
+
+
+def test_every_refresh_brings_a_new_refresh_token(caller: Caller) -> None:
+    client = caller.own("/_credentials")["outlook"]["clients"][0]
+    app = {"client_id": client["client_id"], "client_secret": client["client_secret"]}
+    login = "https://login.microsoftonline.com/common"
+    back = caller.consent(
+        caller.at(login, "/oauth2/v2.0/authorize"),
+        {
+            "client_id": client["client_id"],
+            "response_type": "code",
+            "scope": "User.Read offline_access",
+            "redirect_uri": CALLBACK,
+            "state": "s",
+        },
+    )
+    form = {"grant_type": "authorization_code", "code": back["code"], "redirect_uri": CALLBACK}
+    url = caller.at(login, "/oauth2/v2.0/token")
+    first = caller.http.post(url, data={**form, **app}).json()
+
+    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = caller.http.post(url, data={**again, **app}).json()
+
+    assert first["scope"] == "User.Read"
+    assert second["refresh_token"] != first["refresh_token"]
+    gone = caller.http.post(url, data={**again, **app, "refresh_token": "0.AXother"})
+    assert (gone.status_code, gone.json()["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("calendarView/delta", 400),
+        ("contacts/delta?$top=5", 400),
+        ("contacts/delta?$deltatoken=bogus", 400),
+        ("mailFolders/none/messages/delta", 404),
+        ("messages/none", 404),
+    ],
+)
+def test_the_sandbox_refuses_what_graph_refuses(outlook: Reader, path: str, status: int) -> None:
+    url = outlook.sandbox.at("https://graph.microsoft.com", f"/v1.0/me/{quote(path, '/?$=')}")
+    headers = {**OutlookConnector.provider.headers}
+    headers["Authorization"] = f"Bearer {outlook.credentials.access_token}"
+
+    assert outlook.sandbox.http.get(url, headers=headers).status_code == status
+    headers["Authorization"] = "Bearer other"
+    assert outlook.sandbox.http.get(url, headers=headers).status_code == 401
+
+
+def record_of(entity_type: str, payload: dict[str, Any], scope: str = "") -> Any:
+    entity = Entity(entity_type, payload["id"], payload, scope)
+    return OutlookConnector(None).transform(entity)
+
+
+def person(name: str, address: str) -> dict[str, Any]:
+    return {"emailAddress": {"name": name, "address": address}}
+
+
+def test_a_message_has_its_text_its_people_and_its_folder() -> None:
+    payload = {
+        "id": "AAkM1=",
+        "subject": "Angebot",
+        "isDraft": False,
+        "sentDateTime": "2026-11-01T08:59:58Z",
+        "webLink": "https://outlook.office365.com/owa/?ItemID=x",
+        "from": person("Max", "max@kunde.example"),
+        "toRecipients": [person("Ana", "ana@firma.example")],
+        "ccRecipients": [person("Lager", "lager@firma.example")],
+        "bccRecipients": [],
+        "body": {"contentType": "html", "content": "<p>Guten Tag</p><p>Max &amp; Co</p>"},
+    }
+
+    assert record_of("messages", payload, "AQMkA1") == Message(
+        subject="Angebot",
+        text="Guten Tag\nMax & Co",
+        sender="max@kunde.example",
+        author_name="Max",
+        recipients=("ana@firma.example", "lager@firma.example"),
+        channel=Ref("folders", "AQMkA1"),
+        sent_at=datetime(2026, 11, 1, 8, 59, 58, tzinfo=UTC),
+        url="https://outlook.office365.com/owa/?ItemID=x",
+        kind="email",
+    )
+
+
+def test_an_event_has_its_times_in_utc_its_place_and_its_people() -> None:
+    payload = {
+        "id": "AAkE1=",
+        "type": "singleInstance",
+        "subject": "Kickoff",
+        "start": {"dateTime": "2026-11-05T10:00:00.0000000", "timeZone": "UTC"},
+        "end": {"dateTime": "2026-11-05T11:00:00.0000000", "timeZone": "UTC"},
+        "isAllDay": False,
+        "isCancelled": True,
+        "location": {"displayName": "Raum 3"},
+        "attendees": [{"type": "required", **person("Max", "max@kunde.example")}],
+        "body": {"contentType": "text", "content": "Agenda"},
+    }
+
+    assert record_of("events", payload) == Event(
+        title="Kickoff",
+        description="Agenda",
+        kind="singleInstance",
+        location="Raum 3",
+        starts_at=datetime(2026, 11, 5, 10, tzinfo=UTC),
+        ends_at=datetime(2026, 11, 5, 11, tzinfo=UTC),
+        is_cancelled=True,
+        attendees=("max@kunde.example",),
+    )
+
+
+def test_a_contact_is_a_person_named_by_whatever_there_is() -> None:
+    payload = {
+        "id": "AAkC1=",
+        "displayName": "Max Muster",
+        "givenName": "Max",
+        "surname": "Muster",
+        "companyName": "Kunde AG",
+        "jobTitle": "CFO",
+        "emailAddresses": [{"name": "Max", "address": "max@kunde.example"}],
+        "mobilePhone": "+49 151 1",
+        "businessPhones": ["+49 30 1"],
+        "businessAddress": {"street": "Hafenweg 1", "city": "Hamburg", "postalCode": "20457"},
+    }
+
+    assert record_of("contacts", payload) == Person(
+        name="Max Muster",
+        first_name="Max",
+        last_name="Muster",
+        emails=("max@kunde.example",),
+        phones=("+49 151 1", "+49 30 1"),
+        title="CFO",
+        company_name="Kunde AG",
+        address=Address(street="Hafenweg 1", city="Hamburg", postal_code="20457"),
+    )
+    unnamed = {**payload, "displayName": ""}
+    assert record_of("contacts", unnamed).name == "max@kunde.example"
+    assert record_of("contacts", {"id": "AAkC2=", "displayName": ""}).name == "AAkC2="
+
+
+def test_a_folder_knows_its_parent_and_how_much_is_in_it() -> None:
+    payload = {
+        "id": "AQMkA1",
+        "displayName": "Kunden",
+        "parentFolderId": "AQMkA0",
+        "totalItemCount": 12,
+    }
+
+    assert record_of("folders", payload) == Folder(
+        name="Kunden", parent=Ref("folders", "AQMkA0"), kind="mail", item_count=12
+    )
