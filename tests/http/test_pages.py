@@ -23,6 +23,7 @@ from integrations.http.pages import (
     SinglePage,
     UrlPages,
     first_of_each,
+    in_pages,
     only,
 )
 from integrations.types import Entity, EntityType, Unreadable
@@ -426,6 +427,16 @@ def test_of_several_changes_the_first_is_taken_and_no_position_is_lost() -> None
     kept = [(one.source_id, one.data["at"]) for one in came if not one.is_rest]
     assert kept == [("t0", 0), ("t1", 1), ("t2", 2), ("t3", 3)]
     assert sum(one.position is not None for one in came) == 3
+
+
+def test_what_lies_between_two_positions_can_be_completed_together() -> None:
+    whole = list(styles(FakeList(rows(12)))["number"].entities(THINGS))
+
+    pages = list(in_pages(whole))
+
+    assert [one for page in pages for one in page] == whole
+    assert [len(page) for page in pages] == [5, 5, 2]
+    assert all(page[-1].position is not None for page in pages)
 
 
 def test_a_walk_whose_rows_cost_calls_can_rest_before_the_first_of_them() -> None:

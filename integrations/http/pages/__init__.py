@@ -8,7 +8,7 @@ oldest-first walk by key set, which neither drifts nor meets a cap, is in `keyse
 """
 
 from integrations.http.pages.base import Pages, RowsOf
-from integrations.http.pages.rows import first_of_each, only
+from integrations.http.pages.rows import first_of_each, in_pages, only
 from integrations.http.pages.styles import (
     CursorPages,
     LastIdPages,
@@ -30,5 +30,6 @@ __all__ = [
     "SinglePage",
     "UrlPages",
     "first_of_each",
+    "in_pages",
     "only",
 ]

@@ -121,6 +121,18 @@ def first_of_each(entities: Iterable[Entity]) -> Iterator[Entity]:
     return only(entities, is_first)
 
 
+def in_pages(entities: Iterable[Entity]) -> Iterator[list[Entity]]:
+    """The entities up to each position, together: for what one more call completes for all."""
+    page: list[Entity] = []
+    for entity in entities:
+        page.append(entity)
+        if entity.position is not None:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
 def stamp_of(entity: Entity, path: str) -> Any:
     """What the provider wrote at `path`; None for deletions and rows nobody can read."""
     return dig(entity.payload, path) if isinstance(entity.payload, dict) else None
