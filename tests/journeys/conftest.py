@@ -4,6 +4,7 @@ The browser is driven from a thread of its own: Playwright runs an event loop, b
 does not query.
 """
 
+import gc
 import re
 import shutil
 import threading
@@ -22,6 +23,7 @@ from hub.connect.provider_apps import set_provider_app
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import all_connectors
 from integrations.services.connections import button_way
+from integrations.types import Provider
 from tenants.actor import Actor
 from tests.connecting.conftest import World, running, world
 
@@ -41,6 +43,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ARTEFACTS = ROOT / "artefacts"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PATIENCE_MS = 15_000
+LAST = re.compile("^(Connected|Not connected|Which .*|Done)$")
+NEXT = re.compile(f"^Almost done$|{LAST.pattern}")
 
 in_browser = [
     pytest.mark.browser,
@@ -95,6 +99,24 @@ def with_button() -> list[type[Connector]]:
     ]
 
 
+def begin(page: Page, provider: Provider, entered: dict[str, str]) -> None:
+    """From the connect page to the consent page, entering what the provider asks for before."""
+    name = f"Connect {provider.label}"
+    if provider.fields:
+        page.get_by_role("link", name=name, exact=True).click()
+        for one in provider.fields:
+            page.get_by_label(one.label).fill(entered[one.name])
+        name = "Connect"
+    page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("button", name="Allow").wait_for()
+
+
+def entered_at(world: World, slug: str) -> dict[str, str]:
+    """What the sandbox says must be entered for the provider's first account."""
+    said = world.credentials(slug)
+    return dict((said if isinstance(said, list) else said["accounts"])[0])
+
+
 def allow(page: Page, label: str) -> None:
     """From the connect page: click, allow, and come as far as the provider takes one."""
     page.get_by_role("button", name=f"Connect {label}", exact=True).click()
@@ -102,11 +124,16 @@ def allow(page: Page, label: str) -> None:
 
 
 def consent(page: Page) -> None:
-    """At the provider: allow; one that answers by POST asks once more."""
+    """At the provider: allow; one that answers by POST asks once more. Of accounts, the first."""
     page.get_by_role("button", name="Allow").click()
-    again = page.get_by_role("button", name="Continue")
-    if page.get_by_role("heading", name="Almost done").is_visible():
-        again.click()
+    heading = page.get_by_role("heading", name=NEXT)
+    heading.wait_for()
+    if "Almost" in heading.inner_text():
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("heading", name=LAST).wait_for()
+    if page.get_by_role("heading", name="Which").is_visible():
+        page.get_by_role("radio").first.check()
+        page.get_by_role("button", name="Continue").click()
 
 
 def meanwhile(change: Callable[[], Any]) -> None:
@@ -127,6 +154,13 @@ class Site:
     origin: str = ""
     html: str = ""
     visits: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_thread_keeps_the_database(django_db_setup: None) -> Iterator[None]:
+    """Threads of the live server are over, but what they held is only closed when collected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ from tests.journeys.conftest import (
     PHONE,
     Site,
     allow,
+    begin,
     browse,
     consent,
+    entered_at,
     example,
     in_browser,
     meanwhile,
@@ -58,15 +60,15 @@ def returning(site: Site, acme: Tenant, operator: Actor) -> str:
 
 @pytest.mark.parametrize("connector", with_button(), ids=lambda one: one.provider.slug)
 def test_a_click_and_a_consent_connect_and_the_first_sync_runs(
-    connector: type[Connector], address: str
+    connector: type[Connector], address: str, hub: World
 ) -> None:
     provider = connector.provider
+    entered = entered_at(hub, provider.slug)
 
     def steps(page: Page) -> str:
         page.goto(address)
         shoot(page, f"{provider.slug}-1-page")
-        page.get_by_role("button", name=f"Connect {provider.label}", exact=True).click()
-        page.get_by_role("button", name="Allow").wait_for()
+        begin(page, provider, entered)
         shoot(page, f"{provider.slug}-2-consent")
         consent(page)
         page.get_by_role("heading", name="Connected").wait_for()
