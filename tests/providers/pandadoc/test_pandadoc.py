@@ -1,0 +1,415 @@
+"""PandaDoc: documents oldest change first with their details, and the list of deleted ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import pytest
+
+from integrations.connectors.base import identify
+from integrations.connectors.pandadoc import PandaDocConnector
+from integrations.errors import (
+    AccessTokenRefusedError,
+    EntityTypeUnavailableError,
+    FatalError,
+    HubError,
+    RateLimitError,
+    RetryableError,
+)
+from integrations.records import Address, Document, Person, Template, User
+from integrations.types import Checkpoint, Credentials, Entity, Ref
+from tests.providers.conftest import Reader, assert_all_become_records
+from tests.sandbox.conftest import CALLBACK, Caller
+
+TYPES = ["members", "contacts", "templates", "documents"]
+PLACE = {"slug": "pandadoc", "entity": "documents"}
+UPLOADED = "document.uploaded"
+
+
+def asked(reader: Reader) -> list[str]:
+    """Path and query of the API calls so far, without what all have in common."""
+    paths = [one["path"] for one in reader.sandbox.own("/_requests?slug=pandadoc")]
+    return [path.partition("/public/v1/")[2] for path in paths if "/public/v1/" in path]
+
+
+def hashes(entities: dict[str, Entity]) -> dict[str, str]:
+    return {
+        source_id: sha256(orjson.dumps(one.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        for source_id, one in entities.items()
+    }
+
+
+@pytest.mark.parametrize("entity_type", TYPES)
+def test_a_full_read_brings_all_there_is(pandadoc: Reader, entity_type: str) -> None:
+    truth = pandadoc.sandbox.truth("pandadoc", entity_type)
+
+    pandadoc.read(entity_type)
+
+    assert pandadoc.ids(entity_type) == set(truth)
+    differing = [
+        source_id
+        for source_id, found in hashes(pandadoc.stored[entity_type]).items()
+        if found != truth[source_id]["sha256"]
+    ]
+    processing = [
+        one.source_id for one in pandadoc.known(entity_type) if one.data.get("status") == UPLOADED
+    ]
+    assert differing == processing
+    assert_all_become_records(pandadoc, entity_type)
+
+
+def test_a_document_still_being_processed_is_read_as_listed_until_it_changes(
+    pandadoc: Reader,
+) -> None:
+    pandadoc.read("documents")
+    [waiting] = [one for one in pandadoc.known("documents") if one.data["status"] == UPLOADED]
+    assert f"documents/{waiting.source_id}/details" not in asked(pandadoc)
+
+    ids = [waiting.source_id]
+    pandadoc.sandbox.control("change", ids=ids, set={"status": "document.draft"}, **PLACE)
+    pandadoc.read("documents", pandadoc.checkpoint("documents"))
+
+    assert pandadoc.stored["documents"][waiting.source_id].data["recipients"]
+
+
+def test_a_later_read_costs_two_lists_and_a_call_for_each_changed_document(
+    pandadoc: Reader,
+) -> None:
+    pandadoc.read("documents")
+    changed = pandadoc.sandbox.control("change", count=3, **PLACE)["ids"]
+    added = pandadoc.sandbox.control("add", count=2, **PLACE)["ids"]
+    before = pandadoc.stored["documents"].copy()
+
+    again = pandadoc.read("documents", pandadoc.checkpoint("documents"))
+
+    came = {entity.source_id for entity in again if not entity.deleted}
+    at_the_end = max(one.data["date_modified"] for one in before.values())
+    overlapping = {
+        one.source_id for one in before.values() if one.data["date_modified"] == at_the_end
+    }
+    assert {*changed, *added} <= came <= {*changed, *added, *overlapping}
+    assert pandadoc.calls == 2 + len(came)
+
+
+def test_what_was_deleted_is_gone_from_where_it_was_stored(pandadoc: Reader) -> None:
+    for entity_type in ("documents", "templates"):
+        pandadoc.read(entity_type)
+        place = {"slug": "pandadoc", "entity": entity_type}
+        ids = pandadoc.sandbox.control("delete", count=2, **place)["ids"]
+
+        again = pandadoc.read(entity_type, pandadoc.checkpoint(entity_type))
+
+        gone = {entity.source_id for entity in again if entity.deleted}
+        assert set(ids) <= gone
+        assert {entity.scope for entity in again} == {""}
+        assert not set(ids) & pandadoc.ids(entity_type)
+
+
+def test_a_document_deleted_after_it_was_listed_is_gone(pandadoc: Reader) -> None:
+    ids = sorted(pandadoc.sandbox.truth("pandadoc", "documents"))
+    body = '{"type":"request_error","detail":"Not found"}'
+    path = f"documents/{ids[3]}/details"
+    pandadoc.sandbox.control("fault", slug="pandadoc", path=path, status=404, body=body)
+
+    pandadoc.read("documents")
+
+    assert set(ids) - pandadoc.ids("documents") == {ids[3]}
+
+
+def test_stopped_behind_any_document_none_is_asked_for_twice(pandadoc: Reader) -> None:
+    pandadoc.sandbox.control("add", count=60, **PLACE)
+    since: Checkpoint | None = None
+    for _ in range(40):
+        came = 0
+
+        def enough(entity: Entity) -> bool:
+            nonlocal came
+            came += not entity.is_rest and not entity.deleted
+            return came >= 8
+
+        pandadoc.read("documents", since, enough)
+        since = pandadoc.checkpoint("documents")
+        if came < 8:
+            break
+
+    assert pandadoc.ids("documents") == set(pandadoc.sandbox.truth("pandadoc", "documents"))
+    details = [path for path in asked(pandadoc) if path.endswith("/details")]
+    assert len(details) == len(set(details)) > 100
+
+
+def test_a_finished_list_is_not_begun_again_before_that_of_the_deleted(pandadoc: Reader) -> None:
+    pandadoc.read("documents")
+    calls = len(asked(pandadoc))
+
+    since = pandadoc.checkpoint("documents", finished=frozenset({""}))
+    pandadoc.read("documents", since)
+
+    assert asked(pandadoc)[calls:] == ["documents?deleted=true&page=1&count=100"]
+
+
+def test_a_backfill_date_is_the_first_bound(pandadoc: Reader) -> None:
+    pandadoc.read("documents")
+    changed = sorted(one.data["date_modified"] for one in pandadoc.known("documents"))
+    floor = datetime.fromisoformat(changed[len(changed) // 2][:19] + "+00:00")
+    wanted = {
+        one.source_id
+        for one in pandadoc.known("documents")
+        if datetime.fromisoformat(one.data["date_modified"]) >= floor
+    }
+    pandadoc.stored.clear()
+
+    pandadoc.read("documents", Checkpoint(not_before=floor))
+
+    assert pandadoc.ids("documents") == wanted
+
+
+@pytest.mark.parametrize("entity_type", TYPES)
+def test_both_ways_of_reading_bring_equal_records(pandadoc: Reader, entity_type: str) -> None:
+    pandadoc.read(entity_type)
+    place = {"slug": "pandadoc", "entity": entity_type}
+    ids = pandadoc.sandbox.control("change", count=3, **place)["ids"]
+    pandadoc.read(entity_type, pandadoc.checkpoint(entity_type))
+    connector = PandaDocConnector(None)
+    later = {one: connector.transform(pandadoc.stored[entity_type][one]) for one in ids}
+
+    pandadoc.read(entity_type)
+
+    assert {one: connector.transform(pandadoc.stored[entity_type][one]) for one in ids} == later
+
+
+def test_a_poisoned_document_is_set_aside_alone(pandadoc: Reader) -> None:
+    [poisoned] = pandadoc.sandbox.control("poison", index=5, kind="nul", **PLACE)["ids"]
+
+    read = pandadoc.read("documents")
+
+    assert [one.source_id for one in read if not isinstance(one.payload, dict)] == [poisoned]
+    assert pandadoc.ids("documents") == set(pandadoc.sandbox.truth("pandadoc", "documents"))
+
+
+def test_a_key_opens_the_same_workspace_as_a_consent(pandadoc: Reader) -> None:
+    pandadoc.read("members")
+    by_consent = pandadoc.ids("members")
+    key = pandadoc.sandbox.own("/_credentials")["pandadoc"]["keys"][0]
+
+    pandadoc.credentials = Credentials(key=key)
+    pandadoc.stored.clear()
+    pandadoc.read("members")
+
+    assert pandadoc.ids("members") == by_consent
+
+
+def test_identity_is_the_workspace(pandadoc: Reader) -> None:
+    with pandadoc.client() as client:
+        account = identify(pandadoc.connector, client)
+
+    assert (account.id, account.label) == ("nordlichtWorkspace23ab", "Nordlicht GmbH")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, {"type": "authentication_error", "detail": "…"}, AccessTokenRefusedError),
+        (403, {"type": "permissions_error", "detail": "…"}, EntityTypeUnavailableError),
+        (400, {"type": "validation_error", "detail": {"count": ["…"]}}, FatalError),
+        (409, {"id": "a", "status": UPLOADED, "info_message": "…"}, RetryableError),
+        (423, {}, RetryableError),
+        (429, {"type": "throttled", "detail": "…"}, RateLimitError),
+        (429, {"type": "request_error", "detail": "… in 13 seconds."}, RateLimitError),
+        (200, {"type": "throttled", "detail": "…"}, RetryableError),
+    ],
+)
+def test_an_answer_says_whose_turn_it_is(
+    pandadoc: Reader, status: int, body: dict[str, Any], error: type[HubError]
+) -> None:
+    said = orjson.dumps(body).decode()
+    headers = {"Retry-After": "30"} if error in (RetryableError, RateLimitError) else {}
+    pandadoc.sandbox.control(
+        "fault", slug="pandadoc", status=status, body=said, headers=headers, count=None
+    )
+
+    with pytest.raises(error):
+        pandadoc.read("members")
+
+
+def test_more_than_an_endpoint_allows_is_refused_until_its_minute_is_over(
+    pandadoc: Reader,
+) -> None:
+    pandadoc.sandbox.control("set", slug="pandadoc", limits=True, limits_scale=0.05)
+
+    with pytest.raises(RateLimitError) as refused:
+        pandadoc.read("documents")
+    assert refused.value.retry_after == 60
+    assert len(pandadoc.ids("documents")) >= 30
+
+
+def test_an_expired_token_asks_for_a_refresh(pandadoc: Reader) -> None:
+    pandadoc.sandbox.control("expire_tokens", slug="pandadoc")
+
+    with pytest.raises(AccessTokenRefusedError):
+        pandadoc.read("members")
+
+
+def test_a_refresh_keeps_its_token_until_rotation_is_switched_on(caller: Caller) -> None:
+    client = caller.own("/_credentials")["pandadoc"]["clients"][0]
+    back = caller.consent(
+        caller.at("https://app.pandadoc.com", "/oauth2/authorize"),
+        {
+            "client_id": client["client_id"],
+            "response_type": "code",
+            "scope": "read write",
+            "redirect_uri": CALLBACK,
+            "state": "s",
+        },
+    )
+    app = {"client_id": client["client_id"], "client_secret": client["client_secret"]}
+    url = caller.at("https://api.pandadoc.com", "/oauth2/access_token")
+
+    def tokens(status: int = 200, **form: str) -> dict[str, Any]:
+        answer = caller.http.post(url, data={**app, **form})
+        assert answer.status_code == status, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    first = tokens(grant_type="authorization_code", code=back["code"], redirect_uri=CALLBACK)
+    assert (first["scope"], first["expires_in"]) == ("read+write", 31_535_999)
+    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    assert tokens(**again)["refresh_token"] == first["refresh_token"]
+    caller.control("set", slug="pandadoc", rotation=True)
+    assert tokens(**again)["refresh_token"] != first["refresh_token"]
+    assert tokens(400, **again) == {"error": "invalid_grant"}
+    assert tokens(400, grant_type="password") == {"error": "unsupported_grant_type"}
+    assert tokens(400, grant_type="authorization_code", code=back["code"]) == {
+        "error": "invalid_grant"
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("documents?count=101", 400),
+        ("documents?count=many", 400),
+        ("documents?page=0", 400),
+        ("documents?order_by=size", 400),
+        ("documents?modified_from=yesterday", 400),
+        ("documents?status=15", 400),
+        ("documents?limit=10", 400),
+        ("contacts?page=2", 400),
+        ("documents/unknown/details", 404),
+        ("deals", 404),
+        ("documents?count=100&order_by=-date_modified", 200),
+    ],
+)
+def test_the_sandbox_refuses_what_pandadoc_refuses(
+    pandadoc: Reader, path: str, status: int
+) -> None:
+    url = pandadoc.sandbox.at("https://api.pandadoc.com", f"/public/v1/{path}")
+    token = pandadoc.credentials.access_token
+
+    def get(**headers: str) -> int:
+        return pandadoc.sandbox.http.get(url, headers=headers).status_code
+
+    assert get(Authorization=f"Bearer {token}") == status
+    if status != 404 or "unknown" in path:
+        assert get() == get(Authorization=f"API-Key {token}") == 401
+
+
+def test_a_document_has_its_amount_its_people_and_its_times() -> None:
+    payload = {
+        "id": "Nq3bVxYk7ZsW2mTrPd8LhA",
+        "name": "Maintenance contract 2026",
+        "status": "document.completed",
+        "date_created": "2026-06-02T08:10:00.120000Z",
+        "date_modified": "2026-06-04T11:45:09.003100Z",
+        "date_sent": "2026-06-03T09:00:00.000000Z",
+        "date_completed": "2026-06-04T11:45:08.900000Z",
+        "expiration_date": None,
+        "created_by": {"id": "FA5Qx", "email": "ida@nordlicht.example", "membership_id": "RyMN"},
+        "template": {"id": "gZRVx", "name": "Maintenance"},
+        "pricing": {},
+        "recipients": [
+            {"id": "8KAZ", "email": "jo@kunde.example", "type": "recipient"},
+            {
+                "id": "9KAZ",
+                "type": "recipient_group",
+                "members": [{"email": "al@kunde.example"}, {"email": None}],
+            },
+        ],
+        "grand_total": {"amount": "1200.00", "currency": "EUR"},
+    }
+
+    record = PandaDocConnector(None).transform(Entity("documents", payload["id"], payload))
+
+    assert record == Document(
+        name="Maintenance contract 2026",
+        status="completed",
+        amount=Decimal("1200.00"),
+        currency="EUR",
+        template=Ref("templates", "gZRVx"),
+        owner=Ref("members", "FA5Qx"),
+        recipients=("jo@kunde.example", "al@kunde.example"),
+        sent_at=datetime(2026, 6, 3, 9, tzinfo=UTC),
+        completed_at=datetime(2026, 6, 4, 11, 45, 8, 900_000, tzinfo=UTC),
+    )
+
+
+def test_a_document_as_listed_is_a_document_too() -> None:
+    payload = {"id": "a", "name": "Angebot", "status": UPLOADED, "expiration_date": None}
+
+    record = PandaDocConnector(None).transform(Entity("documents", "a", payload))
+
+    assert record == Document(name="Angebot", status="uploaded")
+
+
+def test_a_contact_is_a_person_with_an_address() -> None:
+    payload = {
+        "id": "kQDL",
+        "email": "jo@kunde.example",
+        "first_name": "Jo",
+        "last_name": "Sand",
+        "company": "Kunde AG",
+        "job_title": None,
+        "phone": "+4942155501",
+        "country": "DE",
+        "state": "",
+        "street_address": "",
+        "city": "Bremen",
+        "postal_code": "",
+    }
+
+    record = PandaDocConnector(None).transform(Entity("contacts", "kQDL", payload))
+
+    assert record == Person(
+        name="Jo Sand",
+        first_name="Jo",
+        last_name="Sand",
+        emails=("jo@kunde.example",),
+        phones=("+4942155501",),
+        company_name="Kunde AG",
+        address=Address("", "Bremen", "", "", "DE"),
+    )
+
+
+@pytest.mark.parametrize(("email", "name"), [("x@kunde.example", "x@kunde.example"), (None, "k")])
+def test_a_contact_without_a_name_goes_by_what_there_is(email: str | None, name: str) -> None:
+    payload = {"id": "k", "email": email, "first_name": None, "last_name": None}
+
+    record = PandaDocConnector(None).transform(Entity("contacts", "k", payload))
+
+    assert isinstance(record, Person)
+    assert record.name == name
+
+
+def test_a_member_is_a_user_and_a_template_a_template() -> None:
+    member = {"first_name": "Ida", "last_name": "", "email": "ida@nordlicht.example"}
+    member |= {"role": "Admin", "is_active": False}
+
+    connector = PandaDocConnector(None)
+
+    assert connector.transform(Entity("members", "FA5Q", member)) == User(
+        name="Ida", email="ida@nordlicht.example", title="Admin", is_active=False
+    )
+    assert connector.transform(Entity("templates", "iMym", {"name": "NDA"})) == Template("NDA")
