@@ -2,10 +2,10 @@
 
 Facts: Microsoft's documentation and type description, as collected in November 2026. Chosen here
 because no recording was seen: the words of refusals, a forgotten link is 410 with
-`syncStateNotFound`, ids are of the immutable kind only (a request without that preference is
-refused), and emptying a folder's place in Deleted Items happens at once. A changed read mark shows
-only itself; a changed folder shows only its counts. Not offered: plain lists, `$select`,
-attachments, moves, writes. A folder deleted takes its messages along.
+`syncStateNotFound`, and ids are of the immutable kind only, so that a request without that
+preference is refused. A changed read mark shows only itself, a changed folder only its counts. A
+message moves by a changed `parentFolderId`; a folder deleted takes its messages along. Not
+offered: plain lists, `$select`, attachments, writes.
 """
 
 from __future__ import annotations
@@ -151,6 +151,15 @@ class Outlook(OAuthPart):
         if folder is not None:
             self._recount(account, folder)
 
+    def _settle_moves(self, account: Account) -> None:
+        """Messages that were given another `parentFolderId` are removed there and new here."""
+        table, journal = self.table(account, "messages"), self.journal(account)
+        for row in [row for row in table if row.data["parentFolderId"] != row.scope]:
+            journal.note("messages", row, is_removed=True)
+            row.scope = row.data["parentFolderId"]
+            journal.note("messages", row)
+            table.put(row)
+
     def _recount(self, account: Account, folder: Row, *new: Row) -> None:
         count(folder, [*self.table(account, "messages").in_scope(folder.id), *new])
         self.table(account, "folders").put(folder)
@@ -268,6 +277,7 @@ class Outlook(OAuthPart):
         account = self._admitted(request, NEEDED[entity])
         if scope and self.table(account, "folders").find(scope) is None:
             return self.not_found(request)
+        self._settle_moves(account)
         mark = self._mark(request, entity, scope)
         table, size = self.table(account, entity), _page_size(request)
 
