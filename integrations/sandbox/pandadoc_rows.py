@@ -88,7 +88,7 @@ class PandaDocRows:
 
     def member(self, number: int, person: Contact) -> Row:
         created = self.setting.base_time - (900 - number) * DAY
-        data = {
+        data: Json = {
             "user_id": self.new_id(),
             "membership_id": self.new_id(),
             "email": person.email,
