@@ -146,10 +146,9 @@ class PostgresDestination(Destination):
         rows = batch.rows
         now = timezone.now()
         hold_fence(batch.due_id, batch.fence)
-        latest: dict[Key, Row] = {(row.entity_type, row.source_id): row for row in rows}
-        records = [row for row in latest.values() if row.kind == "record"]
-        gone = [row for row in latest.values() if row.kind == "gone"]
-        rejected = [row for row in latest.values() if row.kind == "rejected"]
+        latest, gone = _last_words(rows)
+        records = [row for row in latest if row.kind == "record"]
+        rejected = [row for row in latest if row.kind == "rejected"]
         stored = _stored(batch.source_system, records)
         late = [row for row in records if _is_late(row, stored)]
         late_keys = {(row.entity_type, row.source_id) for row in late}
@@ -175,7 +174,7 @@ class PostgresDestination(Destination):
             updated=len(changed) - inserted,
             unchanged=len(records) - len(late) - len(changed) + len(gone) - deleted,
             deleted=deleted,
-            superseded=len(rows) - len(latest) + len(late),
+            superseded=len(rows) - len(latest) - len(gone) + len(late),
             rejected=len(rejected),
         )
 
@@ -290,6 +289,28 @@ def _order_changes() -> None:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", [CHANGE_LOCK, current_tenant().number]
         )
+
+
+def _last_words(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """What the batch says last of each entity, and from which scopes it is gone.
+
+    An entity that moved is gone from one scope and there in another, in either order: the one
+    takes nothing from the other.
+    """
+    latest: dict[Key, Row] = {}
+    gone: dict[tuple[Key, str], Row] = {}
+    for row in rows:
+        key = row.entity_type, row.source_id
+        if row.kind != "gone":
+            latest[key] = row
+            if gone:
+                gone.pop((key, row.scope), None)
+                gone.pop((key, ""), None)
+            continue
+        gone[key, row.scope] = row
+        if key in latest and row.scope in ("", latest[key].scope):
+            del latest[key]
+    return list(latest.values()), list(gone.values())
 
 
 def _stored(source_system: str, records: list[Row]) -> dict[Key, _Stored]:

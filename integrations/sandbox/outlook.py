@@ -142,6 +142,7 @@ class Outlook(OAuthPart):
 
     def delete(self, account: Account, entity: str, row: Row, stamp: float) -> None:
         tables, journal = self.tables(account), self.journal(account)
+        self._settle_moves(account)
         if entity == "folders":
             for message in list(tables["messages"].in_scope(row.id)):
                 tables["messages"].remove(message.id, stamp)
