@@ -1,0 +1,232 @@
+"""HubSpot: searches by time of change, associations page by page, archived objects by a list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from integrations.connectors.base import identify
+from integrations.connectors.hubspot import HubSpotConnector
+from integrations.errors import (
+    AccessTokenRefusedError,
+    EntityTypeUnavailableError,
+    FatalError,
+    RateLimitError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.testing.access import Access, renewed
+from integrations.types import Checkpoint, Entity
+from tests.providers.conftest import Reader, assert_all_become_records
+
+ALL_TYPES = [declared.name for declared in HubSpotConnector.entity_types]
+SEARCHED = ["companies", "contacts", "deals"]
+CALLS = {"companies": 2, "contacts": 3, "deals": 4}
+"""The search, a call for each kind of association, and the archived objects."""
+
+
+def truth(reader: Reader, entity_type: str) -> set[str]:
+    return set(reader.sandbox.truth("hubspot", entity_type))
+
+
+def order(reader: Reader, action: str, entity_type: str, **how: object) -> set[str]:
+    return set(reader.sandbox.control(action, slug="hubspot", entity=entity_type, **how)["ids"])
+
+
+@pytest.mark.parametrize("entity_type", ALL_TYPES)
+def test_a_full_read_brings_every_row_there_is(hubspot: Reader, entity_type: str) -> None:
+    hubspot.read(entity_type)
+
+    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+    assert_all_become_records(hubspot, entity_type)
+
+
+@pytest.mark.parametrize("entity_type", SEARCHED)
+def test_a_later_read_brings_what_changed_in_few_calls(hubspot: Reader, entity_type: str) -> None:
+    hubspot.read(entity_type)
+    changed = order(hubspot, "change", entity_type, count=3)
+    added = order(hubspot, "add", entity_type, count=2)
+
+    again = hubspot.read(entity_type, hubspot.checkpoint(entity_type))
+
+    assert {entity.source_id for entity in again} >= changed | added
+    assert len(again) < 30
+    assert hubspot.calls == CALLS[entity_type]
+    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+
+
+@pytest.mark.parametrize("entity_type", SEARCHED)
+def test_archived_objects_are_gone(hubspot: Reader, entity_type: str) -> None:
+    hubspot.read(entity_type)
+    archived = order(hubspot, "delete", entity_type, count=120)
+
+    again = hubspot.read(entity_type, hubspot.checkpoint(entity_type))
+
+    gone = [entity for entity in again if entity.deleted]
+    assert {entity.source_id for entity in gone} == archived
+    assert {entity.scope for entity in gone} == {""}
+    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+
+
+def test_what_changed_keeps_its_associations(hubspot: Reader) -> None:
+    hubspot.read("deals")
+    changed = order(hubspot, "change", "deals", count=5)
+
+    hubspot.read("deals", hubspot.checkpoint("deals"))
+
+    connector = HubSpotConnector(None)
+    rows = hubspot.sandbox.sandbox.world.parts["hubspot"]
+    account = next(iter(rows.accounts.values()))
+    for source_id in changed:
+        record = connector.transform(hubspot.stored["deals"][source_id])
+        row = rows.table(account, "deals").find(source_id)
+        assert row is not None
+        links = row.data["links"]
+        assert [ref.source_id for ref in (record.company,) if ref] == links["companies"]  # type: ignore[attr-defined]
+        assert [ref.source_id for ref in (record.person,) if ref] == links["contacts"]  # type: ignore[attr-defined]
+
+
+def test_a_row_read_in_full_and_later_makes_an_equal_record(hubspot: Reader) -> None:
+    hubspot.read("contacts")
+    order(hubspot, "change", "contacts", count=5)
+    again = hubspot.read("contacts", hubspot.checkpoint("contacts"))
+    fresh = replace(hubspot, stored={}, cursors={})
+    fresh.read("contacts")
+
+    connector = HubSpotConnector(None)
+    assert len(again) >= 5
+    for entity in again:
+        other = fresh.stored["contacts"][entity.source_id]
+        assert connector.transform(entity) == connector.transform(other)
+
+
+def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(hubspot: Reader) -> None:
+    met: list[str] = []
+    since = None
+    for stop in (1, 150, 201, 60):
+        count = 0
+
+        def enough(entity: Entity, stop: int = stop) -> bool:
+            nonlocal count
+            count += 1
+            return count >= stop
+
+        before = hubspot.ids("contacts")
+        seen = hubspot.read("contacts", since, enough)
+        assert not before & {entity.source_id for entity in seen}
+        met += [entity.source_id for entity in seen]
+        since = hubspot.checkpoint("contacts")
+    rest = hubspot.read("contacts", since)
+
+    assert hubspot.ids("contacts") == truth(hubspot, "contacts")
+    assert not hubspot.ids("contacts") - set(met) - {entity.source_id for entity in rest}
+
+
+def test_more_objects_than_a_search_counts_to_are_all_read(hubspot: Reader) -> None:
+    """The search ends at 10,000; asked again from the last stamp, nothing does."""
+    at = hubspot.sandbox.sandbox.world.setting.base_time
+    order(hubspot, "add", "companies", count=5100, at=at + 10)
+    order(hubspot, "add", "companies", count=5100, at=at + 20)
+
+    hubspot.read("companies")
+
+    assert len(hubspot.ids("companies")) > 10_000
+    assert hubspot.ids("companies") == truth(hubspot, "companies")
+
+
+def test_a_backfill_begins_at_its_date(hubspot: Reader) -> None:
+    rows = hubspot.sandbox.truth("hubspot", "contacts")
+    middle = sorted(row["stamp"] for row in rows.values())[160]
+
+    hubspot.read("contacts", Checkpoint(not_before=datetime.fromtimestamp(middle, UTC)))
+
+    assert hubspot.ids("contacts") == {id for id, row in rows.items() if row["stamp"] >= middle}
+
+
+def test_a_run_that_has_read_what_is_present_goes_on_with_the_archived(hubspot: Reader) -> None:
+    hubspot.read("companies")
+    hubspot.sandbox.http.delete(f"{hubspot.sandbox.sandbox.url}/_requests")
+
+    hubspot.read("companies", hubspot.checkpoint("companies", finished=frozenset({""})))
+
+    asked = [one["path"] for one in hubspot.sandbox.own("/_requests?slug=hubspot")]
+    assert asked == ["/hubspot/api/crm/objects/2026-03/companies?limit=100&archived=true"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (401, {"category": "EXPIRED_AUTHENTICATION"}, AccessTokenRefusedError),
+        (401, {"category": "INVALID_AUTHENTICATION"}, AccessTokenRefusedError),
+        (403, {"category": "MISSING_SCOPES"}, EntityTypeUnavailableError),
+        (400, {"category": "VALIDATION_ERROR"}, FatalError),
+        (429, {"errorType": "RATE_LIMIT", "policyName": "SECONDLY"}, RateLimitError),
+        (423, {"status": "error"}, RetryableError),
+        (477, {"status": "error"}, RetryableError),
+        (502, {}, RetryableError),
+        (521, {}, RetryableError),
+    ],
+)
+def test_each_error_says_whose_turn_it_is(
+    hubspot: Reader, status: int, body: dict[str, str], outcome: type[Exception]
+) -> None:
+    hubspot.sandbox.control(
+        "fault", slug="hubspot", status=status, body=orjson.dumps(body).decode(), count=None
+    )
+
+    with pytest.raises(outcome):
+        hubspot.read("companies")
+
+
+def test_a_used_up_limit_without_retry_after_is_waited_for_as_long_as_its_window(
+    hubspot: Reader,
+) -> None:
+    hubspot.sandbox.control("set", slug="hubspot", limits=True, limits_scale=0)
+
+    with pytest.raises(RateLimitError) as refused:
+        hubspot.read("companies")
+
+    assert refused.value.retry_after == 10
+
+
+def test_an_expired_token_is_renewed_by_a_refresh_token_that_stays(
+    hubspot: Reader, access: Access
+) -> None:
+    hubspot.sandbox.control("expire_tokens", slug="hubspot")
+    with pytest.raises(AccessTokenRefusedError):
+        hubspot.read("companies")
+
+    fresh = renewed(HubSpotConnector, hubspot.sandbox.sandbox, access)
+    hubspot.credentials = fresh.credentials
+    hubspot.read("companies")
+
+    assert fresh.refresh_token == access.refresh_token
+    assert fresh.credentials.extra["hub_id"] == "4710001"
+
+
+def test_a_dead_refresh_token_needs_a_person(hubspot: Reader, access: Access) -> None:
+    hubspot.sandbox.control("revoke", slug="hubspot")
+
+    with pytest.raises(ReauthorizationRequiredError):
+        renewed(HubSpotConnector, hubspot.sandbox.sandbox, access)
+
+
+def test_identity_is_the_account(hubspot: Reader) -> None:
+    with hubspot.client() as client:
+        account = identify(hubspot.connector, client)
+
+    assert (account.id, account.label) == ("4710001", "4710001")
+
+
+def test_a_poisoned_row_is_set_aside_and_the_page_survives(hubspot: Reader) -> None:
+    order(hubspot, "poison", "contacts", index=5, kind="nul", field="note")
+
+    read = hubspot.read("contacts")
+
+    unreadable = [entity for entity in read if not isinstance(entity.payload, dict)]
+    assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
+    assert unreadable[0].source_id in truth(hubspot, "contacts")
+    assert len(read) == len(truth(hubspot, "contacts"))
