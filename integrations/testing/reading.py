@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 from integrations.connectors.base import identify
@@ -11,7 +10,7 @@ from integrations.records import NormalizedRecord
 from integrations.testing.access import client_of
 from integrations.testing.checks import Problem, check
 from integrations.testing.clock import SkippingClock
-from integrations.testing.subject import Subject
+from integrations.testing.subject import Subject, copied
 from integrations.types import Entity, Ref, Unreadable
 
 MOST_CALLS_BETWEEN = 2
@@ -102,7 +101,7 @@ def transform_is_pure(subject: Subject) -> Iterator[Problem]:
     """The same entity makes an equal record every time, and is not changed by it."""
     for declared in subject.connector.entity_types:
         for entity in subject.entities(declared.name):
-            before = deepcopy(entity.payload)
+            before = copied(entity.payload)
             first, _ = _record_of(subject, entity)
             second, _ = _record_of(subject, entity)
             if first != second:

@@ -9,7 +9,8 @@ from integrations.testing.reader import Reader
 from integrations.testing.subject import Subject
 from integrations.types import Entity
 
-MOST_STOPS = 60
+MOST_CHANGED = 30
+MOST_STOPS = 40
 """Of one type. With more positions than that, only every so manieth is a stop."""
 
 
@@ -52,7 +53,7 @@ def an_incremental_read_can_be_stopped_too(subject: Subject) -> Iterator[Problem
         for entity_type in subject.within(name):
             if table := subject.table_of(entity_type):
                 ids = sorted(subject.whole().ids(entity_type) & set(subject.rows(table)))
-                subject.control("change", entity=table, ids=ids[: len(ids) // 2])
+                subject.control("change", entity=table, ids=ids[:MOST_CHANGED])
         for reader in (through, stopped):
             reader.begin_run()
         through.read(name)

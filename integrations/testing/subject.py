@@ -1,8 +1,8 @@
 """What the checks work on: one connector, and the sandbox with an account of its provider."""
 
+import pickle
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integrations.connectors.base import Connector
@@ -83,7 +83,8 @@ class Subject:
 
     def entities(self, entity_type: str) -> list[Entity]:
         """What a full read stored of a type, with payloads of one's own to spoil."""
-        return [deepcopy(entity) for entity in self.whole().stored.get(entity_type, {}).values()]
+        stored = self.whole().stored.get(entity_type, {}).values()
+        return [replace(entity, payload=copied(entity.payload)) for entity in stored]
 
     # The sandbox's side.
 
@@ -126,3 +127,8 @@ class Subject:
 
     def _client(self, clock: SkippingClock) -> ProviderClient:
         return client_of(self.connector, self.sandbox, self._access.credentials, clock)
+
+
+def copied(payload: Any) -> Any:
+    """A payload of one's own; several times faster than `deepcopy`."""
+    return pickle.loads(pickle.dumps(payload))
