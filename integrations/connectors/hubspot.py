@@ -50,15 +50,14 @@ VERSION = "2026-03"
 TOKEN = f"https://api.hubapi.com/oauth/{VERSION}/token"
 OBJECTS = f"/crm/objects/{VERSION}"
 ASSOCIATIONS = f"/crm/associations/{VERSION}"
-OWNERS = f"/crm/owners/{VERSION}?limit=100"
 PIPELINES = "/crm/v3/pipelines/deals"
 PAGE_SIZE = 200
 BEGINNING = "1970-01-01T00:00:00Z"
 ARCHIVED = "archived"
-IN_BIN = {"limit": 100, "archived": "true"}
 READ = [f"crm.objects.{kind}.read" for kind in ("contacts", "companies", "deals", "owners")]
 Listed = partial(CursorPages, items="results", cursor="paging.next.after", param="after")
-Bin = partial(Listed, params=IN_BIN, scope=ARCHIVED, gone=("archived", True))
+IN_BIN = {"limit": 100, ARCHIVED: "true"}
+Bin = partial(Listed, params=IN_BIN, scope=ARCHIVED, gone=(ARCHIVED, True))
 Found = partial(SinglePage, items="results", method="post")
 Crm = partial(EntityType, deletions="signal", lifetime=timedelta(days=89))
 LINKED = {"companies": (), "contacts": ("companies",), "deals": ("companies", "contacts")}
@@ -93,6 +92,7 @@ class HubSpotConnector(Declared, Connector):
                 revoke_url=f"{TOKEN}/revoke",
                 scopes=("oauth", *READ),
                 keep=("hub_id",),
+                remove_at="Settings → Integrations → Connected apps",
                 dead=("invalid_grant", "BAD_REFRESH_TOKEN", "VALIDATION_ERROR"),
             ),
         ),
@@ -101,7 +101,7 @@ class HubSpotConnector(Declared, Connector):
         errors=ErrorCodes(code="category", retry=("RATE_LIMITS", "http:423", "http:477")),
     )
     entity_types = (
-        EntityType("owners", User, path=OWNERS, items="results"),
+        EntityType("owners", User, path=f"/crm/owners/{VERSION}?limit=100", items="results"),
         EntityType("pipelines", Option, path=PIPELINES, items="results"),
         EntityType("stages", Option, path=PIPELINES, items="results.stages"),
         Crm("companies", Company, changed_at="properties.hs_lastmodifieddate"),
@@ -133,8 +133,7 @@ class HubSpotConnector(Declared, Connector):
 
         def ask(since: str, page: int) -> Payload:
             changed = {"propertyName": stamp, "operator": "GTE", "value": since}
-            after = str((page - 1) * PAGE_SIZE)
-            return {"filterGroups": [{"filters": [changed]}], "after": after}
+            return {"filterGroups": [{"filters": [changed]}], "after": str((page - 1) * PAGE_SIZE)}
 
         order = {"propertyName": stamp, "direction": "ASCENDING"}
         asked = {"sorts": [order], "properties": [stamp, *WANTED], "limit": PAGE_SIZE}
@@ -169,5 +168,4 @@ class HubSpotConnector(Declared, Connector):
                 closed, won = (item.get(end) == "true" for end in ENDS)
                 status = "won" if won else "lost" if closed else "open"
                 return Deal(status=status, **mapped(Deal, item, table))
-        label, rank = item["label"], item.get("displayOrder")
-        return Option(label, kind=raw.entity_type, rank=rank)
+        return Option(item["label"], kind=raw.entity_type, rank=item.get("displayOrder"))

@@ -196,7 +196,7 @@ class HubSpot(OAuthPart):
             return _refused_token(*_REASONS[str(refused)])
         token = self.oauth.refresh.get(request.form.get("token", ""))
         if token is None or token.grant.client != client:
-            return _refused_token("invalid_request", "unknown token")
+            return _refused_token("invalid_token", "unknown token")
         request.account = token.grant.account.id
         del self.oauth.refresh[request.form["token"]]
         return Response(204)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 
+from integrations import auth
+from integrations.auth.addresses import filled
+from integrations.auth.revoke import revoke
 from integrations.connectors.base import identify
 from integrations.connectors.salesforce import SalesforceConnector
 from integrations.errors import (
@@ -17,9 +21,12 @@ from integrations.errors import (
     ListRestartError,
     OperatorRequiredError,
     RateLimitError,
+    ReauthorizationRequiredError,
     RetryableError,
 )
-from integrations.testing.access import Access, renewed
+from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.testing.access import Access, egress_of, renewed
 from integrations.types import Checkpoint, Credentials, Entity
 from tests.providers.conftest import Reader, assert_all_become_records
 
@@ -285,3 +292,20 @@ def test_a_poisoned_row_is_set_aside_and_the_page_survives(salesforce: Reader) -
     unreadable = [entity for entity in read if not isinstance(entity.payload, dict)]
     assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
     assert len(read) == len(truth(salesforce, "accounts"))
+
+
+def test_access_is_ended_once_and_a_second_time_changes_nothing(
+    salesforce: Reader, access: Access
+) -> None:
+    provider = SalesforceConnector.provider
+    way = auth.oauth_of(provider)
+    address = filled(provider, way.revoke_url, access.credentials.values())
+    door: dict[str, Any] = {"egress": egress_of(salesforce.sandbox.sandbox)}
+    door["deadline"] = Deadline.after(20, SystemClock())
+
+    first = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
+    second = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
+
+    assert (first, second) == (True, False)
+    with pytest.raises(ReauthorizationRequiredError):
+        renewed(SalesforceConnector, salesforce.sandbox.sandbox, access)
