@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from hub.connect.attempts import AGAIN, ATTEMPT_LIFETIME, DONE
@@ -25,6 +26,7 @@ class WaitingChoice:
     held: Mapping[str, Any]
 
 
+@transaction.atomic
 def wait_for_choice(attempt: ConnectAttempt, held: Mapping[str, Any]) -> None:
     """Keep `held`, sealed, until the user has chosen; ten minutes from now it is of no use."""
     attempt.choice = seal_for(attempt, "choice", dict(held), tenant_id=attempt.tenant_id)

@@ -193,6 +193,13 @@ class TestAnAccountChosenAfterConsent:
         assert (connection.account_id, connection.account_label) == ("8", "Südwind")
         assert connection.extra == {"href": "https://three.projects.example/8"}
 
+    @pytest.mark.django_db(transaction=True)
+    def test_waits_sealed_where_no_transaction_is_open(self, browser: Browser, link: str) -> None:
+        response = self.choose(browser, self.begin(browser, link), "7")
+
+        assert response.status_code == 200, sentence_of(response)
+        assert Connection.objects.get().account_id == "7"
+
     def test_is_chosen_once(self, browser: Browser, link: str) -> None:
         address = self.begin(browser, link)
         self.choose(browser, address, "8")
