@@ -73,7 +73,8 @@ class Consent:
             return self._back(redirect_uri, error="unsupported_response_type", state=state)
         scopes = self._split(asked.get("scope", ""))
         user_scopes = self._split(asked.get("user_scope", "")) if self.user_scopes else ()
-        if not (scopes or user_scopes) or not self.scopes.issuperset((*scopes, *user_scopes)):
+        is_scoped = bool(scopes or user_scopes) or not self.scopes
+        if not is_scoped or not self.scopes.issuperset((*scopes, *user_scopes)):
             return self._back(redirect_uri, error="invalid_scope", state=state)
         if request.method == "GET":
             return self._question(request, asked, client, (*scopes, *user_scopes))
@@ -123,6 +124,7 @@ class Consent:
             for account in self.accounts.values()
         )
         items = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in scopes)
+        items = items or "<li>all that you can do yourself</li>"
         back = escape(urlsplit(asked["redirect_uri"]).netloc)
         action = escape(request.path)
         return _page(
