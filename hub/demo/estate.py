@@ -90,7 +90,8 @@ class Demo:
         connect_with_key(provider=slug, secrets=secrets, extra=None, name=None, actor=SYSTEM)
 
     def _consent(self, tenant: Tenant, slug: str) -> None:
-        """Open the connect page, press its button, allow, and come back connected."""
+        """Open the connect page, press its button, allow, choose an account if there are several,
+        and come back connected."""
         _, token = create_connect_session(tenant=tenant, actor=SYSTEM, providers=[slug])
         visitor = Visitor()
         page = visitor.open(connect_url(token))
@@ -98,7 +99,10 @@ class Demo:
         asked = {one.name: offered[one.name] for one in get_connector(slug).provider.fields}
         if asked:
             page = visitor.open(urljoin(page.url, reverse("connect_provider", args=[token, slug])))
-        for button, values in (("Connect", asked), ("Allow", {})):
+        presses = [("Connect", asked), ("Allow", {})]
+        if get_connector(slug).provider.accounts is not None:
+            presses.append(("Continue", {"account": offered["id"]}))
+        for button, values in presses:
             _check(page, slug)
             page = visitor.press(page, button, **values)
         _check(page, slug)
