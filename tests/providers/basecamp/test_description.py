@@ -1,0 +1,212 @@
+"""Requests, answers and recorded examples against Basecamp's own API description.
+
+They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
+it this lane is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from integrations.connectors.basecamp import BasecampConnector
+from integrations.errors import FatalError
+from integrations.http.answer import Answer
+from integrations.http.error_table import judge
+from integrations.http.pages import LinkPages
+from integrations.types import Entity
+from tests.providers.conftest import Reader
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
+DESCRIPTION = SHARED / "vendors" / "specs" / "basecamp_openapi.json.gz"
+SAMPLES = SHARED / "vendors" / "samples" / "basecamp"
+TYPES = ("people", "projects", "todos", "messages")
+
+PAGES = {"projects_list.json": ("projects", 2), "messages_list.json": ("messages", 2)}
+ENTITIES = {"projects_get.json": "projects"}
+LISTED = {"recordings_list.json": 3}
+"""Recordings as a list brings them without their content."""
+ERRORS = {"projects_error-limit.json": 507}
+NOT_OURS = {"events_list.json", "todolists_list.json", "webhooks_event-todo-created.json"}
+
+pytestmark = pytest.mark.skipif(
+    not DESCRIPTION.is_file(), reason=f"no description of Basecamp: {DESCRIPTION} is not there"
+)
+
+
+@cache
+def description() -> Any:
+    return json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+
+
+def operation_of(path: str) -> tuple[str, Any]:
+    called = path.removeprefix("/basecamp/api").removesuffix(".json")
+    for template, operations in description()["paths"].items():
+        pattern = re.sub(r"\{\w+\}", r"[0-9]+", template.removesuffix(".json"))
+        if re.fullmatch(pattern, called):
+            return template, operations["get"]
+    raise AssertionError(f"Basecamp describes no {called}")
+
+
+def schema_of(schema: Any) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": description()["components"]})
+
+
+def without_nulls(node: Any) -> Any:
+    """Basecamp sends null for what is empty, which its description writes as left out."""
+    if isinstance(node, list):
+        return [without_nulls(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {name: without_nulls(value) for name, value in node.items() if value is not None}
+
+
+@pytest.fixture
+def asked(basecamp: Reader) -> list[str]:
+    """Path and query of every call of a full and an incremental read, and of single things."""
+    for entity_type in TYPES:
+        basecamp.read(entity_type)
+    basecamp.sandbox.control("add", slug="basecamp", entity="todos", count=30)
+    basecamp.sandbox.control("delete", slug="basecamp", entity="messages", count=2)
+    with basecamp.client() as client:
+        client.get("/my/profile.json")
+        for entity_type in ("todos", "messages"):
+            client.get(f"/{entity_type}/{min(basecamp.ids(entity_type))}.json")
+    for entity_type in TYPES:
+        basecamp.read(entity_type, basecamp.checkpoint(entity_type))
+    requests = basecamp.sandbox.own("/_requests?slug=basecamp")
+    return [one["path"] for one in requests if one["path"].startswith("/basecamp/api/")]
+
+
+def test_every_request_is_one_basecamp_describes(asked: list[str]) -> None:
+    called = set()
+    for path in asked:
+        template, operation = operation_of(urlsplit(path).path)
+        called.add(template.removeprefix("/{accountId}/").removesuffix(".json"))
+        described = {one["name"]: one for one in operation["parameters"]}
+        for name, text in parse_qsl(urlsplit(path).query):
+            schema = described[name]["schema"]
+            assert described[name]["in"] == "query"
+            assert text.isdecimal() or schema["type"] != "integer"
+            choices = schema.get("description", "").split("|")
+            assert len(choices) == 1 or text in choices
+    assert called == {
+        "my/profile",
+        "people",
+        "projects",
+        "projects/recordings",
+        "todos/{todoId}",
+        "messages/{messageId}",
+    }
+
+
+def test_every_answer_of_the_sandbox_has_basecamps_shape(
+    basecamp: Reader, asked: list[str]
+) -> None:
+    headers = {"Authorization": f"Bearer {basecamp.credentials.access_token}"}
+    one_of = description()["components"]["schemas"]
+
+    for path in asked:
+        answer = basecamp.sandbox.http.get(basecamp.sandbox.sandbox.url + path, headers=headers)
+        assert answer.status_code == 200
+        _, operation = operation_of(urlsplit(path).path)
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        body = without_nulls(answer.json())
+        errors = [error.message for error in schema_of(schema).iter_errors(body)]
+        for kind in ("Todo", "Message"):
+            if f"type={kind}" in path:
+                whole = schema_of({"type": "array", "items": one_of[kind]})
+                errors += [error.message for error in whole.iter_errors(body)]
+                known = {*one_of[kind]["properties"], "completion_subscribers"}
+                errors += [name for row in body for name in row if name not in known]
+        assert not errors, (path, errors[:3])
+
+
+def test_every_recorded_example_is_accounted_for() -> None:
+    there = {path.name for path in SAMPLES.iterdir() if path.suffix == ".json"}
+
+    assert there == {*PAGES, *ENTITIES, *LISTED, *ERRORS, *NOT_OURS}
+
+
+class Recorded:
+    """A client that has one answer."""
+
+    provider = BasecampConnector.provider
+
+    def __init__(self, body: Any) -> None:
+        self.body = body
+
+    def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
+        return Answer(200, {}, self.body)
+
+
+def recorded(name: str) -> Any:
+    return json.loads((SAMPLES / name).read_bytes())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_recorded_page_becomes_valid_records(name: str) -> None:
+    entity_type, count = PAGES[name]
+    connector = BasecampConnector(None)
+    declared = connector.entity_type(entity_type)
+    client: Any = Recorded(recorded(name))
+
+    came = list(LinkPages(client, "/").entities(declared))
+
+    assert len(came) == count
+    for entity in came:
+        record = connector.transform(entity)
+        record.validate()
+        assert isinstance(record, declared.record_types)
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
+    connector = BasecampConnector(None)
+
+    record = connector.transform(Entity(ENTITIES[name], "1", recorded(name)))
+
+    record.validate()
+    assert isinstance(record, connector.entity_type(ENTITIES[name]).record_types)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_recorded_recordings_without_their_content_are_asked_for_one_by_one(name: str) -> None:
+    class Brief(Recorded):
+        def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
+            asked.append(path)
+            return super().get(path, params, rows_at=rows_at)
+
+    asked: list[str] = []
+    rows = recorded(name)
+    client: Any = Brief(rows)
+    connector = BasecampConnector(client, known=no_projects)
+
+    came = [one for one in connector.fetch_entities("messages", None) if one.source_id]
+
+    brief = [str(row["id"]) for row in rows if "content" not in row]
+    assert len(brief) == LISTED[name]
+    assert {f"/messages/{one}.json" for one in brief} <= set(asked)
+    assert {one.source_id for one in came} == set(brief)
+
+
+def no_projects(entity_type: str) -> list[Entity]:
+    return []
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_recorded_error_says_whose_turn_it_is(name: str) -> None:
+    said = judge(Answer(ERRORS[name], {}, recorded(name)), BasecampConnector.provider, None, None)
+
+    assert said is not None
+    assert not isinstance(said, FatalError)
