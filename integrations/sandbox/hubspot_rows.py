@@ -14,6 +14,8 @@ from integrations.sandbox.rows import Row
 Json = dict[str, Any]
 
 COUNTS = {"owners": 9, "companies": 150, "contacts": 320, "deals": 120}
+MOST_OWNERS = 60
+"""However large the account is: few have more seats."""
 FIRST_IDS = {"owners": 6_166_000, "companies": 8_800, "contacts": 430_000, "deals": 15_000}
 CHANGED = {
     "companies": "hs_lastmodifieddate",
@@ -40,6 +42,7 @@ class HubSpotRows:
         self.account = account
         self.rng = rng
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
+        self.counts["owners"] = min(self.counts["owners"], MOST_OWNERS)
         key = account.organisation.key
         self.businesses = businesses(setting.seed, key, setting.scaled(300))
         self.staff = staff(setting.seed, account.organisation, 40)
