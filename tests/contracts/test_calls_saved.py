@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ ROWS = int(os.environ.get("ROWS", "600"))
 SHARE_CHANGED = 0.01
 SHARE_OF_CALLS = 0.05
 CALLS_PER_TYPE = 2
+QUOTED = re.compile(r'"([^"]+)"')
 SECRET_NAMES = ("access_token", "key", "username", "password")
 
 pytestmark = pytest.mark.django_db
@@ -76,15 +78,21 @@ class Measured:
         """The larger of 5 % of a full read, and what no run over all types can do without.
 
         That is two calls for each type, one for each parent that is asked, and one for each
-        changed entity of a type whose entities are asked for one by one.
+        changed entity of a type whose entities are asked for by their ids besides.
         """
         types = self.subject.connector.entity_types
         needed = CALLS_PER_TYPE * len(types)
         needed += sum(self.stored(declared.parent) for declared in types if declared.parent)
-        asked = [unquote(one["path"].partition("?")[0]) for one in self.subject.requests()]
-        steps = {step for path in asked for step in path.split("/")}
-        needed += sum(len(ids) for ids in changed.values() if steps & set(ids))
+        needed += sum(len(ids) for ids in changed.values() if self._asked_by_id() & set(ids))
         return max(math.floor(whole.calls * SHARE_OF_CALLS), needed)
+
+    def _asked_by_id(self) -> set[str]:
+        """Steps of the addresses called, and texts in the bodies sent: one by one, or several."""
+        asked: set[str] = set()
+        for one in self.subject.requests():
+            asked.update(unquote(one["path"].partition("?")[0]).split("/"))
+            asked.update(QUOTED.findall(one["body"]))
+        return asked
 
 
 @pytest.fixture(
