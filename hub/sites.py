@@ -63,7 +63,7 @@ class TenantSite(HubSite):
     index_title = "Overview"
     index_template = "admin/tenant_index.html"
     login_form = AuthenticationForm  # members need not be operations staff
-    app_order = ("integrations", "tenants", "audit")
+    app_order = ("integrations", "connect", "tenants", "audit")
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and getattr(request, "role", None))

@@ -45,6 +45,42 @@ class Address:
     query: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AllowedAddresses:
+    """Both lists of a tenant, sorted."""
+
+    return_addresses: list[str]
+    embedding_origins: list[str]
+
+
+@requires_role(Role.ADMIN)
+@transaction.atomic
+def set_allowed_addresses(
+    *,
+    tenant: Tenant,
+    return_addresses: Iterable[str],
+    embedding_origins: Iterable[str],
+    actor: Actor,
+) -> AllowedAddresses:
+    """Both lists are what was given, or neither has changed. Returns what is stored.
+
+    Raises:
+        InvalidInputError: with a sentence for each entry that cannot stand on its list, under
+            `return_addresses` and `embedding_origins`.
+    """
+    wanted = {"return_addresses": return_addresses, "embedding_origins": embedding_origins}
+    kinds = (AllowedAddress.Kind.RETURN, AllowedAddress.Kind.EMBED)
+    stored, errors = {}, {}
+    for (name, addresses), kind in zip(wanted.items(), kinds, strict=True):
+        try:
+            stored[name] = _set(tenant, kind, addresses, actor)
+        except InvalidInputError as refusal:
+            errors[name] = refusal.errors["addresses"]
+    if errors:
+        raise InvalidInputError("Not every address can be allowed; see errors.", errors)
+    return AllowedAddresses(**stored)
+
+
 @requires_role(Role.ADMIN)
 def set_return_addresses(*, tenant: Tenant, addresses: Iterable[str], actor: Actor) -> list[str]:
     """People may be sent back to these addresses and to what lies below them, and nowhere else.
@@ -65,6 +101,19 @@ def set_embedding_origins(*, tenant: Tenant, origins: Iterable[str], actor: Acto
         InvalidInputError: one has a path, or is no plain https origin.
     """
     return _set(tenant, AllowedAddress.Kind.EMBED, origins, actor)
+
+
+def allowed_addresses(tenant: Tenant) -> AllowedAddresses:
+    """Both lists, in one query."""
+    rows = list(AllowedAddress.objects.filter(tenant=tenant).values_list("kind", "address"))
+    return AllowedAddresses(
+        return_addresses=sorted(
+            entry for kind, entry in rows if kind == AllowedAddress.Kind.RETURN
+        ),
+        embedding_origins=sorted(
+            entry for kind, entry in rows if kind == AllowedAddress.Kind.EMBED
+        ),
+    )
 
 
 def return_addresses(tenant: Tenant) -> list[str]:
@@ -121,14 +170,14 @@ def with_outcome(url: str, outcome: Mapping[str, str]) -> str:
 def _set(
     tenant: Tenant, kind: AllowedAddress.Kind, addresses: Iterable[str], actor: Actor
 ) -> list[str]:
-    wanted = sorted({address.strip() for address in addresses})
-    problems = [f"{_shown(each)}: {why}" for each in wanted if (why := _problem(kind, each))]
-    if len(wanted) > MOST_ADDRESSES:
-        problems.append(f"There may be at most {MOST_ADDRESSES}.")
+    entered = list(dict.fromkeys(address.strip() for address in addresses))
+    problems = [f"{_shown(each)}: {why}" for each in entered if (why := _problem(kind, each))]
+    if len(entered) > MOST_ADDRESSES:
+        problems = [f"There may be at most {MOST_ADDRESSES}."]
     if problems:
         raise InvalidInputError(" ".join(problems), {"addresses": problems})
     Tenant.objects.select_for_update().get(pk=tenant.pk)  # two admins save one after the other
-    before = _stored(tenant, kind)
+    wanted, before = sorted(entered), _stored(tenant, kind)
     AllowedAddress.objects.filter(tenant=tenant, kind=kind).delete()
     AllowedAddress.objects.bulk_create(
         AllowedAddress(tenant=tenant, kind=kind, address=address) for address in wanted

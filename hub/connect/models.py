@@ -52,6 +52,7 @@ class AllowedAddress(models.Model):
 
     class Meta:
         ordering = ("kind", "address")
+        verbose_name_plural = "allowed addresses"
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "kind", "address"], name="allowed_address_once_per_tenant"

@@ -1,6 +1,7 @@
 """The admin of what belongs to tenants, and of the fleet, whose actions start services."""
 
 from integrations.admin import (
+    allowed_addresses,
     connections,
     fleet,
     provider_apps,
@@ -11,6 +12,7 @@ from integrations.admin import (
 )
 
 __all__ = [
+    "allowed_addresses",
     "connections",
     "fleet",
     "provider_apps",

@@ -110,6 +110,10 @@ class AddedByService(HubModelAdmin):
     service_button: ClassVar[str] = "Create"
     service_hint: ClassVar[str] = ""
 
+    def service_initial(self, request: HttpRequest) -> dict[str, Any]:
+        """What the form shows before anybody has typed."""
+        return {}
+
     def add_through_service(
         self, request: HttpRequest, values: dict[str, Any]
     ) -> HttpResponse | str:
@@ -121,7 +125,7 @@ class AddedByService(HubModelAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = self.service_form(request.POST or None)
+        form = self.service_form(request.POST or None, initial=self.service_initial(request))
         if form.is_valid():
             answer = self._asked(request, form)
             if answer is not None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
-from hub.connect.models import ProviderApp
+from hub.connect.models import AllowedAddress, ProviderApp
 from hub.fleet.models import ConnectionStatus, Due, Worker
 from integrations.models import (
     Checkpoint,
@@ -194,6 +194,11 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
             ),
             ProviderApp: ProviderApp.objects.create(
                 provider=f"provider{number}", tenant=tenant, client_id="id-1"
+            ),
+            AllowedAddress: AllowedAddress.objects.create(
+                tenant=tenant,
+                kind=AllowedAddress.Kind.RETURN,
+                address=f"https://app{number}.{tenant.slug}.example",
             ),
             Tenant: tenant,
         }

@@ -197,6 +197,10 @@ def test_operations_see_runs_of_the_last_day_workers_and_late_work(ops, acme, gl
     assert context["hours"].hours[-1].total == 3
 
 
+def test_an_operator_may_connect_from_the_first_page(acme_operator):
+    assert "/connection/connect/" in acme_operator.get("/t/acme/admin/").content.decode()
+
+
 def test_a_viewer_sees_the_first_page_without_buttons(viewer, acme):
     connection = ConnectionFactory(name="Nordlicht")
     make_status(acme, connection, records=1234)
@@ -206,7 +210,7 @@ def test_a_viewer_sees_the_first_page_without_buttons(viewer, acme):
     assert "Acme" in html
     assert "1,234" in html
     assert "Sync now" not in html
-    assert "/connect/" not in html
+    assert "/connection/connect/" not in html
     assert not SyncRun.objects.exists()
 
 

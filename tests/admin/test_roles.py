@@ -16,6 +16,7 @@ TABLE = {
     "record": (V, None, None, None, {}),
     "rejectedrecord": (V, None, None, None, {"replay": O}),
     "auditevent": (V, None, None, None, {}),
+    "allowedaddress": (V, A, None, None, {}),
     "membership": (A, A, A, A, {}),
     "apikey": (A, A, None, None, {"revoke": A}),
 }

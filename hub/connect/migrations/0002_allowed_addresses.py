@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
+                'verbose_name_plural': 'allowed addresses',
                 'ordering': ('kind', 'address'),
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'kind', 'address'), name='allowed_address_once_per_tenant')],
             },
