@@ -32,11 +32,15 @@ class ConnectSessionRequestSerializer(serializers.Serializer[Any]):
     return_url = serializers.CharField(
         required=False,
         allow_blank=True,
+        trim_whitespace=False,
         max_length=2000,
         help_text="Where the user goes at the end. It must be on the tenant's list.",
     )
     state = serializers.CharField(
-        required=False, allow_blank=True, help_text="Comes back with the user, unchanged."
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Comes back with the user, unchanged.",
     )
     is_mailed = serializers.BooleanField(
         default=False, help_text="The first click may wait 24 hours instead of 30 minutes."

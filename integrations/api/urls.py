@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from integrations.api.connect_sessions import ConnectSessionView
+from integrations.api.connect_settings import ConnectSettingsView
 from integrations.api.connections import ConnectionViewSet
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
@@ -19,5 +20,6 @@ router.register("records", RecordViewSet, "record")
 urlpatterns = [
     path("token/", TokenView.as_view(), name="token"),
     path("connect-sessions/", ConnectSessionView.as_view(), name="connect-session"),
+    path("connect-settings/", ConnectSettingsView.as_view(), name="connect-settings"),
     *router.urls,
 ]

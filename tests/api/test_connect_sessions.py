@@ -7,8 +7,11 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from hub.connect.addresses import set_return_addresses
 from hub.connect.models import ConnectSession
+from tenants.actor import Actor
 from tenants.context import in_tenant
+from tenants.roles import Role
 from tests.api.rows import connected
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +44,21 @@ def test_a_link_can_be_for_one_connection_alone(api):
     assert (session.connection_id, session.providers) == (connection.pk, ["copper"])
 
 
+def test_a_link_leads_back_to_an_allowed_address_with_the_state_unchanged(api, acme):
+    admin = Actor(kind="user", id="1", label="admin@example.com", role=Role.ADMIN)
+    set_return_addresses(tenant=acme, addresses=["https://app.acme.example/hub"], actor=admin)
+    body = {"return_url": "https://app.acme.example/hub/done?tab=all", "state": " order 66&x "}
+
+    response = api.post("connect-sessions/", body)
+
+    session = ConnectSession.objects.get()
+    assert response.status_code == 201
+    assert session.return_url == body["return_url"]
+    assert session.return_state == body["state"]
+    page = Client().get(response.json()["url"].removeprefix(settings.HUB_PUBLIC_URL))
+    assert body["return_url"] in page.content.decode()
+
+
 def test_the_body_may_be_left_out(api):
     assert api.post("connect-sessions/").status_code == 201
 
@@ -50,6 +68,9 @@ def test_the_body_may_be_left_out(api):
     [
         ({"providers": ["unicorn"]}, "providers"),
         ({"return_url": "https://evil.example/"}, "return_url"),
+        ({"return_url": "x" * 2001}, "return_url"),
+        ({"state": "x" * 501}, "state"),
+        ({"state": "a\nb"}, "state"),
         ({"end_user": "x" * 201}, "end_user"),
         ({"connection": "0198c1b2-0000-7000-8000-000000000000"}, "connection"),
         ({"connection": "7"}, "connection"),

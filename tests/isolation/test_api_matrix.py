@@ -13,9 +13,12 @@ from django.core.cache import cache
 from django.db import connection as database
 from drf_spectacular.generators import SchemaGenerator
 
+from hub.connect.addresses import set_return_addresses
+from hub.connect.models import AllowedAddress
 from hub.fields import uuid7
 from hub.fleet.models import Due
 from integrations.models import Connection, Record, RecordLink, SyncRun
+from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Tenant
 from tenants.roles import Role
@@ -34,6 +37,11 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     "POST /api/v1/connections/{id}/resume/": ({"id": "connection"}, None),
     "POST /api/v1/connections/{id}/disconnect/": ({"id": "connection"}, {"keep_records": False}),
     "POST /api/v1/connect-sessions/": ({}, {"providers": ["copper"]}),
+    "GET /api/v1/connect-settings/": ({}, None),
+    "PUT /api/v1/connect-settings/": (
+        {},
+        {"return_addresses": ["https://taken.over.example"], "embedding_origins": []},
+    ),
     f"GET {SYNC_RUNS}": ({"connection_id": "connection"}, None),
     f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "full"}),
     f"GET {SYNC_RUNS}{{id}}/": ({"connection_id": "connection", "id": "run"}, None),
@@ -43,6 +51,9 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
 }
 # Operations that concern no tenant's rows.
 NOBODYS = {"POST /api/v1/token/", "GET /api/v1/providers/", "GET /api/v1/providers/{slug}/"}
+
+
+ADMIN = Actor(kind="user", id="1", label="admin@example.com", role=Role.ADMIN)
 
 
 def is_list(operation: str) -> bool:
@@ -57,7 +68,9 @@ def operations() -> list[str]:
 
 
 def seed(tenant: Tenant, records: int) -> dict[str, Any]:
-    """One of everything in `tenant`, and `records` records with the ids 1, 2, 3, …"""
+    """One of everything in and of `tenant`, and `records` records with the ids 1, 2, 3, …"""
+    addresses = [f"https://app.{tenant.slug}.example"]
+    set_return_addresses(tenant=tenant, addresses=addresses, actor=ADMIN)
     with in_tenant(tenant):
         with database.cursor() as cursor:
             cursor.execute("SELECT pg_get_serial_sequence('integrations_record', 'id')")
@@ -76,7 +89,11 @@ def everything_of(tenant: Tenant) -> list[Any]:
             list(model.objects.order_by("pk").values())
             for model in (Connection, SyncRun, Record, RecordLink)
         ]
-        return [*rows, list(Due.objects.filter(tenant=tenant).order_by("pk").values())]
+        shared = [
+            list(model.objects.filter(tenant=tenant).order_by("pk").values())
+            for model in (Due, AllowedAddress)
+        ]
+        return [*rows, *shared]
 
 
 @pytest.fixture
@@ -140,6 +157,19 @@ def test_lists_hold_ones_own_rows_only_whatever_is_asked_for(intruder, theirs, o
         assert response.status_code == 200
         assert "globex" not in response.content.decode()
     assert "acme" in intruder.call(verb, path).content.decode()
+
+
+def test_what_an_admin_sets_for_the_whole_tenant_is_set_for_no_other(intruder, theirs, globex):
+    before = everything_of(globex)
+    body = ROWS["PUT /api/v1/connect-settings/"][1]
+
+    for asked in ("", "?tenant=globex", f"?tenant={globex.pk}"):
+        answer = intruder.call(
+            "PUT", f"/api/v1/connect-settings/{asked}", {**body, "tenant": str(globex.pk)}
+        )
+        assert answer.json() == body
+
+    assert everything_of(globex) == before
 
 
 def test_the_same_integer_id_is_each_tenants_own_record(theirs, acme, globex):

@@ -23,6 +23,8 @@ NEEDS: dict[str, Role] = {
     "POST /api/v1/connections/{id}/resume/": Role.OPERATOR,
     "POST /api/v1/connections/{id}/disconnect/": Role.ADMIN,
     "POST /api/v1/connect-sessions/": Role.OPERATOR,
+    "GET /api/v1/connect-settings/": Role.VIEWER,
+    "PUT /api/v1/connect-settings/": Role.ADMIN,
     f"GET {SYNC_RUNS}": Role.VIEWER,
     f"POST {SYNC_RUNS}": Role.OPERATOR,
     f"GET {SYNC_RUNS}{{id}}/": Role.VIEWER,
