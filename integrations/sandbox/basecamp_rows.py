@@ -44,7 +44,11 @@ class BasecampRows:
         self.setting = setting
         self.account = account
         self.rng = rng
-        self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
+        # An account that does more has more to show, not more people to do it.
+        self.counts = {
+            name: setting.scaled(count) if name in ABOUT else count
+            for name, count in COUNTS.items()
+        }
         self.api = f"https://3.basecampapi.com/{account.id}"
         self.app = f"https://3.basecamp.com/{account.id}"
         self.base = (account.number + 1) * 100_000
