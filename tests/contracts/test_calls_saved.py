@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pytest
 
 from hub.fleet.models import Due
-from integrations.models import Connection, Record, SyncRun
+from integrations.models import Checkpoint, Connection, Record, SyncRun
 from integrations.sandbox import Sandbox
 from integrations.sandbox.part import Setting
 from integrations.sandbox.world import World
@@ -56,9 +56,6 @@ class Measured:
         assert run.state == SyncRun.State.SUCCEEDED, run.error
         return run
 
-    def stored(self, entity_type: str) -> int:
-        return Record.objects.filter(entity_type=entity_type).count()
-
     def change(self) -> dict[str, list[str]]:
         """Change one row in a hundred of every type; returns their ids by type."""
         changed: dict[str, list[str]] = {}
@@ -77,22 +74,22 @@ class Measured:
     def allowed(self, whole: SyncRun, changed: dict[str, list[str]]) -> int:
         """The larger of 5 % of a full read, and what no run over all types can do without.
 
-        That is two calls for each type, one for each parent that is asked, and one for each
-        changed entity of a type whose entities are asked for by their ids besides.
+        That is two calls for each type, one for each parent (or other scope of a list) that is
+        polled, and one for each changed entity that is asked for by its id besides.
         """
-        types = self.subject.connector.entity_types
+        types, named = self.subject.connector.entity_types, self._named()
         needed = CALLS_PER_TYPE * len(types)
-        needed += sum(self.stored(declared.parent) for declared in types if declared.parent)
-        needed += sum(len(ids) for ids in changed.values() if self._asked_by_id() & set(ids))
+        needed += Checkpoint.objects.filter(connection=self.connection).exclude(scope="").count()
+        needed += sum(len(ids) for ids in changed.values() if named & set(ids))
         return max(math.floor(whole.calls * SHARE_OF_CALLS), needed)
 
-    def _asked_by_id(self) -> set[str]:
-        """Steps of the addresses called, and texts in the bodies sent: one by one, or several."""
-        asked: set[str] = set()
+    def _named(self) -> set[str]:
+        """What the requests named: steps of addresses, and texts in the bodies sent."""
+        named: set[str] = set()
         for one in self.subject.requests():
-            asked.update(unquote(one["path"].partition("?")[0]).split("/"))
-            asked.update(QUOTED.findall(one["body"]))
-        return asked
+            path = unquote(one["path"].partition("?")[0])
+            named.update(path.split("/"), QUOTED.findall(one["body"]))
+        return named
 
 
 @pytest.fixture(
