@@ -254,10 +254,11 @@ def audit_log() -> Answer:
 
 
 def provider_apps() -> Answer:
+    """Those that can also be connected with a key do without."""
     wanted = {
         each.provider.slug
         for each in all_connectors()
-        if any(isinstance(way, OAuth2) for way in each.provider.auth)
+        if all(isinstance(way, OAuth2) for way in each.provider.auth)
     }
     registered = set(ProviderApp.objects.values_list("provider", flat=True).distinct())
     if missing := sorted(wanted - registered):

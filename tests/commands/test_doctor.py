@@ -16,6 +16,7 @@ from django.utils import timezone
 from hub.connect.models import ProviderApp
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due, Worker
+from integrations.connectors.registry import all_connectors
 from tenants.actor import Actor
 from tenants.lag import lagging_tenants
 from tenants.models import DataKey, Tenant
@@ -31,8 +32,8 @@ def all_well() -> None:
     Worker.objects.create(
         host="host-1", pid=1, cluster="hub-1", processes=2, beat_at=timezone.now()
     )
-    for slug in ("quickbooks", "slack"):
-        ProviderApp.objects.create(provider=slug, client_id="client")
+    for each in all_connectors():
+        ProviderApp.objects.create(provider=each.provider.slug, client_id="client")
 
 
 def doctor() -> tuple[int, dict[str, dict[str, str]]]:
@@ -192,9 +193,11 @@ def test_connections_that_need_a_person_are_counted(acme):
 
 
 def test_providers_with_a_consent_page_need_an_app():
-    ProviderApp.objects.filter(provider="slack").delete()
+    ProviderApp.objects.filter(provider__in=["slack", "copper"]).delete()
 
-    assert "none for slack" in finding("provider apps", "warning")
+    said = finding("provider apps", "warning")
+
+    assert "none for slack." in said, "Copper can be connected with a key too"
 
 
 def test_an_audit_log_without_room_for_next_month_is_a_warning():

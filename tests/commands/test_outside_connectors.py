@@ -63,13 +63,8 @@ def test_a_module_named_in_the_settings_and_an_installed_one_are_listed(module_f
     found = listed(HUB_CONNECTOR_MODULES=named, PYTHONPATH=str(module_folder))
 
     assert {"copper", "quickbooks", "slack", "initech", "hooli"} <= set(found)
-    assert found["initech"] == {
-        "slug": "initech",
-        "label": "initech from outside",
-        "auth": ["api_key"],
-        "entity_types": ["companies"],
-        "lines": found["initech"]["lines"],
-    }
+    said = {"slug": "initech", "label": "initech from outside", "auth": ["api_key"]}
+    assert found["initech"] == found["initech"] | said | {"entity_types": ["companies"]}
     assert found["hooli"]["lines"] == found["initech"]["lines"]
     assert found["hooli"]["lines"]["methods"] > 0
 
