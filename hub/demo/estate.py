@@ -60,14 +60,18 @@ class Demo:
                 )
         return tenants
 
-    def connect(self, tenant: Tenant) -> None:
-        """Connect every provider of the sandbox: keys are entered, consent pages are clicked."""
-        number = TENANTS.index(tenant.slug)
+    @property
+    def providers(self) -> list[str]:
+        """The providers of the sandbox, by slug."""
+        return sorted(self.credentials)
+
+    def connect(self, tenant: Tenant, slug: str) -> None:
+        """Connect the tenant to a provider: a key is entered, or the consent page is clicked."""
         with in_tenant(tenant):
-            for slug in self._oauth():
+            if slug in self._oauth():
                 self._consent(tenant, slug)
-            for slug in self._with_keys():
-                self._enter_key(slug, number)
+            else:
+                self._enter_key(slug, TENANTS.index(tenant.slug))
 
     def _tenant(self, slug: str, person: User) -> Tenant:
         tenant = Tenant.objects.open().filter(slug=slug).first() or create_tenant(

@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import Sum
 from rich.console import Console
 from rich.live import Live
+from rich.progress import Progress
 from rich.table import Table
 
 from hub.demo.estate import (
@@ -64,7 +65,11 @@ class Command(BaseCommand):
                 " folder for this one."
             )
         try:
-            tenants = self._start(children, free_port(port))
+            demo, tenants = self._start(children, free_port(port))
+            if not check:
+                self._greet()
+            self._connect(demo, tenants, in_full=check)
+            children.start("worker", str(Path(settings.BASE_DIR) / "manage.py"), "worker")
             if check:
                 self._check(children, tenants)
             else:
@@ -76,8 +81,8 @@ class Command(BaseCommand):
         finally:
             children.end()
 
-    def _start(self, children: Children, port: int) -> list[Tenant]:
-        """Bring everything up, with each connection's first sync due; the worker comes last."""
+    def _start(self, children: Children, port: int) -> tuple[Demo, list[Tenant]]:
+        """Bring up the sandbox, the database, the tenants and the web server."""
         ready_file = children.logs / "sandbox.json"
         ready_file.unlink(missing_ok=True)
         children.start(
@@ -100,12 +105,20 @@ class Command(BaseCommand):
         demo = Demo.at(ready["url"])
         tenants = demo.prepare()
         children.wait_for_port(port)
-        for tenant in tenants:
-            demo.connect(tenant)
-            self._ask(tenant)
+        return demo, tenants
+
+    def _connect(self, demo: Demo, tenants: list[Tenant], *, in_full: bool) -> None:
+        """Connect every provider in every tenant; the worker, which comes after, finds it due."""
+        with Progress(console=self.console, transient=True) as progress:
+            bar = progress.add_task("Connecting", total=len(tenants) * len(demo.providers))
+            for tenant in tenants:
+                for slug in demo.providers:
+                    progress.update(bar, description=f"Connecting {tenant.slug} to {slug}")
+                    demo.connect(tenant, slug)
+                    progress.advance(bar)
+                if in_full:
+                    self._ask(tenant)
         connection.close()
-        children.start("worker", str(Path(settings.BASE_DIR) / "manage.py"), "worker")
-        return tenants
 
     def _ask(self, tenant: Tenant) -> None:
         with in_tenant(tenant):
@@ -117,8 +130,7 @@ class Command(BaseCommand):
                     trigger=SyncRun.Trigger.COMMAND,
                 )
 
-    def _watch(self, children: Children) -> None:
-        slow_down(self.sandbox_url, WATCHED_LATENCY_MS)
+    def _greet(self) -> None:
         self.console.print(
             f"\n[bold]The hub is up[/bold] after {time.monotonic() - self.begun:.1f} s.\n\n"
             f"  Operations     {self.url}/admin/\n"
@@ -130,6 +142,10 @@ class Command(BaseCommand):
             "under\nSync runs moves while records arrive. Commands beside it find the sandbox "
             f"after\n  . {self.env_file}\n\nCtrl-C ends everything.\n"
         )
+
+    def _watch(self, children: Children) -> None:
+        self.console.print("All providers are connected; their first syncs are under way.")
+        slow_down(self.sandbox_url, WATCHED_LATENCY_MS)
         while True:
             children.check()
             time.sleep(LOOK_SECONDS)
