@@ -75,7 +75,7 @@ def literal_address(host: str) -> IPAddress | None:
         pass
     try:
         return IPv4Address(socket.inet_aton(plain)) if plain.isascii() else None
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL among the letters
         return None
 
 
@@ -127,7 +127,10 @@ def may_be_outside(host: str) -> bool:
 
 def resolve(host: str, port: int) -> list[IPAddress]:
     """All addresses of a host, in the resolver's order. Raises OSError if there are none."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except ValueError as exc:  # no name at all: a NUL, an empty or an endless label
+        raise OSError("This is no host name.") from exc
     texts: Iterable[str] = dict.fromkeys(str(info[4][0]) for info in found)
     return [ip_address(text) for text in texts]
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from ipaddress import IPv4Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from integrations.http.addresses import AllowList, is_public, literal_address, may_be_outside
+from integrations.http.addresses import (
+    AllowList,
+    is_public,
+    literal_address,
+    may_be_outside,
+    resolve,
+)
 
 _INSIDE = """
 0.0.0.0 0.0.0.1 0.255.255.255 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1
@@ -89,7 +95,15 @@ def test_an_address_wrapped_in_ipv6_is_never_public(address: IPv4Address) -> Non
     assert not any(map(is_public, (mapped, translated, tunnelled)))
 
 
+@pytest.mark.parametrize("host", ["\x00", "a\x00b.example", "x" * 70 + ".example", "a..example"])
+def test_what_is_no_host_name_is_no_address_and_is_not_found(host: str) -> None:
+    assert literal_address(host) is None
+    with pytest.raises(OSError):
+        resolve(host, 443)
+
+
 @given(st.text(max_size=40))
+@example("\x00")
 def test_no_host_name_breaks_the_check(host: str) -> None:
     may_be_outside(host)
     literal_address(host)
