@@ -5,9 +5,11 @@ rolled back; after a test that really commits (`transaction=True`) both schemas 
 two tenants put back.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 
@@ -18,6 +20,11 @@ from tenants.keys import create_data_key
 from tenants.models import DataKey, Tenant
 from tenants.provisioning import create_tenant
 from tenants.roles import Role
+
+# The same examples every time, so that a change is judged by what it changed; fresh ones with
+# HYPOTHESIS_PROFILE=default.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _tenants: dict[str, Tenant] = {}
 
