@@ -129,13 +129,18 @@ class _Slice:
         self.destination = PostgresDestination()
         self.ends_at = monotonic() + seconds
         self.seconds = seconds
-        self.calls = 0
+        self.calls_before = 0  # of connectors that are closed
         self.has_progressed = False
         self.has_rejections = RejectedRecord.objects.filter(
             connection=connection, resolved_at=None
         ).exists()
         self.parents = Parents()
         self.connector: Connector | None = None
+
+    @property
+    def calls(self) -> int:
+        """Requests made to the provider in this slice, up to now."""
+        return self.calls_before + (self.connector.http.calls if self.connector else 0)
 
     @property
     def counts_sentence(self) -> str:
@@ -177,7 +182,7 @@ class _Slice:
 
     def close(self) -> None:
         if self.connector is not None:
-            self.calls += self.connector.http.calls
+            self.calls_before += self.connector.http.calls
             self.connector.http.close()
             self.connector = None
 

@@ -70,7 +70,7 @@ class AcmeConnector(Declared, Connector):
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:
         start = since.at().get("page", 0) if since else 0
         number = start
-        while rows := SERVER.page(entity_type, number):
+        while rows := self._page(entity_type, number):
             number += 1
             for index, row in enumerate(rows):
                 last = index == len(rows) - 1
@@ -78,6 +78,10 @@ class AcmeConnector(Declared, Connector):
             if len(rows) < SERVER.page_size:
                 break
         yield Entity.rest(Position("", {"page": 0}, done=True), entity_type)
+
+    def _page(self, entity_type: str, number: int) -> list[dict[str, Any] | Unreadable]:
+        self.http.calls += 1  # as the client counts them, had it been asked
+        return SERVER.page(entity_type, number)
 
     def _entity(
         self, entity_type: str, row: dict[str, Any] | Unreadable, number: int | None

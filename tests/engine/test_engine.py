@@ -202,6 +202,15 @@ def many(server) -> None:
     server.rows["companies"] = [company(n) for n in range(3_000)]
 
 
+def test_the_calls_of_a_slice_that_was_interrupted_count_too(connection, server):
+    server.fail_at[("companies", 2)] = [ProviderUnavailableError("down")]
+
+    while work(connection).state == "running":
+        pass
+
+    assert run_of(connection).calls == len(server.asked)
+
+
 def test_a_slice_ends_at_a_position_and_the_next_one_goes_on_there(connection, server):
     many(server)
     result = work(connection, seconds=0)
