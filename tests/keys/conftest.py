@@ -166,6 +166,12 @@ def audited(action: AuditAction) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(action=action).order_by("at"))
 
 
+def changed(value: Any) -> bytes:
+    """The bytes with the last one changed, whatever it was."""
+    held = bytes(value or b"")
+    return held[:-1] + bytes([held[-1] ^ 1])
+
+
 def tamper(connection: Connection, sealed: bytes) -> None:
     """Put other bytes in the place of the connection's credentials, as a thief of rows would."""
     Connection.objects.filter(pk=connection.pk).update(credentials=Sealed(sealed))

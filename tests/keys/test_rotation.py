@@ -27,7 +27,7 @@ from tenants.rotation import begin_rotation, retire_data_key, seal_anew, unfinis
 from tenants.sealed_columns import sealed_columns
 from tenants.wrapping import data_keys_by_wrapping_key, retire_wrapping_key, wrap_anew
 from tests.factories import ConnectionFactory
-from tests.keys.conftest import NEW, OLD, TESTER, Estate, audited, tamper
+from tests.keys.conftest import NEW, OLD, TESTER, Estate, audited, changed, tamper
 
 OLD_ID, NEW_ID = WrappingKey.parse(OLD).id, WrappingKey.parse(NEW).id
 
@@ -177,7 +177,7 @@ class TestNewDataKeys:
         self, estate: Estate, capsys: pytest.CaptureFixture[str]
     ) -> None:
         row = Connection.objects.order_by("pk")[3]
-        tamper(row, bytes(row.credentials or b"")[:-1] + b"\x00")
+        tamper(row, changed(row.credentials))
         row.refresh_from_db()
         sealed = bytes(row.credentials or b"")
 
@@ -195,7 +195,7 @@ class TestNewDataKeys:
         self, estate: Estate
     ) -> None:
         row = Connection.objects.order_by("pk")[3]
-        tamper(row, bytes(row.credentials or b"")[:-1] + b"\x00")
+        tamper(row, changed(row.credentials))
         assert exit_code("--data-keys") == 1
 
         row.refresh_from_db()
@@ -388,7 +388,7 @@ def save_in_transaction(row: Connection, secrets: dict[str, str]) -> None:
 @pytest.mark.django_db
 def test_a_broken_data_key_stops_nobody_elses_rotation(estate: Estate) -> None:
     key = DataKey.objects.get(tenant=estate.globex)
-    DataKey.objects.filter(pk=key.pk).update(wrapped=bytes(key.wrapped)[:-1] + b"\x00")
+    DataKey.objects.filter(pk=key.pk).update(wrapped=changed(key.wrapped))
 
     assert exit_code("--data-keys") == 1
 

@@ -18,7 +18,7 @@ from integrations.services.connect_links import create_connect_session
 from integrations.sync.credentials import access_for, app_secrets
 from tenants.models import DataKey, Tenant
 from tests.engine.conftest import Server, connection, server, work
-from tests.keys.conftest import NEW, TESTER, Estate, audited, tamper
+from tests.keys.conftest import NEW, TESTER, Estate, audited, changed, tamper
 
 __all__ = ["connection", "server"]
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 def spoil(row: Connection) -> None:
     row.refresh_from_db()
-    tamper(row, bytes(row.credentials or b"")[:-1] + b"\x00")
+    tamper(row, changed(row.credentials))
 
 
 class TestAWorker:
