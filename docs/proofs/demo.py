@@ -35,7 +35,9 @@ def main() -> int:
         and first["runs"] == second["runs"] == {"succeeded": first["connections"], "failed": 0}
         and int(str(first["records"])) > 5_000
         and second["rewritten"] == 0
-        and second["unchanged"] == second["records"] == first["records"]
+        and second["records"] == first["records"]
+        # deletions that were known already are unchanged too, and no records
+        and int(str(second["unchanged"])) >= int(str(second["records"]))
     )
     print(
         f"{first['connections']} connections, {first['records']} records in {first['seconds']} s;"
