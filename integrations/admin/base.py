@@ -1,5 +1,6 @@
-"""What the pages inside a tenant share: links from one to the other, and a filter."""
+"""What the pages inside a tenant share: links from one to the other, and two filters."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
@@ -28,6 +29,32 @@ class ConnectionFilter(admin.SimpleListFilter):
         except ValueError:
             return queryset.none() if self.value() else queryset
         return queryset.filter(connection_id=asked)
+
+
+class HappenedFilter(admin.SimpleListFilter):
+    """Rows to which something has not happened yet, unless those where it has are asked for.
+
+    `time_field` says when it happened; `first_label` names those that are shown unasked, `option`
+    is value and label of the others.
+    """
+
+    time_field: str
+    first_label: str
+    option: tuple[str, str]
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [self.option, ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": self.first_label}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        if self.value() == "all":
+            return queryset
+        has_happened = self.value() == self.option[0]
+        return queryset.filter(**{f"{self.time_field}__isnull": not has_happened})
 
 
 def link_to(row: models.Model, text: object = None) -> SafeString:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, address_of, link_to
+from integrations.admin.base import ConnectionFilter, HappenedFilter, address_of, link_to
 from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
 from tenants.admin.base import TenantModelAdmin
@@ -55,26 +55,15 @@ class EntityTypeFilter(admin.SimpleListFilter):
         return queryset.filter(entity_type=self.value()) if self.value() else queryset
 
 
-class PresenceFilter(admin.SimpleListFilter):
+class PresenceFilter(HappenedFilter):
     """Deleted at the provider, or still there. Shows those still there unless asked otherwise."""
 
     title = "presence"
     parameter_name = "presence"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("deleted", "Deleted"), ("all", "All")]
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "Present"}
-        yield from others
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[Record]
-    ) -> models.QuerySet[Record]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(deleted_at__isnull=self.value() != "deleted")
+    time_field = "deleted_at"
+    first_label = "Present"
+    option = ("deleted", "Deleted")
 
 
 @admin.register(Record, site=sites.tenant)

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, link_to
+from integrations.admin.base import ConnectionFilter, HappenedFilter, link_to
 from integrations.errors import HubError
 from integrations.models import RejectedRecord
 from integrations.services.records import replay_rejected
@@ -18,26 +18,15 @@ from tenants.admin.base import TenantModelAdmin
 BYTES_SHOWN = 20_000
 
 
-class ResolvedFilter(admin.SimpleListFilter):
+class ResolvedFilter(HappenedFilter):
     """Those still waiting, unless asked otherwise."""
 
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("resolved", "Resolved"), ("all", "All")]
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "Waiting"}
-        yield from others
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[RejectedRecord]
-    ) -> models.QuerySet[RejectedRecord]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() != "resolved")
+    time_field = "resolved_at"
+    first_label = "Waiting"
+    option = ("resolved", "Resolved")
 
 
 @admin.register(RejectedRecord, site=sites.tenant)
