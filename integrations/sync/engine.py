@@ -128,7 +128,6 @@ class _Slice:
         self.progress = progress
         self.destination = PostgresDestination()
         self.ends_at = monotonic() + seconds
-        self.seconds = seconds
         self.calls_before = 0  # of connectors that are closed
         self.has_progressed = False
         self.has_rejections = RejectedRecord.objects.filter(
