@@ -2,149 +2,234 @@
 
 HUB_SHARED names that folder; by default it is `shared` beside the repository. Without it this
 lane is skipped and says so. Nothing of it is kept here but the names of its files and what each
-one is.
+one is: `recorded_answers`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from integrations.connectors import registry
-from integrations.errors import FatalError, HubError, NotFoundError, ReauthorizationRequiredError
+from integrations.connectors.base import Connector
+from integrations.errors import ProviderUnavailableError
 from integrations.http.answer import Answer
 from integrations.http.error_table import judge
 from integrations.http.json_reader import read_json
 from integrations.http.pages import SinglePage
-from integrations.records import NormalizedRecord, dig_all
-from integrations.types import Entity
+from integrations.records import Company, dig, dig_all
+from integrations.types import Entity, EntityType, RunContext
+from tests.providers.recorded_answers import (
+    RECORDED,
+    XML,
+    Entities,
+    Error,
+    Errors,
+    Kind,
+    NotOurs,
+    OtherPage,
+    Page,
+    Webhook,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
 SAMPLES = SHARED / "vendors" / "samples"
+NO_ANSWERS = ("README", "LICENSE")
 
 pytestmark = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason=f"no recorded answers: {SAMPLES} is not there (set HUB_SHARED)"
 )
 
-ENTITIES = {
-    "copper/companies_search_with_custom_fields.json": ("companies", "", 1),
-    "copper/custom_field_definitions.json": ("custom_fields", "", 12),
-    "quickbooks/item-read.json": ("items", "QueryResponse.Item", 1),
-    "quickbooks/customer-read.json": ("customers", "QueryResponse.Customer", 1),
-}
-"""File: entity type, where its rows lie, how many."""
 
-EMPTY = {"quickbooks/account-read-empty.json": "QueryResponse.Account"}
-"""Lists without rows, of a type not synced; the page itself is ours to read."""
-
-ERRORS: dict[str, tuple[int, type[HubError]]] = {
-    "copper/error_invalid_params.json": (422, FatalError),
-    "copper/error_unprocessable_entity.json": (422, FatalError),
-    "copper/error_not_found.json": (404, NotFoundError),
-    # Their codes were simplified by whoever recorded them: 100 is QuickBooks' sign-in failure.
-    "quickbooks/error-bad-request.json": (400, ReauthorizationRequiredError),
-    "quickbooks/write-error.json": (400, ReauthorizationRequiredError),
-}
-"""File: the status it came with, and whose turn it makes it."""
-
-NOT_SYNCED = {
-    "copper/projects_search_page1.json": ("", 2),
-    "quickbooks/account-read-with-next-page.json": ("QueryResponse.Account", 1),
-    "quickbooks/php-sdk-transfer.json": ("Transfer", 1),
-}
-"""File of an entity type no connector declares: where its rows lie, how many."""
-
-NOT_OURS = {
-    "quickbooks/change_data_capture_response.xml",
-    "quickbooks/customer_duplicate_error.xml",
-    "quickbooks/deleted_customer.xml",
-    "quickbooks/fault.xml",
-    "quickbooks/fetch_payment_by_id.xml",
-    "quickbooks/invoice_delete_success_response.xml",
-}
-"""XML; the hub asks for JSON and reads nothing else."""
+def those(kind: type[Kind]) -> list[str]:
+    return [name for name, one in RECORDED.items() if isinstance(one, kind)]
 
 
 def read(name: str, rows_at: str = "") -> Any:
     return read_json((SAMPLES / name).read_bytes(), rows_at)
 
 
-def connector_of(name: str) -> Any:
+def connector_of(name: str) -> type[Connector]:
     registry.load()
-    return registry.get_connector(name.partition("/")[0])(None)
+    return registry.get_connector(name.partition("/")[0])
 
 
-def test_every_recorded_answer_is_accounted_for() -> None:
-    there = {
-        f"{slug}/{path.name}"
-        for slug in ("copper", "quickbooks")
-        for path in (SAMPLES / slug).iterdir()
-        if path.suffix in (".json", ".xml")
-    }
+class RecordedOnce:
+    """A client with one answer: first that, then whoever is in it by id, then empty lists."""
 
-    assert there == {*ENTITIES, *EMPTY, *ERRORS, *NOT_SYNCED, *NOT_OURS}
-
-
-@pytest.mark.parametrize("name", ENTITIES)
-def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
-    entity_type, rows_at, count = ENTITIES[name]
-    connector = connector_of(name)
-    rows = dig_all(read(name, rows_at), rows_at)
-    assert len(rows) == count
-
-    for number, row in enumerate(rows):
-        record = connector.transform(Entity(entity_type, str(row.get("id", number)), row))
-        record.validate()
-        assert isinstance(record, NormalizedRecord)
-        assert isinstance(record, connector.entity_type(entity_type).record_types)
-
-
-class Recorded:
-    """A client that has one answer."""
-
-    provider: ClassVar[Any] = None
-
-    def __init__(self, body: Any) -> None:
-        self.body = body
+    def __init__(self, name: str, declared: EntityType) -> None:
+        self.provider = connector_of(name).provider
+        self.first: Any = read(name)
+        self.rows = {str(dig(row, declared.key)): row for row in rows_of(self.first)}
+        self.asked: list[str] = []
 
     def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
-        return Answer(200, {}, self.body)
+        self.asked.append(path)
+        if len(self.asked) == 1:
+            return Answer(200, {}, self.first)
+        by_id = [row for id, row in self.rows.items() if f"/{id}" in path]
+        return Answer(200, {}, by_id[0] if by_id else without_rows(self.first))
+
+    def post(self, path: str, body: Any = None, *, params: Any = None, rows_at: Any = "") -> Answer:
+        return self.get(path)
 
 
-@pytest.mark.parametrize("name", EMPTY)
-def test_a_recorded_empty_page_is_a_complete_list_without_rows(name: str) -> None:
-    connector = connector_of(name)
-    pages: Any = SinglePage(Recorded(read(name)), "/query", EMPTY[name], "Id")  # type: ignore[arg-type]
-
-    came = list(pages.entities(connector.entity_type("customers")))
-
-    assert [one.is_rest for one in came] == [True]
-    assert came[0].position.done
+def rows_of(body: Any) -> list[Any]:
+    lists = [body] if isinstance(body, list) else [v for v in body.values() if isinstance(v, list)]
+    return lists[0] if lists else []
 
 
-@pytest.mark.parametrize("name", ENTITIES)
-def test_a_recorded_success_is_no_error(name: str) -> None:
-    provider = connector_of(name).provider
-
-    assert judge(Answer(200, {}, read(name)), provider, None, None) is None
-
-
-@pytest.mark.parametrize("name", ERRORS)
-def test_a_recorded_error_says_whose_turn_it_is(name: str) -> None:
-    status, error = ERRORS[name]
-
-    said = judge(Answer(status, {}, read(name)), connector_of(name).provider, None, None)
-
-    assert type(said) is error
+def without_rows(body: Any) -> Any:
+    if isinstance(body, list):
+        return []
+    return {key: [] if isinstance(value, list) else value for key, value in body.items()}
 
 
-@pytest.mark.parametrize("name", NOT_SYNCED)
-def test_rows_of_types_not_synced_are_read_all_the_same(name: str) -> None:
-    rows_at, count = NOT_SYNCED[name]
+def nothing_known(entity_type: str) -> Iterator[Entity]:
+    return iter(())
 
-    assert len(dig_all(read(name, rows_at), rows_at)) == count
+
+def assert_becomes_a_record(connector: Connector, entity: Entity) -> None:
+    record = connector.transform(entity)
+    record.validate()
+    assert isinstance(record, connector.entity_type(entity.entity_type).record_types)
+    assert record == connector.transform(entity)
+
+
+def test_every_recorded_answer_is_listed_and_every_listed_one_is_there() -> None:
+    there = {
+        path.relative_to(SAMPLES).as_posix()
+        for path in SAMPLES.rglob("*")
+        if path.is_file() and not path.name.startswith(NO_ANSWERS)
+    }
+
+    assert there == set(RECORDED)
+
+
+def test_xml_and_only_xml_is_listed_as_xml() -> None:
+    assert {name for name in RECORDED if name.endswith(".xml")} == {
+        name for name, kind in RECORDED.items() if kind is XML
+    }
+
+
+@pytest.mark.parametrize("name", those(Entities))
+def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, Entities)
+    connector = connector_of(name)()
+    body = read(name, kind.at)
+    rows = dig_all(body, kind.at) if kind.at else [body]
+    assert len(rows) == kind.count
+
+    for number, row in enumerate(rows):
+        assert_becomes_a_record(connector, Entity(kind.entity_type, str(number), row))
+    assert judge(Answer(200, {}, body), connector.provider, None, None) is None
+
+
+@pytest.mark.parametrize("name", those(Page))
+def test_a_recorded_page_is_walked_by_its_connector_into_valid_records(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, Page)
+    made = connector_of(name)
+    declared = made().entity_type(kind.entity_type)
+    client: Any = RecordedOnce(name, declared)
+    connector = made(client, RunContext(started_at=datetime.now(UTC)), nothing_known)
+
+    if kind.plain_at:
+        plain = SinglePage(client, "/", kind.plain_at, declared.key)
+        walked = list(plain.entities(declared))
+    else:
+        walked = list(connector.fetch_entities(kind.entity_type, None))
+
+    assert walked[-1].position is not None
+    assert walked[-1].position.done
+    came = [one for one in walked if not one.is_rest]
+    assert len(came) == kind.count
+    assert not any(one.deleted for one in came)
+    if kind.is_brief:
+        asked = " ".join(client.asked)
+        assert all(f"/{one.source_id}" in asked for one in came)
+        return
+    for entity in came:
+        assert_becomes_a_record(connector, entity)
+
+
+@pytest.mark.parametrize("name", [*those(Page), *those(OtherPage)])
+def test_a_recorded_page_is_no_error(name: str) -> None:
     assert judge(Answer(200, {}, read(name)), connector_of(name).provider, None, None) is None
+
+
+@pytest.mark.parametrize("name", those(OtherPage))
+def test_a_page_of_a_type_that_is_not_synced_is_read_all_the_same(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, OtherPage)
+    elsewhere = EntityType("elsewhere", Company)
+    client: Any = RecordedOnce(name, elsewhere)
+
+    came = list(SinglePage(client, "/", kind.at, kind.key).entities(elsewhere))
+
+    assert len([one for one in came if not one.is_rest]) == kind.count
+    assert all(isinstance(one.payload, dict) for one in came if not one.is_rest)
+
+
+REFUSALS = [
+    *((name, RECORDED[name]) for name in those(Error)),
+    *(
+        (name, one)
+        for name in those(Errors)
+        for one in RECORDED[name].named.values()  # type: ignore[union-attr]
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [pytest.param(*one, id=f"{one[0]} {one[1].at}".strip()) for one in REFUSALS]
+)
+def test_a_recorded_error_says_whose_turn_it_is(name: str, kind: Error) -> None:
+    connector = connector_of(name)()
+    body = read(name)
+    said = dig(body, kind.at) if kind.at else body
+
+    error = judge(Answer(kind.status, {}, said), connector.provider, connector.classify_error, None)
+
+    assert type(error) is kind.outcome
+
+
+@pytest.mark.parametrize("name", those(Errors))
+def test_every_error_of_a_file_is_named(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, Errors)
+
+    assert set(read(name)) == set(kind.named)
+
+
+@pytest.mark.parametrize("name", those(Webhook))
+def test_a_recorded_notification_names_an_entity_that_can_be_asked_for(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, Webhook)
+    connector = connector_of(name)()
+
+    source_id = dig(read(name), kind.id_at)
+
+    assert str(source_id) == kind.source_id
+    assert connector.entity_type(kind.entity_type).name == kind.entity_type
+    # It is no entity itself: taken for one, it is set aside.
+    with pytest.raises(KeyError):
+        connector.transform(Entity(kind.entity_type, kind.source_id, read(name)))
+
+
+@pytest.mark.parametrize("name", those(NotOurs))
+def test_what_is_not_ours_has_its_reason_and_xml_is_never_data(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, NotOurs)
+
+    assert len(kind.because.split()) > 3
+    if kind is XML:
+        with pytest.raises(ProviderUnavailableError):
+            read(name)

@@ -1,6 +1,6 @@
-"""Requests, answers and recorded examples against Basecamp's own API description.
+"""Requests and answers against Basecamp's own API description.
 
-They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
+It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
 it this lane is skipped and says so.
 """
 
@@ -18,26 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
-from integrations.connectors.basecamp import BasecampConnector
-from integrations.errors import FatalError
-from integrations.http.answer import Answer
-from integrations.http.error_table import judge
-from integrations.http.pages import LinkPages
-from integrations.types import Entity
 from tests.providers.conftest import Reader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
 DESCRIPTION = SHARED / "vendors" / "specs" / "basecamp_openapi.json.gz"
-SAMPLES = SHARED / "vendors" / "samples" / "basecamp"
 TYPES = ("people", "projects", "todos", "messages")
-
-PAGES = {"projects_list.json": ("projects", 2), "messages_list.json": ("messages", 2)}
-ENTITIES = {"projects_get.json": "projects"}
-LISTED = {"recordings_list.json": 3}
-"""Recordings as a list brings them without their content."""
-ERRORS = {"projects_error-limit.json": 507}
-NOT_OURS = {"events_list.json", "todolists_list.json", "webhooks_event-todo-created.json"}
 
 pytestmark = pytest.mark.skipif(
     not DESCRIPTION.is_file(), reason=f"no description of Basecamp: {DESCRIPTION} is not there"
@@ -130,83 +116,3 @@ def test_every_answer_of_the_sandbox_has_basecamps_shape(
                 known = {*one_of[kind]["properties"], "completion_subscribers"}
                 errors += [name for row in body for name in row if name not in known]
         assert not errors, (path, errors[:3])
-
-
-def test_every_recorded_example_is_accounted_for() -> None:
-    there = {path.name for path in SAMPLES.iterdir() if path.suffix == ".json"}
-
-    assert there == {*PAGES, *ENTITIES, *LISTED, *ERRORS, *NOT_OURS}
-
-
-class Recorded:
-    """A client that has one answer."""
-
-    provider = BasecampConnector.provider
-
-    def __init__(self, body: Any) -> None:
-        self.body = body
-
-    def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
-        return Answer(200, {}, self.body)
-
-
-def recorded(name: str) -> Any:
-    return json.loads((SAMPLES / name).read_bytes())
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_recorded_page_becomes_valid_records(name: str) -> None:
-    entity_type, count = PAGES[name]
-    connector = BasecampConnector(None)
-    declared = connector.entity_type(entity_type)
-    client: Any = Recorded(recorded(name))
-
-    came = list(LinkPages(client, "/").entities(declared))
-
-    assert len(came) == count
-    for entity in came:
-        record = connector.transform(entity)
-        record.validate()
-        assert isinstance(record, declared.record_types)
-
-
-@pytest.mark.parametrize("name", ENTITIES)
-def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
-    connector = BasecampConnector(None)
-
-    record = connector.transform(Entity(ENTITIES[name], "1", recorded(name)))
-
-    record.validate()
-    assert isinstance(record, connector.entity_type(ENTITIES[name]).record_types)
-
-
-@pytest.mark.parametrize("name", LISTED)
-def test_recorded_recordings_without_their_content_are_asked_for_one_by_one(name: str) -> None:
-    class Brief(Recorded):
-        def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
-            asked.append(path)
-            return super().get(path, params, rows_at=rows_at)
-
-    asked: list[str] = []
-    rows = recorded(name)
-    client: Any = Brief(rows)
-    connector = BasecampConnector(client, known=no_projects)
-
-    came = [one for one in connector.fetch_entities("messages", None) if one.source_id]
-
-    brief = [str(row["id"]) for row in rows if "content" not in row]
-    assert len(brief) == LISTED[name]
-    assert {f"/messages/{one}.json" for one in brief} <= set(asked)
-    assert {one.source_id for one in came} == set(brief)
-
-
-def no_projects(entity_type: str) -> list[Entity]:
-    return []
-
-
-@pytest.mark.parametrize("name", ERRORS)
-def test_a_recorded_error_says_whose_turn_it_is(name: str) -> None:
-    said = judge(Answer(ERRORS[name], {}, recorded(name)), BasecampConnector.provider, None, None)
-
-    assert said is not None
-    assert not isinstance(said, FatalError)

@@ -1,6 +1,6 @@
-"""Requests, answers and recorded examples against PandaDoc's own API description.
+"""Requests and answers against PandaDoc's own API description.
 
-They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
+It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
 it this lane is skipped and says so.
 """
 
@@ -18,49 +18,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
-from integrations.connectors.pandadoc import PandaDocConnector
-from integrations.errors import (
-    AccessTokenRefusedError,
-    EntityTypeUnavailableError,
-    FatalError,
-    HubError,
-    NotFoundError,
-    RateLimitError,
-    RetryableError,
-)
-from integrations.http.answer import Answer
-from integrations.http.error_table import judge
-from integrations.http.pages import SinglePage
-from integrations.types import Entity
 from tests.providers.conftest import Reader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
 DESCRIPTION = SHARED / "vendors" / "specs" / "pandadoc_openapi.json.gz"
-SAMPLES = SHARED / "vendors" / "samples" / "pandadoc"
 PLACE = {"slug": "pandadoc", "entity": "documents"}
 UNDESCRIBED = {"email_verified"}
 """Recorded for members, where the description says emails_verified."""
-
-PAGES = {
-    "contacts_list.json": ("contacts", 2),
-    "documents_list.json": ("documents", 2),
-    "members_list.json": ("members", 2),
-    "templates_list.json": ("templates", 1),
-}
-ENTITIES = {"document_status.json": "documents", "member_current.json": "members"}
-ERRORS = "errors.json"
-NOT_OURS = {"webhook_events_list.json", "webhook_subscriptions_list.json"}
-SAID: dict[str, type[HubError]] = {
-    "401": AccessTokenRefusedError,
-    "403": EntityTypeUnavailableError,
-    "404": NotFoundError,
-    "409": RetryableError,
-    "423": RetryableError,
-    "429": RateLimitError,
-    "400ValidationError": FatalError,
-    "400RequestError": FatalError,
-}
 
 pytestmark = pytest.mark.skipif(
     not DESCRIPTION.is_file(), reason=f"no description of PandaDoc: {DESCRIPTION} is not there"
@@ -174,64 +139,3 @@ def test_every_answer_of_the_sandbox_has_pandadocs_shape(
             for one in row:
                 assert unknown_fields(item, one) <= UNDESCRIBED
     assert seen > 80
-
-
-def test_every_recorded_example_is_accounted_for() -> None:
-    there = {path.name for path in SAMPLES.iterdir() if path.suffix == ".json"}
-
-    assert there == {*PAGES, *ENTITIES, ERRORS, *NOT_OURS}
-
-
-class Recorded:
-    """A client that has one answer."""
-
-    provider = PandaDocConnector.provider
-
-    def __init__(self, body: Any) -> None:
-        self.body = body
-
-    def get(self, path: str, params: Any = None, *, rows_at: Any = "") -> Answer:
-        return Answer(200, {}, self.body)
-
-
-def recorded(name: str) -> Any:
-    return json.loads((SAMPLES / name).read_bytes())
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_recorded_page_becomes_valid_records(name: str) -> None:
-    entity_type, count = PAGES[name]
-    connector = PandaDocConnector(None)
-    declared = connector.entity_type(entity_type)
-    client: Any = Recorded(recorded(name))
-
-    came = list(SinglePage(client, "/", "results", declared.key).entities(declared))
-
-    assert len(came) == count
-    for entity in came:
-        record = connector.transform(entity)
-        record.validate()
-        assert isinstance(record, declared.record_types)
-
-
-@pytest.mark.parametrize("name", ENTITIES)
-def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
-    connector = PandaDocConnector(None)
-
-    record = connector.transform(Entity(ENTITIES[name], "a", recorded(name)))
-
-    record.validate()
-    assert isinstance(record, connector.entity_type(ENTITIES[name]).record_types)
-
-
-def test_every_recorded_error_says_whose_turn_it_is() -> None:
-    errors = recorded(ERRORS)
-
-    said = {
-        kind: type(
-            judge(Answer(int(kind[:3]), {}, one["example"]), PandaDocConnector.provider, None, None)
-        )
-        for kind, one in errors.items()
-    }
-
-    assert said == SAID
