@@ -62,7 +62,12 @@ def judge(
 
 def code_in(body: Any, errors: ErrorCodes) -> str:
     """The provider's own code in an answer, without leading zeros; '' if there is none."""
-    for step in errors.code.split("."):
+    paths = (errors.code,) if isinstance(errors.code, str) else errors.code
+    return next(filter(None, (_code_at(body, path) for path in paths)), "")
+
+
+def _code_at(body: Any, path: str) -> str:
+    for step in path.split("."):
         while isinstance(body, list):
             body = body[0] if body else None
         if not isinstance(body, dict):

@@ -78,12 +78,12 @@ class ErrorCodes:
     """Which of the provider's own codes mean what; looked up in every answer, 200 included.
 
     `code` is the dotted path to the code, upper and lower case alike, the first element of a list
-    taken. A code may also be written "http:410", which is the status. What no row names and no
-    `classify_error` explains is decided by the status; under a 2xx it is tried again twice and is
-    then fatal, never data.
+    taken; where errors have several shapes, the paths in the order they are tried. A code may also
+    be written "http:410", which is the status. What no row names and no `classify_error` explains
+    is decided by the status; under a 2xx it is tried again twice and is then fatal, never data.
     """
 
-    code: str = "error"
+    code: str | tuple[str, ...] = "error"
     refresh: tuple[str, ...] = ()
     reauthorize: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()

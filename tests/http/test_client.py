@@ -207,6 +207,15 @@ def test_a_code_is_found_in_any_case_and_in_the_first_of_several() -> None:
     assert code_in({"Fault": {"Error": [{"code": "a\r\nb" * 99}]}}, errors)[:6] == "a_ba_b"
 
 
+def test_a_code_is_found_in_each_of_the_declared_shapes() -> None:
+    errors = ErrorCodes(code=("error.type", "error", "errors.error"))
+
+    assert code_in({"error": {"type": "GONE", "message": "no more"}}, errors) == "GONE"
+    assert code_in({"error": "GONE"}, errors) == "GONE"
+    assert code_in({"errors": [{"error": "SLOW_DOWN"}]}, errors) == "SLOW_DOWN"
+    assert code_in({"error": {"message": "no type"}, "records": []}, errors) == ""
+
+
 def test_an_unknown_code_under_200_is_tried_twice_more_and_then_fatal() -> None:
     with called(fault("who_knows")) as made, pytest.raises(FatalError, match="who_knows"):
         made.client.get("/items")
