@@ -107,4 +107,5 @@ def _limit(limit: Limit) -> str:
     text = f"{limit.requests} in {limit.per_seconds:g} s"
     text += "" if limit.per == "connection" else f" per {limit.per}"
     text += "" if limit.path == "*" else f" for `{limit.path}`"
-    return text + ("" if limit.cost == 1 else f", a call counting {limit.cost}")
+    text += "" if limit.cost == 1 else f", a call counting {limit.cost}"
+    return text + (f", then a lock-out of {limit.lockout:g} s" if limit.lockout else "")

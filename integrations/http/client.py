@@ -138,6 +138,8 @@ class ProviderClient:
         self.bytes_received += len(wire.body)
         answer = self._read(wire, rows_at)
         retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
+        if retry_after is None and answer.status == 429:
+            retry_after = max((limit.lockout for limit in self.provider.limits), default=0) or None
         if error := judge(answer, self.provider, self.classify, retry_after):
             raise error
         return answer

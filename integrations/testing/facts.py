@@ -137,7 +137,7 @@ def limits_are_data(subject: Subject) -> Iterator[Problem]:
     if not provider.limits:
         yield "", "no limit is declared"
     for limit in provider.limits:
-        if limit.requests < 1 or limit.per_seconds <= 0 or limit.cost < 1:
+        if limit.requests < 1 or limit.per_seconds <= 0 or limit.cost < 1 or limit.lockout < 0:
             yield "", f"{limit.requests} requests in {limit.per_seconds} s cannot be kept"
         if limit.concurrent is not None and limit.concurrent < 1:
             yield "", "a limit allows no call at a time"

@@ -50,7 +50,8 @@ class Limit:
     """At most `requests` in `per_seconds`, counted per connection, app, host or account.
 
     Of the limits with the same `per`, the first whose `path` (a glob) matches applies. `cost` is
-    what one call takes from it; `concurrent` limits calls under way at one time.
+    what one call takes from it; `concurrent` limits calls under way at one time. Who goes beyond
+    it is refused everything for `lockout` seconds, where the provider does so without saying so.
     """
 
     requests: int
@@ -59,6 +60,7 @@ class Limit:
     path: str = "*"
     cost: int = 1
     concurrent: int | None = None
+    lockout: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -308,6 +309,21 @@ def test_a_limit_that_says_nothing_usable_backs_off_and_then_waits_its_window(
 
     assert made.clock.slept == [0.25, 0.5]
     assert raised.value.retry_after == 60
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [([], 30), (["Retry-After: 45"], 45)])
+def test_a_lockout_is_waited_for_unless_the_provider_says_how_long(
+    headers: list[str], seconds: float
+) -> None:
+    strict = replace(ACME, limits=(Limit(5, 1, lockout=30), Limit(100, 60)))
+    with called(answer(b"{}", 429, *headers)) as made:
+        made.client.provider = strict
+
+        with pytest.raises(RateLimitError) as raised:
+            made.client.get("/items")
+
+    assert raised.value.retry_after == seconds
+    assert (made.client.calls, made.clock.slept) == (1, [])
 
 
 def test_of_two_retry_after_headers_the_longer_counts() -> None:
