@@ -20,6 +20,8 @@ Its own addresses:
     GET    /_requests?slug=&since=   every provider request: n, time, slug, account, method, path,
                            body, token (hash), status, rows, fault;   DELETE forgets them
     GET    /_state         switches and token counters per provider
+    GET    /_log?slug=&since=        what a provider that can be written to was made to write: see
+                           its module; entry number n comes with since < n
     POST   /_control       one order as a JSON object; answers {"ok": true, …}, or 400 and "error"
 
 Orders. `account` is an id or a name and defaults to the first; `slug` is optional where marked:

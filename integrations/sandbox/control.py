@@ -9,7 +9,7 @@ from random import Random
 import orjson
 
 from integrations.sandbox.faults import Fault
-from integrations.sandbox.part import Account, Json, Part, Switches
+from integrations.sandbox.part import Account, Json, Part
 from integrations.sandbox.rows import POISONS, Row, Table, by_id
 from integrations.sandbox.world import World
 
@@ -91,10 +91,11 @@ class Control:
         return {"ids": [row.id for row in healed]}
 
     def set(self, order: Json) -> Json:
-        """Turn switches of one provider, or of all without a slug."""
-        known = {entry.name: entry.type for entry in fields(Switches)} | {"slug": "str"}
-        if unknown := set(order) - set(known):
-            raise ValueError(f"unknown switches: {', '.join(sorted(unknown))}")
+        """Turn switches of one provider, or of all without a slug; some have more than others."""
+        for part in self._parts(order):
+            known = {entry.name for entry in fields(part.switches)} | {"slug"}
+            if unknown := set(order) - known:
+                raise ValueError(f"unknown switches: {', '.join(sorted(unknown))}")
         for part in self._parts(order):
             for name, value in order.items():
                 if name != "slug":
@@ -155,6 +156,11 @@ class Control:
                 "rows": [row.truth() for row in table.changed_between(None, None)],
                 "deleted": table.deleted,
             }
+
+    def log(self, slug: str, since: int) -> list[Json]:
+        """What the provider wrote down after entry number `since`."""
+        with self.world.lock:
+            return [dict(entry) for entry in self._part({"slug": slug}).log[since:]]
 
     def state(self) -> Json:
         """Switches, counters and table sizes of every provider."""

@@ -163,6 +163,7 @@ class Part:
             )
         }
         self.revoked: set[str] = set()
+        self.log: list[Json] = []
         self._tables: dict[str, dict[str, Table]] = {}
         self._routes = [
             (*entry, getattr(self, name))

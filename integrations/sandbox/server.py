@@ -96,6 +96,9 @@ class Sandbox:
                 case "GET", "/_truth":
                     names = (query.get(name, "") for name in ("slug", "account", "entity"))
                     return json_response(self.control.truth(*names))
+                case "GET", "/_log":
+                    log = self.control.log(query.get("slug", ""), int(query.get("since", 0)))
+                    return json_response(log)
                 case "GET", "/_requests":
                     return json_response(self._requests(query))
                 case "DELETE", "/_requests":

@@ -215,3 +215,10 @@ def test_reset_puts_everything_back(caller: Caller) -> None:
 
     assert truths(caller) == start
     assert caller.copper("people/search").status_code == 200
+
+
+def test_only_what_is_written_to_a_provider_is_in_its_log(caller: Caller) -> None:
+    caller.control("add", slug="copper", entity="people")
+
+    assert caller.own("/_log?slug=copper") == []
+    assert caller.http.get(f"{caller.sandbox.url}/_log?slug=nobody").status_code == 400
