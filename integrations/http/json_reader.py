@@ -80,6 +80,15 @@ def read_piece(raw: bytes) -> Any:
     return value
 
 
+def read_members(raw: bytes) -> dict[str, bytes]:
+    """The members of the outermost object, each still as it was written.
+
+    Raises:
+        ProviderUnavailableError: it is no object, or not a complete one.
+    """
+    return _Scanner(raw.removeprefix(b"\xef\xbb\xbf"), []).members()
+
+
 class _FlawError(Exception):
     """Why a row cannot be read, as the rest of a sentence that starts with 'the row'."""
 
@@ -182,6 +191,22 @@ class _Scanner:
             raise _broken()
         return value
 
+    def members(self) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        at = self.start
+        if self.raw[at : at + 1] != b"{":
+            raise _broken()
+        at, is_last = self._skip_space(at + 1), False
+        if self.raw[at : at + 1] == b"}":
+            at, is_last = at + 1, True
+        while not is_last:
+            key, at = self._key(at)
+            end = self.end_of_value(at)
+            found[key] = self.raw[at:end].strip()
+            at, is_last = self._next(end, b"}")
+        self.expect_only(at)
+        return found
+
     def expect_only(self, end: int) -> None:
         if self._skip_space(end) != len(self.raw):
             raise _broken()
@@ -201,15 +226,20 @@ class _Scanner:
         if self.raw[at : at + 1] == b"}":
             return members, at + 1
         while True:
-            end = self.end_of_value(at)
-            key = read_piece(self.raw[at:end].strip())
-            at = self._skip_space(end)
-            if not isinstance(key, str) or self.raw[at : at + 1] != b":":
-                raise _broken()
-            members[key], at = self._value(self._skip_space(at + 1), [*path, key])
+            key, at = self._key(at)
+            members[key], at = self._value(at, [*path, key])
             at, is_last = self._next(at, b"}")
             if is_last:
                 return members, at
+
+    def _key(self, at: int) -> tuple[str, int]:
+        """A member's name, and where its value begins."""
+        end = self.end_of_value(at)
+        key = read_piece(self.raw[at:end].strip())
+        at = self._skip_space(end)
+        if not isinstance(key, str) or self.raw[at : at + 1] != b":":
+            raise _broken()
+        return key, self._skip_space(at + 1)
 
     def _array(self, at: int, path: list[str]) -> tuple[list[Any], int]:
         is_on_the_way = len(path) < len(self.rows_at) and path == self.rows_at[: len(path)]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.errors import ProviderUnavailableError
-from integrations.http.json_reader import read_json
+from integrations.http.json_reader import read_json, read_members
 from integrations.types import Unreadable
 
 DEEP = b"[" * 101 + b"]" * 101
@@ -203,3 +203,29 @@ def test_nothing_that_looks_like_json_breaks_it(text: str) -> None:
     except ProviderUnavailableError:
         return
     orjson.dumps(read, default=str)
+
+
+def test_members_of_an_object_come_as_they_were_written() -> None:
+    raw = (
+        b'\xef\xbb\xbf { "data" : {"id": 12345678901234567890, "a": "}"} ,"status":200, "x":null}\n'
+    )
+
+    assert read_members(raw) == {
+        "data": b'{"id": 12345678901234567890, "a": "}"}',
+        "status": b"200",
+        "x": b"null",
+    }
+    assert read_members(b"{}") == {}
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'"a"', b"{", b'{"a": 1', b'{"a": 1} x', b"<html>"])
+def test_what_is_no_whole_object_has_no_members(raw: bytes) -> None:
+    with pytest.raises(ProviderUnavailableError):
+        read_members(raw)
+
+
+@settings(max_examples=200)
+@given(st.text('[]{}",:\\u0d8NaN1e. ', max_size=60))
+def test_no_text_breaks_the_reading_of_members(text: str) -> None:
+    with contextlib.suppress(ProviderUnavailableError):
+        read_members(text.encode())
