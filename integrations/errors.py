@@ -5,7 +5,8 @@
     │   └── RetryableError                  retry_after: seconds, or None for the engine's back-off
     │       ├── RateLimitError              the provider asked for a pause
     │       └── ProviderUnavailableError    time-out, reset, 5xx, an answer nobody can read
-    │           └── TlsFailedError          certificate or handshake: never tried again at once
+    │           ├── TlsFailedError          certificate or handshake: never tried again at once
+    │           └── GatewayUnavailableError what stands between us and the provider is down
     ├── the engine goes on another way
     │   ├── AccessTokenRefusedError         401: refresh once, then the same page again
     │   ├── RecordRejectedError             set this one entity aside, go on
@@ -90,6 +91,12 @@ class TlsFailedError(ProviderUnavailableError):
     """The encrypted connection could not be trusted; asking again at once would not help."""
 
     code = "tls_failed"
+
+
+class GatewayUnavailableError(ProviderUnavailableError):
+    """The gateway that carries the call is down: known at once, so nothing waits for it here."""
+
+    code = "gateway_unavailable"
 
 
 # The engine goes on another way.
