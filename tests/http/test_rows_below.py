@@ -18,7 +18,7 @@ COUNT = 13
 
 
 class Threads(FakeList):
-    """Of four rows one has 2 below it and one has 7; an answer brings 3, the others are asked for."""
+    """Of four rows one has 2 below it and one 7; an answer brings 3, the others are asked for."""
 
     def __init__(self) -> None:
         found = rows(COUNT)
