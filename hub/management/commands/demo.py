@@ -1,7 +1,8 @@
 """`manage.py demo`: the whole hub on a laptop, with a sandbox in the providers' place.
 
 `--check` does the same without a person: it syncs every connection in full, prints a table, and as
-its last line JSON; it exits 0 only if all of them succeeded.
+its last line JSON; it exits 0 only if all of them succeeded and brought records of every entity
+type that the hub knows.
 """
 
 import json
@@ -21,6 +22,7 @@ from rich.live import Live
 from rich.progress import Progress
 from rich.table import Table
 
+from hub.demo.delivered import own_connectors, undelivered
 from hub.demo.estate import (
     EMAIL,
     PASSWORD,
@@ -151,7 +153,7 @@ class Command(BaseCommand):
             time.sleep(LOOK_SECONDS)
 
     def _check(self, children: Children, tenants: list[Tenant]) -> None:
-        """Wait for the run of every connection and report; exit 1 if one did not succeed."""
+        """Wait for the run of every connection and report; exit 1 if anything did not come."""
         runs: list[tuple[Tenant, SyncRun]] = []
         with Live(console=self.console, refresh_per_second=4) as live:
             until = time.monotonic() + CHECK_SECONDS
@@ -165,8 +167,16 @@ class Command(BaseCommand):
         totals = [run.totals for _, run in runs]
         states = [run.state for _, run in runs]
         succeeded = states.count(SyncRun.State.SUCCEEDED)
+        missing = [
+            name
+            for tenant in tenants
+            for name in undelivered(tenant, [run for of, run in runs if of == tenant])
+        ]
         summary = {
             "tenants": len(tenants),
+            "providers": len(own_connectors()),
+            "entity_types": sum(len(each.entity_types) for each in own_connectors()),
+            "undelivered": missing,
             "connections": len(runs),
             "runs": {"succeeded": succeeded, "failed": len(runs) - succeeded},
             "records": ConnectionStatus.objects.aggregate(sum=Sum("records"))["sum"],
@@ -175,10 +185,12 @@ class Command(BaseCommand):
             "seconds": round(time.monotonic() - self.begun, 1),
         }
         self.stdout.write("\n" + json.dumps(summary))
-        if not runs or succeeded < len(runs):
-            for tenant, run in runs:
-                if run.state != SyncRun.State.SUCCEEDED:
-                    self.stderr.write(f"{tenant.slug} {run.connection}: {run.state} {run.error}")
+        for tenant, run in runs:
+            if run.state != SyncRun.State.SUCCEEDED:
+                self.stderr.write(f"{tenant.slug} {run.connection}: {run.state} {run.error}")
+        if missing:
+            self.stderr.write(f"No records of: {', '.join(missing)}.")
+        if missing or succeeded < len(runs):
             raise SystemExit(1)
 
 
