@@ -16,6 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from hub.fleet.models import Due, Worker
+from integrations import crash
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
 from integrations.queue import SliceTimeoutError
 from integrations.services.disconnect import go_on
@@ -54,11 +55,14 @@ def work(tenant_id: str, due_id: str, fence: int) -> str:
         kind = Due.objects.begin(due, fence=fence, seconds=settings.HUB_LEASE_SECONDS)
         if kind is None:
             return "Taken over, or begun already."
+        crash.hit("after_claim")
         tenant = get_tenant_by_id(UUID(tenant_id))
         if not tenant.is_active:
             raise TenantNotActiveError("The tenant is not active.")
         with in_tenant(tenant), held(due, fence, seconds=settings.HUB_LEASE_SECONDS) as watch:
-            return HANDLERS[kind](due, fence, watch)
+            said = HANDLERS[kind](due, fence, watch)
+        crash.hit("before_ack")
+        return said
     except FencedError:
         return "Taken over while working."
     except SliceTimeoutError:

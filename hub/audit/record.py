@@ -17,6 +17,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction, AuditEvent, Outcome
 from hub.fields import uuid7
 from hub.observability import context
+from integrations import crash
 
 if TYPE_CHECKING:
     from tenants.actor import Actor
@@ -94,6 +95,7 @@ def _event(
 
 def _insert(connection: BaseDatabaseWrapper, event: AuditEvent) -> None:
     detail = AuditEvent._meta.get_field("detail").get_db_prep_save(event.detail, connection)
+    crash.hit("before_audit")
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -114,3 +116,4 @@ def _insert(connection: BaseDatabaseWrapper, event: AuditEvent) -> None:
                 event.client_address,
             ),
         )
+    crash.hit("after_audit")

@@ -15,6 +15,7 @@ import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
+from integrations import crash
 from integrations.destinations.base import Batch, Destination, Row, Written
 from integrations.errors import FencedError
 from tenants.context import current_tenant
@@ -167,7 +168,9 @@ class PostgresDestination(Destination):
         if rejected:
             self._reject(batch, rejected, now)
         self._resolve(batch, records, now)
+        crash.hit("before_checkpoint")
         self._checkpoint(batch, now)
+        crash.hit("after_checkpoint")
         inserted = sum((row.entity_type, row.source_id) not in stored for row in changed)
         return Written(
             inserted=inserted,

@@ -23,11 +23,11 @@ from django.utils import timezone
 from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_event, record_now
 from hub.fleet.models import ConnectionStatus, Due
+from integrations import crash
 from integrations.errors import OperatorRequiredError, RetryableError
 from integrations.models import Connection, Disconnection, SyncRun
 from integrations.resilience.backoff import Backoff
 from integrations.services.revocation import Revoked, failed, revoke_access
-from integrations.sync import crash
 from integrations.sync.credentials import forget_credentials
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.status import publish, publish_run

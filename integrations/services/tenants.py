@@ -9,9 +9,9 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.models import ConnectSession, ProviderApp
 from hub.fleet.models import ConnectionStatus, Due, RunHour
+from integrations import crash
 from integrations.models import Connection
 from integrations.services.disconnect import disconnect_at_once
-from integrations.sync import crash
 from tenants.actor import Actor
 from tenants.context import in_closing_tenant
 from tenants.decorators import requires_role

@@ -32,6 +32,7 @@ from hub.connect.provider_apps import (
 )
 from hub.crypto import EncryptionKeyError, SealBrokenError
 from hub.observability.known_secrets import remember_values
+from integrations import crash
 from integrations.auth import (
     AppSecrets,
     TokenAnswer,
@@ -54,7 +55,6 @@ from integrations.errors import (
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
-from integrations.sync import crash
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings
 from integrations.types import ClientCredentials, Credentials, Provider

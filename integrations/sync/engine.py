@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hub.fleet.models import Due
+from integrations import crash
 from integrations.connectors.base import Connector
 from integrations.destinations.base import Batch, Row, Written
 from integrations.destinations.postgres import PostgresDestination
@@ -34,7 +35,7 @@ from integrations.errors import (
     ListRestartError,
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
-from integrations.sync import crash, positions, settle
+from integrations.sync import positions, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order
@@ -232,6 +233,7 @@ class _Slice:
         with ReadAhead(prepare(connector, entity) for entity in entities) as chunks:
             try:
                 for chunk in chunks:
+                    crash.hit("after_fetch")
                     batch.add(chunk)
                     if self._is_over:
                         chunks.stop()

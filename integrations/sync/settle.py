@@ -13,6 +13,7 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
+from integrations import crash
 from integrations.errors import (
     AccessTokenRefusedError,
     AppRefusedError,
@@ -24,7 +25,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
-from integrations.sync import crash, status
+from integrations.sync import status
 from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
 from tenants.actor import Actor
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hub.crypto import EncryptionKeyError, SealBrokenError
+from integrations import crash
 from integrations.errors import HubError, NotFoundRefusedError
-from integrations.sync import crash
 from tenants import rotation, wrapping
 from tenants.actor import Actor
 from tenants.keys import wrapping_keys

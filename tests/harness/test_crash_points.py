@@ -1,0 +1,116 @@
+"""Every point at which a process may be ended is listed, and what is listed exists."""
+
+import ast
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from integrations import crash
+
+PASSES = ("hit", "at")  # crash.hit itself, and where it is handed in under that name
+LISTED = [point for points in crash.POINTS.values() for point in points]
+
+
+def passed_in_the_source() -> set[str]:
+    """Each point as a pattern: f"before_{step}" is before_.+"""
+    found: set[str] = set()
+    for folder in ("hub", "integrations", "tenants"):
+        for path in sorted((Path(settings.BASE_DIR) / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and _name(node.func) in PASSES and node.args:
+                    found |= _patterns(node.args[0])
+    return found
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.attr if function.value.id == "crash" else ""
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _patterns(argument: ast.expr) -> set[str]:
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        return {re.escape(argument.value)}
+    if isinstance(argument, ast.JoinedStr):
+        parts = argument.values
+        return {"".join(re.escape(p.value) if isinstance(p, ast.Constant) else ".+" for p in parts)}
+    return set()
+
+
+def test_every_point_in_the_source_is_listed():
+    passed = passed_in_the_source()
+
+    unlisted = [each for each in passed if not any(re.fullmatch(each, point) for point in LISTED)]
+
+    assert len(passed) > 20
+    assert unlisted == []
+
+
+def test_every_listed_point_is_in_the_source_once_by_name():
+    passed = passed_in_the_source()
+
+    missing = [
+        point for point in LISTED if not any(re.fullmatch(pattern, point) for pattern in passed)
+    ]
+
+    assert missing == []
+    assert len(LISTED) == len(set(LISTED))
+
+
+def ended(order: str, then: str = "print('went on')") -> tuple[int, str]:
+    """Exit code and output of a process that passes after_commit twice under this order."""
+    program = (
+        "from integrations import crash\n"
+        "crash.HANG_SECONDS = 0.05\n"
+        "crash.hit('before_commit')\n"
+        "crash.hit('after_commit')\n"
+        "print('once')\n"
+        "crash.hit('after_commit')\n"
+        f"{then}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", program],
+        cwd=settings.BASE_DIR,
+        env={"HUB_CRASH": order},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "said"),
+    [
+        ("", 0, "once\nwent on\n"),
+        ("after_commit", -signal.SIGKILL, ""),
+        ("after_commit:2", -signal.SIGKILL, "once\n"),
+        ("after_commit:2:KILL", -signal.SIGKILL, "once\n"),
+        ("after_commit:2:HANG", 0, "once\nwent on\n"),
+        ("after_commit:3:KILL", 0, "once\nwent on\n"),
+    ],
+)
+def test_an_order_is_obeyed_at_its_point_and_turn(order, code, said):
+    assert ended(order) == (code, said)
+
+
+def test_a_broken_process_meets_an_error_nobody_has_classed():
+    code, said = ended("after_commit:2:RAISE")
+
+    assert code == 1
+    assert said.startswith("once\n")
+    assert "CrashError" in said
+
+
+@pytest.mark.parametrize("order", ["nowhere:1:KILL", "after_commit:1:EXPLODE", "after_commit:x"])
+def test_an_order_that_means_nothing_is_refused_at_the_start(order):
+    code, said = ended(order)
+
+    assert code == 1
+    assert "ValueError" in said
