@@ -45,6 +45,7 @@ class Consent:
         separators: str = " ",
         user_scopes: bool = False,
         response_type_needed: bool = True,
+        pkce_needed: bool = False,
         callback_extra: Callable[[Account], Mapping[str, str]] | None = None,
         callback_by_post: bool = False,
     ) -> None:
@@ -56,6 +57,7 @@ class Consent:
         self.separators = separators
         self.user_scopes = user_scopes
         self.response_type_needed = response_type_needed
+        self.pkce_needed = pkce_needed
         self.callback_extra = callback_extra
         self.callback_by_post = callback_by_post
 
@@ -71,6 +73,9 @@ class Consent:
         redirect_uri, state = asked["redirect_uri"], asked["state"]
         if asked.get("response_type", "" if self.response_type_needed else "code") != "code":
             return self._back(redirect_uri, error="unsupported_response_type", state=state)
+        is_proof = asked.get("code_challenge") and asked.get("code_challenge_method") == "S256"
+        if self.pkce_needed and not is_proof:
+            return self._back(redirect_uri, error="invalid_request", state=state)
         scopes = self._split(asked.get("scope", ""))
         user_scopes = self._split(asked.get("user_scope", "")) if self.user_scopes else ()
         is_scoped = bool(scopes or user_scopes) or not self.scopes
