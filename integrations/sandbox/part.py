@@ -13,13 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
 import orjson
 
 from integrations.sandbox.business import ORGANISATIONS, Organisation
 from integrations.sandbox.rows import Row, Table
+
+if TYPE_CHECKING:
+    from integrations.sandbox.world import World
 
 Json = dict[str, Any]
 
@@ -148,6 +151,9 @@ class Part:
     account_ids: ClassVar[Sequence[str]] = ()
     registry: ClassVar[dict[str, type[Part]]] = {}
 
+    world: World
+    """Where the other parts are, for one that hands requests on to them."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if cls.slug:
@@ -177,7 +183,8 @@ class Part:
         return Switches()
 
     def credentials(self) -> Any:
-        """Made-up credentials that open each account, as `GET /_credentials` shows them."""
+        """Made-up credentials that open each account, as `GET /_credentials` shows them; None for
+        what is no provider itself."""
         raise NotImplementedError
 
     def account_of(self, request: Request) -> str:

@@ -43,7 +43,10 @@ class World:
         self.parts = self._new_parts()
 
     def _new_parts(self) -> dict[str, Part]:
-        return {slug: Part.registry[slug](self.setting) for slug in sorted(Part.registry)}
+        parts = {slug: Part.registry[slug](self.setting) for slug in sorted(Part.registry)}
+        for part in parts.values():
+            part.world = self
+        return parts
 
     def reset(self) -> None:
         """As at the start: rows, tokens, switches, faults and the request list."""
@@ -59,7 +62,8 @@ class World:
 
     def credentials(self) -> dict[str, Any]:
         with self.lock:
-            return {slug: part.credentials() for slug, part in self.parts.items()}
+            told = {slug: part.credentials() for slug, part in self.parts.items()}
+            return {slug: said for slug, said in told.items() if said is not None}
 
     def origins(self) -> Mapping[str, str]:
         """Real origin → path of its base here."""
