@@ -134,7 +134,8 @@ class Provider:
 
     `base_url` may hold values that stay with the connection: "{instance_url}/v1". `hosts` are
     further hosts that next-page links and such values may name ("*.acme.example"). `fields` are
-    asked for before the consent page. `proxy` lists the path globs the proxy may call.
+    asked for before the consent page. `proxy` lists the path globs the proxy may call. `known_as`
+    is what gateways call the provider, where that is not its slug.
     """
 
     slug: str
@@ -152,6 +153,7 @@ class Provider:
     errors: ErrorCodes | None = None
     webhook: Webhook | None = None
     proxy: tuple[str, ...] = ()
+    known_as: str = ""
 
     def __str__(self) -> str:
         return self.label
