@@ -8,6 +8,7 @@ oldest-first walk by key set, which neither drifts nor meets a cap, is in `keyse
 """
 
 from integrations.http.pages.base import Pages, RowsOf
+from integrations.http.pages.expanded import ExpandedPages
 from integrations.http.pages.nested import with_children
 from integrations.http.pages.rows import first_of_each, in_pages, only
 from integrations.http.pages.styles import (
@@ -22,6 +23,7 @@ from integrations.http.pages.styles import (
 
 __all__ = [
     "CursorPages",
+    "ExpandedPages",
     "LastIdPages",
     "LinkPages",
     "NumberPages",
