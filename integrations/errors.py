@@ -3,7 +3,8 @@
     HubError
     ├── the engine waits, then asks for the same page again
     │   └── RetryableError                  retry_after: seconds, or None for the engine's back-off
-    │       ├── RateLimitError              the provider asked for a pause
+    │       ├── RateLimitError              the provider asked for a pause, or our budget is spent
+    │       ├── CircuitOpenError            it failed too often: nobody asks until the pause is over
     │       └── ProviderUnavailableError    time-out, reset, 5xx, an answer nobody can read
     │           ├── TlsFailedError          certificate or handshake: never tried again at once
     │           └── GatewayUnavailableError what stands between us and the provider is down
@@ -22,6 +23,7 @@
     │   ├── ReauthorizationRequiredError    the customer reconnects
     │   ├── OperatorRequiredError           an operator settles it with the provider
     │   │   └── AppRefusedError             the provider does not accept our client id or secret
+    │   ├── DestinationBlockedError         somebody repairs a table, a base or its access
     │   └── FatalError                      a developer looks
     │       ├── AnswerTooLargeError         larger than an answer may be
     │       └── EgressRefusedError          an address the hub does not talk to
@@ -76,9 +78,15 @@ class RetryableError(HubError):
 
 
 class RateLimitError(RetryableError):
-    """The provider asked for a pause."""
+    """The provider asked for a pause, or we have spent what it allows."""
 
     code = "rate_limited"
+
+
+class CircuitOpenError(RetryableError):
+    """The provider failed several times in a row; nothing was asked, so this is no new failure."""
+
+    code = "circuit_open"
 
 
 class ProviderUnavailableError(RetryableError):
@@ -178,6 +186,12 @@ class AppRefusedError(OperatorRequiredError):
     """The provider does not accept our registration there; no customer can do anything about it."""
 
     code = "app_refused"
+
+
+class DestinationBlockedError(HubError):
+    """Nothing can be written there until somebody repairs it; the message says what."""
+
+    code = "destination_blocked"
 
 
 class FatalError(HubError):

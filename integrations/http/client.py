@@ -23,13 +23,12 @@ from integrations.http.json_reader import read_json
 from integrations.resilience.backoff import Backoff
 from integrations.resilience.clock import Clock, SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.resilience.guard import LONGEST_SLEEP_SECONDS, Gate, OpenGate
 from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import AuthContext, Provider
 
 CALL_SECONDS: Final = 30.0
 TRIES: Final = 3
-LONGEST_SLEEP_SECONDS: Final = 5.0
-"""A longer wait ends the slice instead and frees the worker."""
 
 _BACKOFF: Final = Backoff(first=0.5, longest=LONGEST_SLEEP_SECONDS)
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -38,8 +37,9 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 class ProviderClient:
     """GET and POST below the provider's base URL, as the connection `context` belongs to.
 
-    `calls` and `bytes_received` count what really went over the wire, tries included.
-    For one thread at a time; connections are kept until close().
+    In this order: a free slot, closed circuits, rate budget (all three are the `gate`), deadline,
+    request, error table, retry. `calls` and `bytes_received` count what really went over the wire,
+    tries included. For one thread at a time; connections are kept until close().
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class ProviderClient:
         deadline: Deadline | None = None,
         clock: Clock | None = None,
         classify: Classify | None = None,
+        gate: Gate | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.provider = provider
@@ -62,6 +63,7 @@ class ProviderClient:
         self.bytes_received = 0
         self._egress = egress
         self._session = egress.open()
+        self._gate: Gate = gate or OpenGate()
         self._chance = chance
 
     def get(
@@ -73,8 +75,8 @@ class ProviderClient:
         times in all; what is left is raised as the error that says who acts next.
 
         Raises:
-            NotFoundError, AccessTokenRefusedError, RateLimitError, ProviderUnavailableError and
-            whatever the provider's error table or `classify` says.
+            NotFoundError, AccessTokenRefusedError, RateLimitError, CircuitOpenError,
+            ProviderUnavailableError and whatever the provider's error table or `classify` says.
         """
         return self._ask("GET", path, params, None, rows_at)
 
@@ -90,7 +92,9 @@ class ProviderClient:
         return self._ask("POST", path, params, dict(body or {}), rows_at)
 
     def close(self) -> None:
+        """Give connections and unused budget back. A second call does nothing."""
         self._session.close()
+        self._gate.close()
 
     def __enter__(self) -> "ProviderClient":
         return self
@@ -109,11 +113,14 @@ class ProviderClient:
         url = self.url_of(path)
         fixed = {} if url == path else self.provider.params
         asked = {**fixed, **(params or {})}
+        path_below = self._path_below(url)
         for attempt in range(1, TRIES + 1):
+            self._gate.admit(path_below, self.deadline)
             if self.deadline.is_over:
+                self._gate.gave_up()
                 raise RetryableError("The time for this slice is over.", retry_after=0)
             try:
-                return self._ask_once(method, url, asked, body, rows_at)
+                return self._ask_once(method, url, path_below, asked, body, rows_at)
             except RetryableError as error:
                 self._wait_or_raise(error, attempt)
         raise AssertionError("the last attempt returns or raises")
@@ -122,10 +129,27 @@ class ProviderClient:
         self,
         method: str,
         url: str,
+        path_below: str,
         params: Mapping[str, Any],
         body: dict[str, Any] | None,
         rows_at: str | None,
     ) -> Answer:
+        wire: WireAnswer | None = None
+        try:
+            wire = self._send(method, url, params, body)
+            answer = self._read(wire, rows_at)
+            retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
+            if error := judge(answer, self.provider, self.classify, retry_after):
+                raise error
+        except HubError as error:
+            self._tell(wire, path_below, error)
+            raise
+        self._gate.answered(wire.headers)
+        return answer
+
+    def _send(
+        self, method: str, url: str, params: Mapping[str, Any], body: dict[str, Any] | None
+    ) -> WireAnswer:
         self.calls += 1
         wire = self._session.send(
             method,
@@ -136,13 +160,18 @@ class ProviderClient:
             json=body,
         )
         self.bytes_received += len(wire.body)
-        answer = self._read(wire, rows_at)
-        retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
-        if retry_after is None and answer.status == 429:
-            retry_after = max((limit.lockout for limit in self.provider.limits), default=0) or None
-        if error := judge(answer, self.provider, self.classify, retry_after):
-            raise error
-        return answer
+        return wire
+
+    def _tell(self, wire: WireAnswer | None, path_below: str, error: HubError) -> None:
+        """Tell the gate how a call failed: only a provider that serves nobody counts against it."""
+        if isinstance(error, ProviderUnavailableError) or (wire and wire.status >= 500):
+            self._gate.failed(error.message)
+        elif wire is None:
+            self._gate.gave_up()
+        else:
+            self._gate.answered(wire.headers)
+        if isinstance(error, RateLimitError):
+            self._gate.asked_to_wait(path_below, error.retry_after)
 
     def _read(self, wire: WireAnswer, rows_at: str | None) -> Answer:
         """The answer with its JSON. Only a success must hold some."""
@@ -197,6 +226,15 @@ class ProviderClient:
             return path
         expanded = _PLACEHOLDER.sub(self._kept, path)
         return self.context.base_url.rstrip("/") + "/" + expanded.lstrip("/")
+
+    def _path_below(self, url: str) -> str:
+        """The path as connectors write it, without the base URL: what declared limits name."""
+        bases = (self.context.base_url, self._egress.overridden(self.context.base_url))
+        for base in bases:
+            rest = url.removeprefix(base.rstrip("/"))
+            if base and rest != url and rest[:1] in ("", "/", "?"):
+                return urlsplit(rest).path
+        return urlsplit(url).path
 
     def _is_ours(self, url: str) -> bool:
         """By host: the base URL's or a declared one, both also as they are overridden."""
