@@ -139,6 +139,8 @@ class ProviderClient:
             wire = self._send(method, url, params, body)
             answer = self._read(wire, rows_at)
             retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
+            if retry_after is None and answer.status == 429:
+                retry_after = self._lockout
             if error := judge(answer, self.provider, self.classify, retry_after):
                 raise error
         except HubError as error:
@@ -146,6 +148,10 @@ class ProviderClient:
             raise
         self._gate.answered(wire.headers)
         return answer
+
+    @property
+    def _lockout(self) -> float | None:
+        return max((limit.lockout for limit in self.provider.limits), default=0) or None
 
     def _send(
         self, method: str, url: str, params: Mapping[str, Any], body: dict[str, Any] | None
