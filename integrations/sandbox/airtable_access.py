@@ -1,0 +1,233 @@
+"""Who may ask Airtable what, and how often: tokens, scopes, bases, and the lock-out of 30 seconds.
+
+A base answers five requests a second, all callers together; a person's tokens may make fifty. Who
+asks for more gets 429 and is locked out of that base, or of everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from integrations.sandbox.consent import Consent
+from integrations.sandbox.limits import RollingWindow
+from integrations.sandbox.oauth import Client, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.part import (
+    Account,
+    Json,
+    RefusalError,
+    Request,
+    Response,
+    Setting,
+    Switches,
+    demo_secret,
+    json_response,
+    route,
+)
+from integrations.sandbox.rows import Row
+
+API = "/airtable/api/v0"
+RECORDS = f"{API}/(?!meta/){{base}}/{{table}}"
+OAUTH = "/airtable/web/oauth2/v1"
+READ, WRITE = "data.records:read", "data.records:write"
+SCHEMA_READ, SCHEMA_WRITE = "schema.bases:read", "schema.bases:write"
+EMAIL = "user.email:read"
+SCOPES = (READ, WRITE, SCHEMA_READ, SCHEMA_WRITE, EMAIL, "webhook:manage")
+ACCESS_SECONDS = 3600
+REFRESH_SECONDS = 5_184_000
+PER_SECOND_AND_BASE = 5
+PER_SECOND_AND_USER = 50
+LOCKOUT_SECONDS = 30.0
+FORBIDDEN = "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND"
+
+
+@dataclass(slots=True)
+class AirtableSwitches(Switches):
+    """`lockout_seconds` follows a 429. With `partial_writes`, records of a refused request that
+    come before the bad one have been written all the same."""
+
+    lockout_seconds: float = LOCKOUT_SECONDS
+    partial_writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose token it is and what it allows."""
+
+    account: Account
+    scopes: tuple[str, ...]
+    is_oauth: bool
+
+    def sees(self, row: Row) -> bool:
+        """What is kept for writers is shown to those who may write."""
+        return row.visible or WRITE in self.scopes
+
+
+class AirtableAccess(OAuthPart):
+    """Two people; each of the two apps preselects one of them, and each has two tokens: one to
+    read the bases with, one to write as well."""
+
+    switches: AirtableSwitches
+    keys: dict[str, Asker]
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        clients = tuple(
+            Client(demo_secret("airtable", "app", id), demo_secret("airtable", "secret", id), id)
+            for id in self.accounts
+        )
+        self.oauth = OAuth(clients, self.switches, setting.now)
+        self.consent = Consent(
+            label="Airtable",
+            account_word="User",
+            oauth=self.oauth,
+            accounts=self.accounts,
+            scopes=SCOPES,
+            pkce_needed=True,
+        )
+        self.keys = {
+            _personal_token(id, what): Asker(account, scopes, is_oauth=False)
+            for id, account in self.accounts.items()
+            for what, scopes in (("read", (READ, SCHEMA_READ, EMAIL)), ("write", SCOPES))
+        }
+        self.base_calls = RollingWindow(PER_SECOND_AND_BASE, 1)
+        self.user_calls = RollingWindow(PER_SECOND_AND_USER, 1)
+        self.locked_until: dict[str, float] = {}
+
+    def first_switches(self) -> AirtableSwitches:
+        return AirtableSwitches(rotation=True, reuse_revokes=True, token_lifetime=ACCESS_SECONDS)
+
+    def credentials(self) -> Json:
+        """`keys` are personal access tokens with their scopes."""
+        keys = [
+            {"key": key, "account": asker.account.id, "scopes": list(asker.scopes)}
+            for key, asker in self.keys.items()
+        ]
+        return {**super().credentials(), "keys": keys}
+
+    def account_of(self, request: Request) -> str:
+        known = self.keys.get(request.bearer)
+        return known.account.id if known else super().account_of(request)
+
+    def revoke(self, account: Account) -> None:
+        super().revoke(account)
+        self.revoked.add(account.id)
+
+    def not_found(self, request: Request) -> Response:
+        return json_response({"error": "NOT_FOUND"}, 404)
+
+    def fault_in_200(self, request: Request) -> Response:
+        return json_response({"error": {"type": "RATE_LIMIT_REACHED", "message": "Try again."}})
+
+    # OAuth.
+
+    @route("GET", f"{OAUTH}/authorize")
+    @route("POST", f"{OAUTH}/authorize")
+    def authorize(self, request: Request) -> Response:
+        return self.consent.answer(request)
+
+    @route("POST", f"{OAUTH}/token")
+    def token(self, request: Request) -> Response:
+        """Every refresh gives a new pair and ends the one before."""
+        form = request.form
+        try:
+            client = self.oauth.client_of(request, in_body=False)
+            if form.get("grant_type") == "authorization_code":
+                code, back = form.get("code", ""), form.get("redirect_uri", "")
+                grant = self.oauth.redeem_code(code, client, back, form.get("code_verifier", ""))
+            elif form.get("grant_type") == "refresh_token":
+                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
+                for token in self.oauth.access.values():
+                    token.revoked |= token.grant is grant
+            else:
+                return _refused_token("invalid_request", 400)
+        except OAuthRefusedError as refused:
+            is_client = str(refused) in ("client", "secret")
+            return _refused_token(
+                *(("invalid_client", 401) if is_client else ("invalid_grant", 400))
+            )
+        request.account = grant.account.id
+        lifetime = self.switches.token_lifetime
+        return json_response(
+            {
+                "access_token": self.oauth.issue_access(grant, "oaa", lifetime),
+                "refresh_token": self.oauth.issue_refresh(grant, "oar"),
+                "token_type": "Bearer",
+                "scope": " ".join(grant.scopes),
+                "expires_in": lifetime,
+                "refresh_expires_in": REFRESH_SECONDS,
+            }
+        )
+
+    # Admission.
+
+    def admitted(self, request: Request, scope: str = "", base: str = "") -> Asker:
+        """Whose token it is, or a refusal: unknown, not allowed, or too many requests."""
+        asker = self._asker(request)
+        self._count(asker.account.id, self.user_calls)
+        if base:
+            self._count(base, self.base_calls)
+        if scope and scope not in asker.scopes:
+            raise forbidden()
+        return asker
+
+    def base(self, asker: Asker, id: str, levels: tuple[str, ...] = ()) -> Row:
+        """The base, if the token reaches it and its permission level is one of `levels`."""
+        row = self.table(asker.account, "bases").find(id)
+        if row is None or not asker.sees(row):
+            raise forbidden()
+        if levels and row.data["permissionLevel"] not in levels:
+            raise forbidden()
+        return row
+
+    def table_in(self, asker: Asker, base: Row, name: str) -> Row:
+        """The base's table with this id or name."""
+        for row in self.table(asker.account, "tables").in_scope(base.id):
+            if name in (row.id, row.data["name"]):
+                return row
+        raise forbidden()
+
+    def _asker(self, request: Request) -> Asker:
+        if not request.bearer:
+            raise refuse(401, "AUTHENTICATION_REQUIRED", "Authentication required")
+        known, token = self.keys.get(request.bearer), self.oauth.access.get(request.bearer)
+        if known and known.account.id not in self.revoked:
+            return known
+        is_dead = token is None or token.revoked or token.grant.revoked
+        if token is None or is_dead or self.oauth.is_expired(token):
+            raise refuse(401, "UNAUTHORIZED", "Invalid authentication token")
+        return Asker(token.grant.account, token.grant.scopes, is_oauth=True)
+
+    def _count(self, key: str, window: RollingWindow) -> None:
+        now = self.setting.now()
+        if not self.switches.limits:
+            return
+        if now >= self.locked_until.get(key, 0.0):
+            if window.take(key, now, self.switches.limits_scale):
+                return
+            self.locked_until[key] = now + self.switches.lockout_seconds
+        said = "You have made too many requests in a short period of time. Try again later."
+        if window is self.base_calls:
+            raise RefusalError(
+                json_response({"errors": [{"error": "RATE_LIMIT_REACHED", "message": said}]}, 429)
+            )
+        raise refuse(429, "RATE_LIMIT_REACHED", said)
+
+
+def refuse(status: int, type: str, message: str) -> RefusalError:
+    error = {"type": type, "message": message}
+    return RefusalError(json_response({"error": error}, status))
+
+
+def forbidden() -> RefusalError:
+    said = "Invalid permissions, or the requested model was not found."
+    return refuse(403, FORBIDDEN, said)
+
+
+def _refused_token(error: str, status: int) -> Response:
+    said = "The request for a token was refused."
+    return json_response({"error": error, "error_description": said}, status)
+
+
+def _personal_token(*purpose: str) -> str:
+    name, secret = demo_secret("pat", *purpose, length=14), demo_secret(*purpose, length=64)
+    return f"pat{name}.{secret}"

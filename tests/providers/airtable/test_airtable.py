@@ -1,0 +1,310 @@
+"""Airtable: bases, tables, and the rows of each, in full once and then those modified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+
+from integrations.connectors.airtable import AirtableConnector
+from integrations.connectors.base import identify
+from integrations.errors import (
+    AccessTokenRefusedError,
+    CheckpointExpiredError,
+    EntityTypeUnavailableError,
+    FatalError,
+    ListRestartError,
+    NotFoundError,
+    OperatorRequiredError,
+    ParentSkippedError,
+    RateLimitError,
+    ReauthorizationRequiredError,
+    RetryableError,
+)
+from integrations.testing.access import Access, renewed
+from integrations.types import Checkpoint, Credentials, Entity
+from tests.providers.conftest import Reader, assert_all_become_records
+
+ALL_TYPES = [declared.name for declared in AirtableConnector.entity_types]
+TABLES = 6
+
+
+def truth(reader: Reader, entity_type: str) -> set[str]:
+    rows = reader.sandbox.truth("airtable", entity_type)
+    return {id for id, row in rows.items() if row["visible"]}
+
+
+def order(reader: Reader, action: str, entity_type: str = "rows", **how: object) -> set[str]:
+    return set(reader.sandbox.control(action, slug="airtable", entity=entity_type, **how)["ids"])
+
+
+def read_all(reader: Reader) -> None:
+    for entity_type in ALL_TYPES:
+        reader.read(entity_type, reader.checkpoint(entity_type))
+
+
+def requests(reader: Reader) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = reader.sandbox.own("/_requests?slug=airtable")
+    return found
+
+
+def forget_requests(reader: Reader) -> None:
+    reader.sandbox.http.delete(f"{reader.sandbox.sandbox.url}/_requests")
+
+
+def test_a_full_read_brings_every_row_there_is(airtable: Reader) -> None:
+    read_all(airtable)
+
+    for entity_type in ALL_TYPES:
+        assert airtable.ids(entity_type) == truth(airtable, entity_type)
+        assert_all_become_records(airtable, entity_type)
+
+
+def test_a_later_read_asks_once_for_each_table_and_brings_what_was_modified(
+    airtable: Reader,
+) -> None:
+    read_all(airtable)
+    changed = order(airtable, "change", count=3)
+    added = order(airtable, "add", count=2)
+
+    again = airtable.read("rows", airtable.checkpoint("rows"))
+
+    assert {entity.source_id for entity in again} >= changed | added
+    assert len(again) < 30
+    assert airtable.calls == TABLES
+    assert airtable.ids("rows") == truth(airtable, "rows")
+
+
+def test_what_is_asked_for_reaches_back_to_shortly_before_the_last_run(airtable: Reader) -> None:
+    began = datetime.now(UTC)
+    read_all(airtable)
+    forget_requests(airtable)
+
+    airtable.read("rows", airtable.checkpoint("rows"))
+
+    asked = [parse_qs(urlsplit(one["path"]).query) for one in requests(airtable)]
+    (formula,) = {one["filterByFormula"][0] for one in asked}
+    since = datetime.fromisoformat(formula.removesuffix("')").rpartition("'")[2])
+    assert 595 <= (began - since).total_seconds() <= 605
+    assert {one["returnFieldsByFieldId"][0] for one in asked} == {"true"}
+
+
+def test_deletions_are_seen_by_a_full_read_alone(airtable: Reader) -> None:
+    read_all(airtable)
+    deleted = order(airtable, "delete", count=7)
+
+    airtable.read("rows", airtable.checkpoint("rows"))
+    fresh = replace(airtable, stored={**airtable.stored, "rows": {}}, cursors={})
+    fresh.read("rows")
+
+    assert airtable.ids("rows") >= deleted
+    assert fresh.ids("rows") == truth(airtable, "rows")
+
+
+def test_a_row_read_in_full_and_later_makes_an_equal_record(airtable: Reader) -> None:
+    read_all(airtable)
+    order(airtable, "change", count=5)
+    again = airtable.read("rows", airtable.checkpoint("rows"))
+    fresh = replace(airtable, stored={**airtable.stored, "rows": {}}, cursors={})
+    fresh.read("rows")
+
+    connector = AirtableConnector(None)
+    assert len(again) >= 5
+    for entity in again:
+        other = fresh.stored["rows"][entity.source_id]
+        assert entity.payload == other.payload
+        assert connector.transform(entity) == connector.transform(other)
+
+
+def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(airtable: Reader) -> None:
+    airtable.sandbox.control("add", slug="airtable", entity="rows", count=700)
+    airtable.read("bases")
+    airtable.read("tables")
+    met: list[str] = []
+    since = None
+    for stop in (1, 101, 150, 60):
+        count = 0
+
+        def enough(entity: Entity, stop: int = stop) -> bool:
+            nonlocal count
+            count += 1
+            return count >= stop
+
+        before = airtable.ids("rows")
+        seen = airtable.read("rows", since, enough)
+        done = {scope for scope, at in airtable.cursors.get("rows", {}).items() if "feed" in at}
+        assert not before & {entity.source_id for entity in seen}
+        met += [entity.source_id for entity in seen]
+        since = airtable.checkpoint("rows", finished=frozenset(done))
+    rest = airtable.read("rows", since)
+
+    assert airtable.ids("rows") == truth(airtable, "rows")
+    assert not airtable.ids("rows") - set(met) - {entity.source_id for entity in rest}
+
+
+def test_a_list_whose_iterator_is_lost_begins_again_from_its_first_page(airtable: Reader) -> None:
+    airtable.read("bases")
+    airtable.read("tables")
+    table = next(one for one in airtable.known("tables") if one.data["name"] == "Companies")
+    add = {"set": {}, "count": 700}
+    airtable.sandbox.control("add", slug="airtable", entity="rows", **add)
+    airtable.stored["tables"] = {table.source_id: table}
+    airtable.read("rows", stop_after=first_page)
+    forget_requests(airtable)
+    airtable.sandbox.control("expire_cursors", slug="airtable")
+
+    airtable.read("rows", airtable.checkpoint("rows"))
+
+    below = airtable.sandbox.truth("airtable", "rows").values()
+    assert airtable.ids("rows") == {one["id"] for one in below if one["scope"] == table.source_id}
+    assert [("offset" in one["path"], one["status"]) for one in requests(airtable)][:2] == [
+        (True, 422),
+        (False, 200),
+    ]
+
+
+def first_page(entity: Entity) -> bool:
+    return entity.position is not None and "page" in entity.position.cursor
+
+
+def test_a_backfill_begins_at_its_date(airtable: Reader) -> None:
+    rows = airtable.sandbox.truth("airtable", "rows")
+    middle = sorted(row["stamp"] for row in rows.values())[200]
+    airtable.read("bases")
+    airtable.read("tables")
+
+    airtable.read("rows", Checkpoint(not_before=datetime.fromtimestamp(middle, UTC)))
+    again = airtable.read("rows", airtable.checkpoint("rows"))
+
+    assert airtable.ids("rows") == {id for id, row in rows.items() if row["stamp"] > middle}
+    assert again == []
+
+
+def test_a_base_that_is_no_longer_shared_is_passed_over(airtable: Reader) -> None:
+    airtable.read("bases")
+    theirs = Entity("bases", "appOfSomebodyElse", {"name": "Gone"})
+    airtable.stored["bases"]["appOfSomebodyElse"] = theirs
+
+    airtable.read("tables")
+
+    assert airtable.skipped == {"appOfSomebodyElse": "parent_skipped"}
+    assert airtable.ids("tables") == truth(airtable, "tables")
+
+
+def test_a_deleted_table_is_passed_over(airtable: Reader) -> None:
+    read_all(airtable)
+    (gone,) = order(airtable, "delete", "tables")
+
+    airtable.read("rows", airtable.checkpoint("rows"))
+
+    assert airtable.skipped == {gone: "parent_skipped"}
+
+
+def test_a_list_of_bases_of_several_pages_is_read_to_its_end(airtable: Reader) -> None:
+    added = order(airtable, "add", "bases", count=1001)
+
+    airtable.read("bases")
+
+    assert airtable.calls == 2
+    assert airtable.ids("bases") > added
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (401, {"error": {"type": "AUTHENTICATION_REQUIRED"}}, AccessTokenRefusedError),
+        (401, {"error": {"type": "UNAUTHORIZED"}}, AccessTokenRefusedError),
+        (403, {"error": {"type": "INVALID_PERMISSIONS"}}, EntityTypeUnavailableError),
+        (403, {"error": {"type": "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND"}}, ParentSkippedError),
+        (404, {"error": "NOT_FOUND"}, NotFoundError),
+        (404, {"error": {"type": "ROW_DOES_NOT_EXIST"}}, NotFoundError),
+        (413, {"error": {"type": "REQUEST_TOO_LARGE"}}, FatalError),
+        (422, {"error": {"type": "UNKNOWN_FIELD_NAME"}}, FatalError),
+        (422, {"error": "INVALID_REQUEST_UNKNOWN"}, FatalError),
+        (422, {"error": {"type": "INVALID_FILTER_BY_FORMULA"}}, CheckpointExpiredError),
+        (422, {"error": {"type": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"}}, ListRestartError),
+        (422, {"error": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"}, ListRestartError),
+        (429, {"errors": [{"error": "RATE_LIMIT_REACHED"}]}, RateLimitError),
+        (429, {"error": {"type": "RATE_LIMIT_REACHED"}}, RateLimitError),
+        (429, {"error": "PUBLIC_API_BILLING_LIMIT_EXCEEDED"}, OperatorRequiredError),
+        (429, {"errors": [{"error": "PUBLIC_API_BILLING_LIMIT_EXCEEDED"}]}, OperatorRequiredError),
+        (503, {"error": "SERVICE_UNAVAILABLE"}, RetryableError),
+    ],
+)
+def test_each_error_says_whose_turn_it_is(
+    airtable: Reader, status: int, body: dict[str, str], outcome: type[Exception]
+) -> None:
+    airtable.sandbox.control(
+        "fault", slug="airtable", status=status, body=orjson.dumps(body).decode(), count=None
+    )
+
+    with pytest.raises(outcome):
+        airtable.read("bases")
+
+
+def test_a_base_that_locks_the_hub_out_is_asked_again_after_half_a_minute(
+    airtable: Reader,
+) -> None:
+    airtable.read("bases")
+    airtable.sandbox.control("set", slug="airtable", limits=True, limits_scale=0.2)
+    airtable.read("tables")
+    forget_requests(airtable)
+
+    with pytest.raises(RateLimitError) as refused:
+        airtable.read("tables")
+
+    assert refused.value.retry_after == 30
+    assert [one["status"] for one in requests(airtable)] == [429]
+
+
+def test_a_refresh_token_works_once_and_its_reuse_ends_the_grant(
+    airtable: Reader, access: Access
+) -> None:
+    sandbox = airtable.sandbox.sandbox
+    fresh = renewed(AirtableConnector, sandbox, access)
+    with pytest.raises(AccessTokenRefusedError):
+        airtable.read("bases")
+    airtable.credentials = fresh.credentials
+    airtable.read("bases")
+
+    with pytest.raises(ReauthorizationRequiredError):
+        renewed(AirtableConnector, sandbox, access)
+
+    assert fresh.refresh_token != access.refresh_token
+    with pytest.raises(AccessTokenRefusedError):
+        airtable.read("bases")
+    with pytest.raises(ReauthorizationRequiredError):
+        renewed(AirtableConnector, sandbox, fresh)
+
+
+def test_identity_is_the_person_and_goes_by_the_address(airtable: Reader) -> None:
+    with airtable.client() as client:
+        account = identify(airtable.connector, client)
+
+    assert (account.id, account.label) == ("usrNordlichtGmbH1", "ida@nordlicht.example")
+
+
+def test_a_personal_access_token_reads_the_same(airtable: Reader) -> None:
+    key = airtable.sandbox.own("/_credentials")["airtable"]["keys"][0]["key"]
+    airtable.credentials = Credentials(key=key)
+
+    read_all(airtable)
+
+    for entity_type in ALL_TYPES:
+        assert airtable.ids(entity_type) == truth(airtable, entity_type)
+
+
+def test_a_poisoned_row_is_set_aside_and_the_page_survives(airtable: Reader) -> None:
+    order(airtable, "poison", index=5, kind="nul", field="note")
+    airtable.read("bases")
+    airtable.read("tables")
+
+    read = airtable.read("rows")
+
+    unreadable = [entity for entity in read if not isinstance(entity.payload, dict)]
+    assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
+    assert len(read) == len(truth(airtable, "rows"))
