@@ -235,10 +235,16 @@ HUB_PROVIDER_ADDRESSES = texts(
 HUB_EGRESS_PROXY = from_environment("HUB_EGRESS_PROXY") or None
 HUB_EGRESS_CA_BUNDLE = from_environment("HUB_EGRESS_CA_BUNDLE") or None
 HUB_EGRESS_ALLOW = listed("HUB_EGRESS_ALLOW")
+HUB_COMPOSIO_URL = from_environment("HUB_COMPOSIO_URL", "https://backend.composio.dev/api/v3.1")
 HUB_PUBLIC_URL = from_environment("HUB_PUBLIC_URL", "http://127.0.0.1:8000")
 HUB_SLICE_SECONDS = number("HUB_SLICE_SECONDS", 45)
 HUB_BATCH_ROWS = int(number("HUB_BATCH_ROWS", 5000, least=1))
 HUB_LEASE_SECONDS = number("HUB_LEASE_SECONDS", 120)
+HUB_TENANT_CALLS_PER_SECOND = number("HUB_TENANT_CALLS_PER_SECOND", 50, least=0.1)
+HUB_LIMITS_FACTOR = number("HUB_LIMITS_FACTOR", 1)  # times what providers' limits are declared as
+HUB_RUN_HOURS = number("HUB_RUN_HOURS", 24)
+HUB_RUN_STALL_MINUTES = number("HUB_RUN_STALL_MINUTES", 30)
+REDIS_URL = from_environment("REDIS_URL")  # breakers and budgets there instead of in PostgreSQL
 
 LOGGING_CONFIG = "hub.observability.logs.configure"
 LOGGING = {"level": log_level("HUB_LOG_LEVEL")}

@@ -20,7 +20,7 @@ from integrations.http.egress import Egress
 from integrations.http.json_reader import read_json
 from integrations.records import dig
 from integrations.resilience.deadline import Deadline
-from integrations.types import ApiKey, Auth, Basic, Provider, templates
+from integrations.types import ApiKey, Basic, Provider, templates
 
 ACCOUNTS: Final = "/connected_accounts"
 AUTH_CONFIGS: Final = "/auth_configs"
@@ -77,25 +77,37 @@ class Link:
     expires_at: datetime | None
 
 
-def why_not(provider: Provider, revealed: Mapping[str, str] | None = None) -> str:
+def why_not(provider: Provider) -> str:
     """Why this provider cannot be read through Composio, decided from what it declares; '' if it
-    can. `revealed` is what an account's state tells, where one is there already.
+    can. What is missing may still be told by an account: see `untold`.
     """
+    return not_bearer(provider) or untold(provider, {})
+
+
+def not_bearer(provider: Provider) -> str:
+    """Why the access Composio adds is not what the provider asks for first; '' if it is."""
     way = provider.auth[0]
-    if not _is_bearer(way):
-        how = ", ".join(way.headers) if isinstance(way, ApiKey) else "user name and password"
-        return (
-            f"{provider.label} is signed in to by {how}, and {LABEL} tells us neither; "
-            "it adds a Bearer token only."
-        )
-    known = values_of(provider, revealed or {})
-    missing = [name for name in needs(provider) if not known.get(name)]
-    if missing:
-        return (
-            f"{provider.label} is called with each account's own {' and '.join(missing)}, "
-            f"which {LABEL} does not tell us."
-        )
-    return ""
+    if isinstance(way, ApiKey):
+        told = way.headers.get("Authorization", "")
+        is_bearer = len(way.headers) == 1 and bool(_BEARER.fullmatch(told))
+        how = f"headers of its own ({', '.join(way.headers)})"
+    else:
+        is_bearer, how = not isinstance(way, Basic), "user name and password"
+    if is_bearer:
+        return ""
+    return f"{provider.label} is signed in to by {how}, and {LABEL} adds a Bearer token only."
+
+
+def untold(provider: Provider, revealed: Mapping[str, str]) -> str:
+    """Why calls cannot be made with what an account's state tells ("revealed"); '' if they can."""
+    known = values_of(provider, revealed)
+    missing = [name for name in needs(provider) if name not in known]
+    if not missing:
+        return ""
+    return (
+        f"{provider.label} is called with each account's own {' and '.join(missing)}, "
+        f"which {LABEL} does not tell us."
+    )
 
 
 def needs(provider: Provider) -> list[str]:
@@ -233,14 +245,6 @@ def read_link(body: Mapping[str, Any]) -> Link:
         account=_must(body, "connected_account_id"),
         expires_at=_moment(body.get("expires_at")),
     )
-
-
-def _is_bearer(way: Auth) -> bool:
-    if isinstance(way, ApiKey):
-        return len(way.headers) == 1 and bool(
-            _BEARER.fullmatch(way.headers.get("Authorization", ""))
-        )
-    return not isinstance(way, Basic)
 
 
 def _plain(account: str) -> str:

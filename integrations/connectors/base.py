@@ -252,7 +252,10 @@ def _is_declared_address(provider: Provider, value: str) -> bool:
 def auth_headers(
     provider: Provider, credentials: Credentials, values: Mapping[str, str]
 ) -> dict[str, str]:
-    """The first declared way of signing in for which the credentials hold everything."""
+    """The first declared way of signing in for which the credentials hold everything; nothing
+    where a gateway holds them."""
+    if credentials.held_by:
+        return {}
     remember(credentials.access_token, credentials.key, credentials.password)
     for way in provider.auth:
         if isinstance(way, ApiKey):

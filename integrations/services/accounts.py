@@ -22,6 +22,7 @@ from integrations.errors import (
     ReauthorizationRequiredError,
 )
 from integrations.http.client import ProviderClient
+from integrations.http.egress import Egress
 from integrations.models import Connection
 from integrations.records import dig
 from integrations.resilience.clock import SystemClock
@@ -64,13 +65,15 @@ class OpenAccount:
     kept: Mapping[str, str]
 
 
-def account_behind(connector: type[Connector], credentials: Credentials) -> Account:
+def account_behind(
+    connector: type[Connector], credentials: Credentials, egress: Egress | None = None
+) -> Account:
     """The account these credentials open, asked from the provider; errors as in `identify`."""
     clock = SystemClock()
     with ProviderClient(
         connector.provider,
         connector().authenticate(credentials),
-        egress=egress_of_settings(),
+        egress=egress or egress_of_settings(),
         deadline=Deadline.after(IDENTITY_SECONDS, clock),
         clock=clock,
     ) as client:
@@ -189,7 +192,12 @@ def _keep(
         action,
         actor=actor,
         target=connection,
-        detail={"provider": provider.slug, "account": account.id, "status": connection.status},
+        detail={
+            "provider": provider.slug,
+            "account": account.id,
+            "status": connection.status,
+            "access": access.auth_kind,
+        },
     )
     return connection
 

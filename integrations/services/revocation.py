@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from integrations.auth import oauth_of, revoke
 from integrations.auth.addresses import filled
+from integrations.auth.composio import delete_account
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
     HubError,
@@ -11,11 +12,12 @@ from integrations.errors import (
     ReauthorizationRequiredError,
     RetryableError,
 )
+from integrations.http import composio
 from integrations.models import Connection, Disconnection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.credentials import open_to_revoke
-from integrations.sync.outside import egress_of_settings
+from integrations.sync.outside import egress_of_settings, gateway_of_settings
 from integrations.types import ApiKey, OAuth2, Provider
 from tenants.actor import Actor
 
@@ -45,6 +47,8 @@ def revoke_access(connection: Connection, *, actor: Actor) -> Revoked:
         provider = get_connector(connection.provider).provider
     except HubError as exc:
         return Revoked(Outcome.FAILED, f"{exc} Remove the access at {connection.provider} itself.")
+    if connection.auth_kind == composio.NAME:
+        return _deleted(connection, actor)
     declared = oauth_of(provider) if connection.auth_kind == OAuth2.kind else None
     if declared is None or not declared.revoke_url:
         sentence = f"{provider.label} cannot be told from here to end the access."
@@ -87,8 +91,28 @@ def _asked(connection: Connection, provider: Provider, declared: OAuth2, actor: 
     return Revoked(Outcome.DONE, f"{provider.label} has ended the access.")
 
 
+def _deleted(connection: Connection, actor: Actor) -> Revoked:
+    """Composio deletes the account, and ends the access it holds at the provider."""
+    held = open_to_revoke(connection, actor=actor, by_access_token=False)
+    if held is None:
+        return Revoked(Outcome.NOT_NEEDED, "There were no credentials to be ended.")
+    app, account = held
+    was_there = delete_account(
+        gateway_of_settings(app.client_secret),
+        account,
+        egress=egress_of_settings(),
+        deadline=Deadline.after(CALL_SECONDS, SystemClock()),
+    )
+    if not was_there:
+        return Revoked(Outcome.DONE, f"{composio.LABEL} had deleted the account already.")
+    sentence = f"{composio.LABEL} has deleted the account and ends its access."
+    return Revoked(Outcome.DONE, sentence)
+
+
 def _by_hand(provider: Provider, connection: Connection) -> str:
     """Where people at the customer do it themselves."""
+    if connection.auth_kind == composio.NAME:
+        return f"In {composio.LABEL}'s dashboard, the connected account is deleted by hand."
     for way in provider.auth:
         if way.kind == connection.auth_kind and isinstance(way, OAuth2 | ApiKey):
             what = "the key is deleted" if isinstance(way, ApiKey) else "the app is removed"

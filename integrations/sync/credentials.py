@@ -2,8 +2,8 @@
 
 Sealed in `Connection.credentials`: {"access_token": "…", "refresh_token": "…", "key": "…",
 "username": "…", "password": "…", "client_id": "…", "client_secret": "…", "lifetime": 3600,
-"app": "<id of the provider app>"}, each only where there is one. What is not secret (realmId,
-instance_url) lies in `Connection.extra`.
+"app": "<id of the provider app>", "connected_account": "ca_…"}, each only where there is one.
+What is not secret (realmId, instance_url) lies in `Connection.extra`.
 
 Renewal holds the connection's row lock during its one call, so of many processes that need a token
 at the same moment one asks for it and the others read what it stored. If this process dies between
@@ -44,6 +44,7 @@ from integrations.auth import (
     refresh,
     token_for_client,
 )
+from integrations.auth.composio import fetch_account
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
     AppRefusedError,
@@ -52,11 +53,12 @@ from integrations.errors import (
     ReauthorizationRequiredError,
     RetryableError,
 )
+from integrations.http import composio
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
-from integrations.sync.outside import egress_of_settings
+from integrations.sync.outside import egress_of_settings, gateway_of_settings
 from integrations.types import ClientCredentials, Credentials, Provider
 from tenants.actor import Actor
 from tenants.context import current_tenant
@@ -138,9 +140,10 @@ def open_to_revoke(
 ) -> tuple[AppSecrets, str] | None:
     """The app and the token with which the provider is told to end the access; None if none.
 
-    For a connection that is being disconnected, so nobody renews it any more. The refresh token
-    where there is one; `by_access_token` if only a live access token will do: then one that has run
-    out is renewed first, and kept, so that a second call finds it.
+    For a connection that is being disconnected, so nobody renews it any more. Where a gateway holds
+    the access, it is the connected account. Else the refresh token where there is one;
+    `by_access_token` if only a live access token will do: then one that has run out is renewed
+    first, and kept, so that a second call finds it.
 
     Raises:
         ReauthorizationRequiredError: the access has ended already.
@@ -159,6 +162,7 @@ def open_to_revoke(
         app = _app_of(connection, secrets)
     access_token, refresh_token = secrets.get("access_token", ""), secrets.get("refresh_token", "")
     token = access_token if by_access_token else refresh_token or access_token
+    token = secrets.get("connected_account", token)
     return app_secrets(app, actor=actor, reason="disconnect"), token
 
 
@@ -198,6 +202,16 @@ def save_credentials(
         connection.save()
     else:
         connection.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
+
+
+def provider_app_of(name: str, app_id: str) -> ProviderApp:
+    """The app with this id; if it is gone, the one with which the tenant would connect now.
+
+    Raises:
+        OperatorRequiredError: there is none.
+    """
+    app = ProviderApp.objects.filter(pk=app_id).first() if app_id else None
+    return app or provider_app_for(name, current_tenant())
 
 
 def app_secrets(app: ProviderApp, *, actor: Actor, reason: str) -> AppSecrets:
@@ -270,6 +284,8 @@ def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | 
 
 def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> dict[str, Any]:
     """New secrets, saved but not yet committed. The caller holds the row lock."""
+    if connection.auth_kind == composio.NAME:
+        return _looked_after(connection, secrets, actor)
     provider = get_connector(connection.provider).provider
     refresh_token = secrets.get("refresh_token", "")
     app: ProviderApp | None = None
@@ -319,6 +335,25 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
     return secrets
 
 
+def _looked_after(connection: Connection, secrets: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    """The same secrets: Composio renews by itself, and says here whether there is still access."""
+    app = _app_of(connection, secrets)
+    account = fetch_account(
+        gateway_of_settings(app_secrets(app, actor=actor, reason="refresh").client_secret),
+        secrets["connected_account"],
+        egress=egress_of_settings(),
+        deadline=Deadline.after(CALL_SECONDS, SystemClock()),
+    )
+    if not account.is_usable:
+        raise ReauthorizationRequiredError(
+            f"{composio.LABEL} holds no access for {connection} any more: {account.trouble}."
+        )
+    note_accepted(app, actor=actor)
+    if connection.waits_for_app:
+        mark_working(connection)
+    return secrets
+
+
 def _by_client(
     provider: Provider, way: ClientCredentials, secrets: dict[str, Any]
 ) -> Callable[..., TokenAnswer]:
@@ -340,8 +375,9 @@ def _is_client(connection: Connection) -> bool:
 
 def _app_of(connection: Connection, secrets: dict[str, Any]) -> ProviderApp:
     """The app that was authorized: another one, of the tenant or of all, could not renew."""
-    app = ProviderApp.objects.filter(pk=secrets["app"]).first() if secrets.get("app") else None
-    return app or provider_app_for(connection.provider, current_tenant())
+    is_through = connection.auth_kind == composio.NAME
+    name = composio.NAME if is_through else connection.provider
+    return provider_app_of(name, str(secrets.get("app") or ""))
 
 
 def _give_up(connection: Connection, actor: Actor) -> None:
@@ -369,6 +405,9 @@ def _blame_app(
 
 
 def _handed_out(connection: Connection, secrets: dict[str, Any]) -> Credentials:
+    if connection.auth_kind == composio.NAME:
+        through = {name: str(secrets[name]) for name in ("connected_account", "app")}
+        return Credentials(extra={**connection.extra, **through}, held_by=composio.NAME)
     named = {name: str(secrets[name]) for name in _NAMED if name in secrets}
     inside = _NEVER_HANDED_OUT | (_OF_CLIENT if _is_client(connection) else set())
     others = {

@@ -15,7 +15,7 @@ from integrations.models import Connection, Record, RejectedRecord, SyncRun
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.credentials import access_for
-from integrations.sync.outside import egress_of_settings
+from integrations.sync.gateway import egress_for
 from integrations.types import Entity, EntityType, RunContext
 from tenants.actor import Actor
 
@@ -67,18 +67,20 @@ def open_connector(
     Raises:
         ReauthorizationRequiredError: access cannot be renewed without a person.
     """
+    actor = actor or Actor.system("engine")
     connector_class = get_connector(connection.provider)
     credentials = access_for(
         connection,
-        actor=actor or Actor.system("engine"),
+        actor=actor,
         reason="sync",
         refused=connection.credential_generation if refused else None,
     )
+    provider, access = connector_class.provider, connector_class().authenticate(credentials)
     clock = SystemClock()
     client = ProviderClient(
-        connector_class.provider,
-        connector_class().authenticate(credentials),
-        egress=egress_of_settings(),
+        provider,
+        access,
+        egress=egress_for(connection, provider, access, actor=actor, reason="sync"),
         deadline=Deadline.after(seconds, clock),
         clock=clock,
     )

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from integrations.http.composio import Gateway
 from integrations.http.egress import Egress
 
 
@@ -13,3 +14,8 @@ def egress_of_settings() -> Egress:
         ca_bundle=settings.HUB_EGRESS_CA_BUNDLE,
         allow=tuple(settings.HUB_EGRESS_ALLOW),
     )
+
+
+def gateway_of_settings(api_key: str) -> Gateway:
+    """Return the project at Composio that this key opens, where HUB_COMPOSIO_URL has it."""
+    return Gateway(api_key, settings.HUB_COMPOSIO_URL)

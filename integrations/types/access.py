@@ -17,12 +17,14 @@ class _Credentials:
     username: str = ""
     password: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    held_by: str = ""
 
 
 class Credentials(Masked, _Credentials):
     """The opened secrets of one connection, and in `extra` what else stays with it.
 
-    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}.
+    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}. `held_by`
+    names a gateway that holds the secrets itself and adds the access to each call.
     """
 
     def values(self) -> dict[str, str]:
