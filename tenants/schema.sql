@@ -354,6 +354,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('fleet', '0003_due_free_of_tenant', now()),
     ('fleet', '0004_run_hour', now()),
     ('fleet', '0005_due_disconnect', now()),
+    ('fleet', '0006_due_indexes_of_a_flat_claim', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('integrations', '0003_disconnection', now()),

@@ -17,10 +17,13 @@ from hub.fleet.models import Due
 
 MAX_ATTEMPTS = 5  # claims without progress; then the row is parked
 CRASH_LOOP = "crash_loop"
-# Candidates looked at for each row wanted, so that those locked by another unit can be passed over.
-SPARE = 4
 NOW = "statement_timestamp()"  # the database's clock, as Django's Now() reads it
-WINDOW = 5_000  # rows due longest among which the waiting tenants are looked for
+# How far a claim looks. It costs the same however many tenants there are, because it looks only at
+# the rows due longest, some of each provider, and at a few tenants drawn by lot; these come up in
+# the end whatever stands before them. See docs/decisions/0011-claims-look-only-so-far.md.
+WINDOW = 300  # rows due longest whose tenants compete for a turn
+LOT = 50  # tenants drawn by lot
+SPARE = 50  # candidates beyond those wanted, as another unit may be taking some
 
 
 @dataclass(frozen=True)
@@ -46,34 +49,76 @@ UPDATE public.fleet_due AS d SET
 """
 _TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind"
 
+# What is free, due and not yet parked.
+_RIPE = f"lease_until IS NULL AND due_at <= {NOW} AND attempts < %(attempts)s"
+
+# Read it from the top: what runs, and who is barred for it; the providers that have work; the
+# tenants `seen` (those of the work due longest, those whose lease ran out, those by lot); of them
+# the ones `waiting` longest for a turn; their rows in turn; no more of each provider than it has
+# slots; and those of them that nobody else is taking at this moment.
 _CLAIM = f"""
-WITH running AS MATERIALIZED (
-    SELECT tenant_id, provider FROM public.fleet_due WHERE lease_until >= {NOW}
-), barred_tenants AS (
-    SELECT tenant_id FROM running GROUP BY tenant_id HAVING count(*) >= %(per_tenant)s
-), barred_providers AS (
-    SELECT provider FROM running WHERE provider <> ''
-    GROUP BY provider HAVING count(*) >= %(per_provider)s
-), open_tenants AS (
+WITH RECURSIVE running AS MATERIALIZED (
+    SELECT tenant_id, provider, count(*) AS slices FROM public.fleet_due
+    WHERE lease_until >= {NOW} GROUP BY tenant_id, provider
+), busy_tenants AS MATERIALIZED (
+    SELECT tenant_id, sum(slices) AS slices FROM running GROUP BY tenant_id
+), busy_providers AS MATERIALIZED (
+    SELECT provider, sum(slices) AS slices FROM running WHERE provider <> '' GROUP BY provider
+), barred_tenants AS MATERIALIZED (
+    SELECT tenant_id FROM busy_tenants WHERE slices >= %(per_tenant)s
+), barred_providers AS MATERIALIZED (
+    SELECT provider FROM busy_providers WHERE slices >= %(per_provider)s
+), providers AS (
     (
-        SELECT d.tenant_id FROM public.fleet_due d
-        JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
-        WHERE d.lease_until IS NULL AND d.due_at <= {NOW} AND d.attempts < %(attempts)s
-            AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
-            AND d.provider NOT IN (SELECT provider FROM barred_providers)
-        ORDER BY d.due_at LIMIT %(window)s
+        SELECT provider FROM public.fleet_due
+        WHERE lease_until IS NULL AND due_at IS NOT NULL ORDER BY provider LIMIT 1
+    ) UNION ALL (
+        SELECT following.provider FROM providers p CROSS JOIN LATERAL (
+            SELECT provider FROM public.fleet_due
+            WHERE lease_until IS NULL AND due_at IS NOT NULL AND provider > p.provider
+            ORDER BY provider LIMIT 1
+        ) following
+    )
+), run_out AS MATERIALIZED (
+    SELECT id, tenant_id, fence, provider, due_at FROM public.fleet_due
+    WHERE lease_until < {NOW} AND due_at IS NOT NULL AND attempts < %(attempts)s
+        AND provider NOT IN (SELECT provider FROM barred_providers)
+), seen AS (
+    (
+        SELECT oldest.tenant_id FROM providers p CROSS JOIN LATERAL (
+            SELECT d.tenant_id, d.due_at FROM public.fleet_due d
+            JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
+            WHERE d.provider = p.provider AND {_RIPE}
+                AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
+            ORDER BY d.due_at LIMIT %(per_window)s
+        ) oldest
+        WHERE p.provider NOT IN (SELECT provider FROM barred_providers)
+        ORDER BY oldest.due_at LIMIT %(window)s
     ) UNION (
-        SELECT d.tenant_id FROM public.fleet_due d
-        JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
-        WHERE d.lease_until < {NOW} AND d.due_at IS NOT NULL AND d.attempts < %(attempts)s
-            AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
-            AND d.provider NOT IN (SELECT provider FROM barred_providers)
+        SELECT r.tenant_id FROM run_out r
+        JOIN public.tenants_tenant t ON t.id = r.tenant_id AND t.state = 'active'
+        WHERE r.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
+    ) UNION (
+        SELECT t.id FROM (
+            SELECT min(number) - %(lot)s
+                + ceil(random() * (max(number) - min(number) + %(lot)s))::bigint AS above
+            FROM public.tenants_tenant
+        ) lot
+        JOIN public.tenants_tenant t
+            ON t.number > lot.above AND t.number <= lot.above + %(lot)s AND t.state = 'active'
+        CROSS JOIN LATERAL (
+            SELECT FROM public.fleet_due WHERE tenant_id = t.id AND {_RIPE}
+                AND provider NOT IN (SELECT provider FROM barred_providers)
+            LIMIT 1
+        ) has_work
+        WHERE t.id NOT IN (SELECT tenant_id FROM barred_tenants)
     )
 ), waiting AS (
-    SELECT o.tenant_id,
-        (SELECT max(claimed_at) FROM public.fleet_due WHERE tenant_id = o.tenant_id) AS last_turn,
-        (SELECT count(*) FROM running r WHERE r.tenant_id = o.tenant_id) AS running
-    FROM open_tenants o
+    SELECT s.tenant_id, served.last_turn, coalesce(b.slices, 0) AS running
+    FROM seen s LEFT JOIN busy_tenants b ON b.tenant_id = s.tenant_id
+    CROSS JOIN LATERAL (
+        SELECT max(claimed_at) AS last_turn FROM public.fleet_due WHERE tenant_id = s.tenant_id
+    ) served
     ORDER BY running, last_turn NULLS FIRST
     LIMIT %(candidates)s
 ), fair AS (
@@ -82,23 +127,20 @@ WITH running AS MATERIALIZED (
     FROM waiting w CROSS JOIN LATERAL (
         (
             SELECT id, fence, provider, due_at FROM public.fleet_due
-            WHERE tenant_id = w.tenant_id AND lease_until IS NULL AND due_at <= {NOW}
-                AND attempts < %(attempts)s
+            WHERE tenant_id = w.tenant_id AND {_RIPE}
                 AND provider NOT IN (SELECT provider FROM barred_providers)
             ORDER BY due_at LIMIT %(per_tenant)s
         ) UNION ALL (
-            SELECT id, fence, provider, due_at FROM public.fleet_due
-            WHERE tenant_id = w.tenant_id AND lease_until < {NOW} AND due_at IS NOT NULL
-                AND attempts < %(attempts)s
-                AND provider NOT IN (SELECT provider FROM barred_providers)
+            SELECT id, fence, provider, due_at FROM run_out WHERE tenant_id = w.tenant_id
             LIMIT %(per_tenant)s
         )
     ) d
 ), let_through AS (
-    SELECT f.*, row_number() OVER (
+    SELECT f.*, coalesce(b.slices, 0) + row_number() OVER (
             PARTITION BY f.provider ORDER BY f.turn, f.last_turn NULLS FIRST, f.due_at, f.id
-        ) + (SELECT count(*) FROM running r WHERE r.provider = f.provider) AS slot
-    FROM fair f WHERE f.turn <= %(per_tenant)s
+        ) AS slot
+    FROM fair f LEFT JOIN busy_providers b ON b.provider = f.provider
+    WHERE f.turn <= %(per_tenant)s
 ), picked AS (
     SELECT * FROM let_through WHERE provider = '' OR slot <= %(per_provider)s
     ORDER BY turn, last_turn NULLS FIRST, due_at, id
@@ -144,8 +186,10 @@ def claim(
             "worker": worker_id,
             "lease": lease_seconds,
             "limit": limit,
-            "candidates": limit * SPARE,
-            "window": WINDOW,
+            "candidates": limit + SPARE,
+            "window": max(WINDOW, limit * 2),
+            "per_window": per_provider + SPARE,
+            "lot": LOT,
             "per_tenant": per_tenant,
             "per_provider": per_provider,
             "attempts": MAX_ATTEMPTS,

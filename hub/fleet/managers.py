@@ -99,6 +99,11 @@ class DueQuerySet(models.QuerySet["Due"]):
         )
         return rows.update(attempts=begun_or_not, lease_until=None, leased_by=None, started_at=None)
 
+    def put_off_inactive(self, by: timedelta) -> int:
+        """Make what tenants that are not active have due, due later: claims would look past it."""
+        rows = self.free().filter(due_at__lte=Now()).exclude(tenant__state="active")
+        return rows.update(due_at=Now() + by)
+
     def is_any_due(self, worker_id: UUID) -> bool:
         """Whether the worker holds something, or something waits that anybody may claim."""
         waits = models.Q(lease_until=None, due_at__lte=Now(), tenant__state="active")

@@ -63,7 +63,12 @@ class Due(models.Model):
 
     id = UUID7Field()
     kind = models.CharField(max_length=12, choices=Kind)
-    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(
+        "tenants.Tenant",
+        models.CASCADE,
+        related_name="+",
+        db_index=False,  # two indexes below begin with it
+    )
     object_id = models.UUIDField(
         help_text="The connection, destination or disconnection in the tenant's schema."
     )
@@ -91,7 +96,7 @@ class Due(models.Model):
         ordering = ("due_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "kind", "object_id", "lane"], name="due_once_per_object_and_lane"
+                fields=["object_id", "kind", "lane", "tenant"], name="due_once_per_object_and_lane"
             )
         ]
         indexes = [
@@ -106,12 +111,19 @@ class Due(models.Model):
                 name="due_free_of_tenant",
             ),
             models.Index(
+                fields=["provider", "due_at"],
+                condition=models.Q(lease_until=None, due_at__isnull=False),
+                name="due_free_of_provider",
+            ),
+            models.Index(
                 fields=["lease_until"],
                 condition=models.Q(lease_until__isnull=False),
                 name="due_leased",
             ),
-            models.Index(fields=["object_id"], name="due_by_object"),
             models.Index(fields=["tenant", "-claimed_at"], name="due_last_turn"),
+            models.Index(
+                fields=["attempts"], condition=models.Q(attempts__gte=5), name="due_spent"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -43,6 +43,7 @@ STOP_SECONDS = 25.0  # for slices to reach their next position
 HOUSEKEEPING_SECONDS = 60.0
 PARKING_SECONDS = 5.0
 FORGOTTEN_AFTER = timedelta(minutes=10)
+PUT_OFF = timedelta(minutes=5)  # what is due of suspended tenants; so late it begins when resumed
 
 log = logging.getLogger(__name__)
 
@@ -237,6 +238,7 @@ class Unit:
         if self.partitions_made_on != today:
             ensure_partitions(today)
             self.partitions_made_on = today
+        Due.objects.put_off_inactive(PUT_OFF)
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
         self.bell.forget_queues_except(list(Worker.objects.values_list("cluster", flat=True)))
 

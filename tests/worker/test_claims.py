@@ -107,6 +107,23 @@ def test_with_one_free_process_the_tenant_served_longest_ago_comes_first(acme, g
     assert served == [acme.pk, globex.pk] * 3
 
 
+def test_a_tenant_whose_old_work_fills_the_window_does_not_hide_the_others(acme, globex):
+    DueFactory.create_batch(60, tenant=acme, due_at=minutes_ago(60))
+    late = DueFactory(tenant=globex, due_at=minutes_ago(1))
+
+    claims = claim_some(2, per_provider=5)
+
+    assert late.pk in {row.due_id for row in claims}
+
+
+def test_a_provider_whose_slots_are_taken_does_not_hide_the_others(acme, globex):
+    DueFactory.create_batch(2, held=True, tenant=globex, provider="copper")
+    DueFactory.create_batch(20, tenant=acme, provider="copper", due_at=minutes_ago(60))
+    slack = DueFactory(tenant=acme, provider="slack")
+
+    assert [row.due_id for row in claim_some(5, per_provider=2)] == [slack.pk]
+
+
 def test_a_tenant_holds_no_more_than_its_share_counting_what_runs_elsewhere():
     DueFactory(held=True)
     DueFactory.create_batch(5)
@@ -139,6 +156,17 @@ def test_a_tenant_that_is_not_active_is_passed_over(globex, state):
     due = DueFactory()
     Tenant.objects.filter(pk=globex.pk).update(state=state)
 
+    assert [row.due_id for row in claim_some()] == [due.pk]
+
+
+def test_what_a_suspended_tenant_has_due_is_put_off_so_that_no_claim_looks_past_it(globex):
+    waiting, due = DueFactory(tenant=globex), DueFactory()
+    Tenant.objects.filter(pk=globex.pk).update(state="suspended")
+
+    assert Due.objects.put_off_inactive(timedelta(minutes=5)) == 1
+
+    waiting.refresh_from_db()
+    assert minutes_ago(-4) < waiting.due_at < minutes_ago(-6)
     assert [row.due_id for row in claim_some()] == [due.pk]
 
 
