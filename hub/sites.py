@@ -6,14 +6,32 @@ of ours, so that every app can register with either.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
 
 Overview = Callable[[HttpRequest], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """A page of its own, which shows no model: open to whoever may enter the site.
+
+    It lies at `slug` below the site, is called "admin:<slug>", and stands in the menu among the
+    pages of `app_label`. `show` returns what `template` needs besides the site's own context.
+    """
+
+    slug: str
+    label: str
+    app_label: str
+    template: str
+    show: Callable[[HttpRequest], dict[str, Any]]
 
 
 class HubSite(AdminSite):
@@ -27,6 +45,7 @@ class HubSite(AdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
+        self.pages: list[SitePage] = []
         self.disable_action("delete_selected")  # whatever may go, goes through a service
 
     def index(
@@ -35,11 +54,16 @@ class HubSite(AdminSite):
         shown = self.overview(request) if self.overview else {}
         return super().index(request, {**shown, **(extra_context or {})})
 
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        own = [
+            path(f"{page.slug}/", self.admin_view(self._view_of(page)), name=page.slug)
+            for page in self.pages
+        ]
+        return [*own, *super().get_urls()]
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        apps = super().get_app_list(request, app_label)
-        apps.sort(key=lambda app: _place(self.app_order, app["app_label"]))
-        for app in apps:
-            app["name"] = self.app_names.get(app["app_label"], app["name"])
+        found = super().get_app_list(request, app_label)
+        for app in found:
             app["models"].sort(
                 key=lambda entry: getattr(self._registry[entry["model"]], "place", 50)
             )
@@ -47,7 +71,20 @@ class HubSite(AdminSite):
                 entry["name"] = (
                     getattr(self._registry[entry["model"]], "label", "") or entry["name"]
                 )
-        return apps
+        for page in self.pages:
+            if app_label in (None, page.app_label):
+                _app_of(page, found)["models"].append(_entry_of(page))
+        found.sort(key=lambda app: _place(self.app_order, app["app_label"]))
+        for app in found:
+            app["name"] = self.app_names.get(app["app_label"], app["name"])
+        return found
+
+    def _view_of(self, page: SitePage) -> Callable[[HttpRequest], TemplateResponse]:
+        def view(request: HttpRequest) -> TemplateResponse:
+            context = {**self.each_context(request), "title": page.label, **page.show(request)}
+            return TemplateResponse(request, page.template, context)
+
+        return view
 
 
 class OpsSite(HubSite):
@@ -77,6 +114,35 @@ class TenantSite(HubSite):
             "site_title": name,
             "operations": operations if getattr(request.user, "is_staff", False) else None,
         }
+
+
+def _app_of(page: SitePage, found: list[Any]) -> dict[str, Any]:
+    """The menu's entry of the page's app; made, if whoever asks may see none of its models."""
+    for app in found:
+        if app["app_label"] == page.app_label:
+            return app  # type: ignore[no-any-return]
+    app = {
+        "name": apps.get_app_config(page.app_label).verbose_name,
+        "app_label": page.app_label,
+        "app_url": reverse("admin:app_list", kwargs={"app_label": page.app_label}),
+        "has_module_perms": True,
+        "models": [],
+    }
+    found.append(app)
+    return app
+
+
+def _entry_of(page: SitePage) -> dict[str, Any]:
+    """The page as an entry of the menu, in the shape Django gives a model there."""
+    return {
+        "model": None,
+        "name": page.label,
+        "object_name": page.label,
+        "perms": {"add": False, "change": False, "delete": False, "view": True},
+        "admin_url": reverse(f"admin:{page.slug}"),
+        "add_url": None,
+        "view_only": True,
+    }
 
 
 def _place(order: tuple[str, ...], label: str) -> int:

@@ -32,7 +32,7 @@ from integrations.errors import (
     RetryableError,
 )
 from integrations.oauth.forms import CredentialsForm, DeclaredForm
-from integrations.oauth.marks import mark_of
+from hub.marks import mark_of
 from integrations.oauth.pages import (
     Visit,
     display_in,

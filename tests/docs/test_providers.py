@@ -37,10 +37,17 @@ def test_every_connector_is_in_the_catalogue_with_what_it_declares() -> None:
         "name": "customers",
         "becomes": ["company", "person"],
         "parent": None,
+        "changed_at": "MetaData.LastUpdatedTime",
         "deletions": "by absence",
+        "min_interval_hours": None,
         "lifetime_days": 29,
     }
     assert quickbooks["limits"] == ["500 in 60 s per account", "10 in 1 s"]
     slack = described(registry.get_connector("slack"))
     assert slack["types"][2]["parent"] == "channels"
-    assert "| messages | message | channels | by absence | – |" in markdown([slack])
+    assert "users:read" in slack["scopes"]
+    assert slack["optional_scopes"] == ["users:read.email", "team:read"]
+    assert slack["reads"] == ["lists by time of change, newest first", "complete lists"]
+    page = markdown([slack])
+    assert "| messages | message | channels | `edited.ts` | by absence | – | – |" in page
+    assert "- limits: 50 in 60 s for `/conversations.[hr]*`; 20 in 60 s" in page
