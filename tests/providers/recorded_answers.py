@@ -6,8 +6,11 @@ slug. READMEs and licences beside the answers are not answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from integrations.auth.composio import read_account, read_accounts, read_auth_config, read_link
 from integrations.errors import (
     AccessTokenRefusedError,
     EntityTypeUnavailableError,
@@ -19,6 +22,7 @@ from integrations.errors import (
     ReauthorizationRequiredError,
     RetryableError,
 )
+from integrations.http.composio import read_proxied
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,19 @@ class Errors:
 
 @dataclass(frozen=True)
 class Webhook:
-    """A notification. It brings no entity, only the id (at `id_at`) of one to ask for."""
+    """A notification. It brings no entity, only the ids (at `ids_at`) of those to ask for."""
 
     entity_type: str
-    id_at: str
-    source_id: str
+    ids_at: str
+    source_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OfGateway:
+    """An answer of the gateway's own API, who reads it, and what it then says."""
+
+    read: Callable[[Any], Any]
+    told: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,16 +99,20 @@ class NotOurs:
 
 
 XML = NotOurs("XML: the hub asks for JSON and takes nothing else for an answer")
-Kind = Entities | Page | OtherPage | Error | Errors | Webhook | NotOurs
+Kind = Entities | Page | OtherPage | Error | Errors | Webhook | OfGateway | NotOurs
 
 RECORDED: dict[str, Kind] = {
-    "airtable/BaseSchema.json": NotOurs("Airtable is not read yet, only written"),
-    "airtable/Bases.json": NotOurs("Airtable is not read yet, only written"),
-    "airtable/TableSchema.json": NotOurs("Airtable is not read yet, only written"),
+    "airtable/BaseSchema.json": Page("tables", 2),
+    "airtable/Bases.json": Page("bases", 2),
+    "airtable/TableSchema.json": Entities("tables"),
     "airtable/Webhook.json": NotOurs("settings of a webhook; the hub polls"),
-    "airtable/WebhookNotification.json": NotOurs("a ping that names a base; the hub polls"),
-    "airtable/WebhookPayload.TableChanged.json": NotOurs("cells that changed; the hub polls rows"),
-    "airtable/WebhookPayload.json": NotOurs("a log of changes to a base; the hub polls"),
+    "airtable/WebhookNotification.json": Webhook("bases", "base.id", ("app00000000000000",)),
+    "airtable/WebhookPayload.TableChanged.json": Webhook(
+        "rows", "destroyedRecordIds", ("rec00000000000002",)
+    ),
+    "airtable/WebhookPayload.json": Webhook(
+        "tables", "destroyedTableIds", ("tbl20000000000000", "tbl20000000000001")
+    ),
     "basecamp/events_list.json": NotOurs("the history of one recording; changes are polled"),
     "basecamp/messages_list.json": Page("messages", 2),
     "basecamp/projects_error-limit.json": Error(507, ProviderUnavailableError),
@@ -105,16 +121,24 @@ RECORDED: dict[str, Kind] = {
     "basecamp/recordings_list.json": Page("messages", 3, is_brief=True),
     "basecamp/todolists_list.json": NotOurs("to-dos are listed for all their lists together"),
     "basecamp/webhooks_event-todo-created.json": Webhook(
-        "todos", "recording.id", "9007199254741200"
+        "todos", "recording.id", ("9007199254741200",)
     ),
-    "composio/auth_config_create_201.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/connected_account_get.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/connected_accounts_list.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/error.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/link_create_201.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/proxy_execute_200.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/tool_execute_200.shape.json": NotOurs("the gateway is not called yet"),
-    "composio/trigger_instances_active.shape.json": NotOurs("the gateway is not called yet"),
+    "composio/auth_config_create_201.shape.json": OfGateway(read_auth_config, {"id": "string"}),
+    "composio/connected_account_get.shape.json": OfGateway(
+        read_account, {"id": "string", "toolkit": "string", "is_pending": True, "is_usable": False}
+    ),
+    "composio/connected_accounts_list.shape.json": OfGateway(
+        read_accounts, {"id": "string", "status": "INITIALIZING"}
+    ),
+    "composio/error.shape.json": Error(400, FatalError),
+    "composio/link_create_201.shape.json": OfGateway(
+        read_link, {"url": "string", "account": "string"}
+    ),
+    "composio/proxy_execute_200.shape.json": OfGateway(
+        read_proxied, {"status": 200, "file_url": "string"}
+    ),
+    "composio/tool_execute_200.shape.json": NotOurs("no tools are called, only the proxy"),
+    "composio/trigger_instances_active.shape.json": NotOurs("its triggers are not used"),
     "copper/companies_search_with_custom_fields.json": Page("companies", 1),
     "copper/custom_field_definitions.json": Page("custom_fields", 12),
     "copper/error_invalid_params.json": Error(422, FatalError),

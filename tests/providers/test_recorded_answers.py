@@ -18,7 +18,9 @@ import pytest
 from integrations.connectors import registry
 from integrations.connectors.base import Connector
 from integrations.errors import ProviderUnavailableError
-from integrations.http.answer import Answer
+from integrations.http.answer import Answer, WireAnswer
+from integrations.http.composio import NAME as GATEWAY
+from integrations.http.composio import read_proxied, refusal
 from integrations.http.error_table import judge
 from integrations.http.json_reader import read_json
 from integrations.http.pages import SinglePage
@@ -32,6 +34,7 @@ from tests.providers.recorded_answers import (
     Errors,
     Kind,
     NotOurs,
+    OfGateway,
     OtherPage,
     Page,
     Webhook,
@@ -91,8 +94,11 @@ def without_rows(body: Any) -> Any:
     return {key: [] if isinstance(value, list) else value for key, value in body.items()}
 
 
-def nothing_known(entity_type: str) -> Iterator[Entity]:
-    return iter(())
+PARENT = "parent"
+
+
+def one_parent(entity_type: str) -> Iterator[Entity]:
+    yield Entity(entity_type, PARENT, {})
 
 
 def assert_becomes_a_record(connector: Connector, entity: Entity) -> None:
@@ -128,7 +134,7 @@ def test_a_recorded_entity_becomes_a_valid_record(name: str) -> None:
     assert len(rows) == kind.count
 
     for number, row in enumerate(rows):
-        assert_becomes_a_record(connector, Entity(kind.entity_type, str(number), row))
+        assert_becomes_a_record(connector, Entity(kind.entity_type, str(number), row, PARENT))
     assert judge(Answer(200, {}, body), connector.provider, None, None) is None
 
 
@@ -139,7 +145,7 @@ def test_a_recorded_page_is_walked_by_its_connector_into_valid_records(name: str
     made = connector_of(name)
     declared = made().entity_type(kind.entity_type)
     client: Any = RecordedOnce(name, declared)
-    connector = made(client, RunContext(started_at=datetime.now(UTC)), nothing_known)
+    connector = made(client, RunContext(started_at=datetime.now(UTC)), one_parent)
 
     if kind.plain_at:
         plain = SinglePage(client, "/", kind.plain_at, declared.key)
@@ -192,11 +198,13 @@ REFUSALS = [
     ("name", "kind"), [pytest.param(*one, id=f"{one[0]} {one[1].at}".strip()) for one in REFUSALS]
 )
 def test_a_recorded_error_says_whose_turn_it_is(name: str, kind: Error) -> None:
-    connector = connector_of(name)()
-    body = read(name)
-    said = dig(body, kind.at) if kind.at else body
-
-    error = judge(Answer(kind.status, {}, said), connector.provider, connector.classify_error, None)
+    if name.startswith(f"{GATEWAY}/"):
+        error = refusal(WireAnswer(kind.status, {}, (SAMPLES / name).read_bytes()))
+    else:
+        connector = connector_of(name)()
+        body = read(name)
+        answer = Answer(kind.status, {}, dig(body, kind.at) if kind.at else body)
+        error = judge(answer, connector.provider, connector.classify_error, None)
 
     assert type(error) is kind.outcome
 
@@ -210,18 +218,30 @@ def test_every_error_of_a_file_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", those(Webhook))
-def test_a_recorded_notification_names_an_entity_that_can_be_asked_for(name: str) -> None:
+def test_a_recorded_notification_names_what_to_ask_for_and_is_no_entity(name: str) -> None:
     kind = RECORDED[name]
     assert isinstance(kind, Webhook)
     connector = connector_of(name)()
 
-    source_id = dig(read(name), kind.id_at)
+    named = dig_all(read(name), kind.ids_at)
 
-    assert str(source_id) == kind.source_id
-    assert connector.entity_type(kind.entity_type).name == kind.entity_type
+    assert tuple(map(str, named)) == kind.source_ids
     # It is no entity itself: taken for one, it is set aside.
     with pytest.raises(KeyError):
-        connector.transform(Entity(kind.entity_type, kind.source_id, read(name)))
+        connector.transform(Entity(kind.entity_type, kind.source_ids[0], read(name)))
+
+
+@pytest.mark.parametrize("name", those(OfGateway))
+def test_a_gateways_own_answer_is_read_as_what_it_says(name: str) -> None:
+    kind = RECORDED[name]
+    assert isinstance(kind, OfGateway)
+    raw = (SAMPLES / name).read_bytes()
+
+    wire = WireAnswer(200, {}, raw)
+    made = kind.read(wire if kind.read is read_proxied else read(name))
+
+    first = made[0] if isinstance(made, list) else made
+    assert {what: getattr(first, what) for what in kind.told} == kind.told
 
 
 @pytest.mark.parametrize("name", those(NotOurs))
