@@ -23,7 +23,7 @@ from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.base import Connector
 from integrations.destinations.base import Batch, Row, Written
-from integrations.destinations.postgres import PostgresDestination
+from integrations.destinations.postgres import PostgresDestination, hold_fence
 from integrations.errors import (
     AccessTokenRefusedError,
     CancelledError,
@@ -163,8 +163,10 @@ class _Slice:
                 self._walk(declared, status)
             except EntityTypeUnavailableError as exc:
                 status.unavailable_reason = str(exc)[:300]
-                status.save(update_fields=["unavailable_reason"])
-                self._note(declared, "unavailable", Written())
+                with transaction.atomic():
+                    self._hold_fence()
+                    status.save(update_fields=["unavailable_reason"])
+                    self._note(declared, "unavailable", Written())
 
     def _begin(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Open the type in this run; a full read will find about as many as are stored."""
@@ -174,6 +176,7 @@ class _Slice:
             stored = Record.objects.present().filter(connection_id=self.connection.pk)
             line["expected"] = stored.filter(entity_type=declared.name).count()
         with transaction.atomic():
+            self._hold_fence()
             positions.begin(status, declared, full=is_full)
             if status.checkpoint_at is None:
                 line["from_start"] = True
@@ -219,6 +222,7 @@ class _Slice:
                         f"The list of {declared.name} had to be begun {restarts} times."
                     ) from exc
                 with transaction.atomic():
+                    self._hold_fence()
                     positions.new_generation(status)
 
     def _read(self, declared: EntityType, status: EntityTypeStatus) -> None:
@@ -275,6 +279,9 @@ class _Slice:
     @property
     def _is_over(self) -> bool:
         return monotonic() >= self.ends_at or self.watch.stop.is_set()
+
+    def _hold_fence(self) -> None:
+        hold_fence(self.due.pk, self.due.fence)
 
     def _commit(
         self,

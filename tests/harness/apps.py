@@ -1,0 +1,27 @@
+"""Scales the waits that are no settings, in processes that run under tests.harness.settings."""
+
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class HarnessConfig(AppConfig):
+    name = "tests.harness"
+    label = "harness"
+
+    def ready(self) -> None:
+        from integrations import tasks
+        from integrations.resilience.backoff import Backoff
+        from integrations.sync import read_ahead, settle
+
+        replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
+        replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
+        replace(tasks, BACKOFF_SECONDS=0.2, BACKOFF_AT_MOST_SECONDS=1.0)
+
+
+def replace(owner: Any, **values: object) -> None:
+    """Set names of a module or class; one it does not have is a mistake of ours."""
+    for name, value in values.items():
+        if not hasattr(owner, name):
+            raise AttributeError(f"{owner.__name__} has no {name} any more.")
+        setattr(owner, name, value)

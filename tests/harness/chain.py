@@ -1,0 +1,89 @@
+"""One connection taken through many faults in a row: each slice meets the next one.
+
+After every fault the source changes, what is committed must bear out its checkpoints, and the next
+slice goes on; at the end everything must be as if nothing had happened.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+
+from integrations import crash
+from tests.harness.checker import Wrong, check, early
+from tests.harness.hub import Hub, due_of, let_leases_run_out, let_waits_pass
+from tests.harness.simulator import Account
+
+TIMEOUT_SECONDS = 0.8  # of a slice that is to hang; doubled if it was too slow to come so far
+LONGEST_SECONDS = 30.0
+TRIES = 8
+
+
+class NotReachedError(AssertionError):
+    """The slices did not come to the point at all."""
+
+
+@dataclass
+class Chain:
+    """A connection, its account at the provider, and a source of chance."""
+
+    hub: Hub
+    account: Account
+    connection: str
+    rng: Random
+    wrong: Wrong = field(default_factory=dict)
+
+    def through(self, points: Iterable[str], action: crash.Action) -> Wrong:
+        """What is wrong after `action` at each of the points, one after the other."""
+        for point in points:
+            self.meet(point, action)
+            self.account.change(self.rng, 3)
+        return self.rest()
+
+    def meet(self, point: str, action: crash.Action, nth: int = 1) -> None:
+        """Let slices begin until one comes to the point; what it leaves must be sound."""
+        renews = point in crash.POINTS["access"]
+        timeout = TIMEOUT_SECONDS if action == "HANG" else LONGEST_SECONDS
+        for _ in range(TRIES):
+            self._make_due()
+            if renews:
+                self.account.grant.left = 0
+            order = f"{point}:{nth}:{action}"
+            number = self.hub.order(
+                do="work",
+                due=str(due_of(self.connection)[0].pk),
+                crash=order,
+                timeout=timeout,
+            )
+            answer = self.hub.answer(number)
+            if answer.get("stopped"):
+                self._take_over(number, order)
+            if answer["acted"]:
+                self._note(order, early(self.connection, self.account))
+                return
+            if answer["said"] == "timed out":
+                timeout = min(LONGEST_SECONDS, 2 * timeout)
+            self.account.change(self.rng, 3)
+        raise NotReachedError(f"no slice came to {point}:\n{self.hub.log.read_text()[-3000:]}")
+
+    def rest(self) -> Wrong:
+        """Everything that is wrong once all work is done."""
+        self.hub.drain(self.connection)
+        return {**check(self.connection, self.account), **self.wrong}
+
+    def _take_over(self, number: int, order: str) -> None:
+        """Another worker finishes what the frozen one began; then that one wakes."""
+        let_leases_run_out(self.connection)
+        self.account.change(self.rng, 3)
+        self.hub.drain(self.connection, also=False)
+        self.hub.ask(do="wake", order=number)
+        self.hub.answer(number)
+        self._note(f"{order} woken", early(self.connection, self.account))
+
+    def _make_due(self) -> None:
+        let_waits_pass(self.connection)
+        if not due_of(self.connection):
+            self.hub.ask(do="request", connection=self.connection)
+
+    def _note(self, order: str, found: list[str]) -> None:
+        if found:
+            self.wrong.setdefault("early", []).extend(f"{order}: {each}" for each in found)

@@ -1,0 +1,207 @@
+"""Says what is wrong with what a hub has stored, given what the provider has. Nothing may be.
+
+    lost        at the provider, not stored               stale       stored in an older version
+    duplicated  one entity stored twice                   phantom     stored, deleted or never there
+    early       a checkpoint past entities that are not stored
+    backward    a checkpoint written under an older fence, or set back within a generation
+    counts      a run whose lines do not add up, or runs that inserted more than there is
+    open        a run without an end; a lease; a task in the queue
+    reuse       a refresh token used a second time
+    unaudited   a failed run without an audit event
+
+`early` holds at any moment; the others once faults are healed and all work is done.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection as database
+from django.db.models import F
+from django_q.models import OrmQ
+
+from hub.audit.models import AuditAction, AuditEvent
+from hub.fleet.models import Due
+from integrations.models import Checkpoint, Connection, Record, SyncRun
+from tests.harness.simulator import TYPES, Account, Row, sha256_of
+
+Wrong = dict[str, list[str]]
+LINE = ("inserted", "updated", "unchanged", "deleted", "superseded", "rejected", "dropped")
+
+_REMEMBER = """
+CREATE TABLE harness_checkpoint AS
+    SELECT 0::bigint AS step, * FROM integrations_checkpoint WITH NO DATA;
+CREATE SEQUENCE harness_step OWNED BY harness_checkpoint.step;
+ALTER TABLE harness_checkpoint ALTER step SET DEFAULT nextval('harness_step');
+CREATE FUNCTION harness_remember() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('INSERT INTO %I.harness_checkpoint SELECT nextval(''%I.harness_step''), $1.*',
+        TG_TABLE_SCHEMA, TG_TABLE_SCHEMA) USING NEW;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER harness_remember AFTER INSERT OR UPDATE ON integrations_checkpoint
+    FOR EACH ROW EXECUTE FUNCTION harness_remember();
+"""
+_FORGET = """
+DROP TRIGGER harness_remember ON integrations_checkpoint;
+DROP FUNCTION harness_remember();
+DROP TABLE harness_checkpoint;
+"""
+
+
+@contextmanager
+def remembered_checkpoints() -> Iterator[None]:
+    """Every checkpoint that is written in the tenant entered is kept, in order."""
+    with database.cursor() as cursor:
+        cursor.execute(_REMEMBER)
+    try:
+        yield
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute(_FORGET)
+
+
+def check(connection: str, account: Account) -> Wrong:
+    """Everything that is wrong with a connection that has come to rest; {} if nothing is."""
+    wrong: Wrong = defaultdict(list)
+    system = Connection.objects.get(pk=connection).source_system
+    _check_records(system, account, wrong)
+    _check_history(connection, wrong)
+    _check_runs(connection, system, wrong)
+    _check_rest(connection, wrong)
+    wrong["early"] += early(connection, account)
+    if account.grant.reuse:
+        wrong["reuse"].append(f"{account.grant.reuse} times")
+    return {name: found for name, found in wrong.items() if found}
+
+
+def early(connection: str, account: Account) -> list[str]:
+    """Entities that a committed checkpoint says are stored, and are not."""
+    system = Connection.objects.get(pk=connection).source_system
+    stored = _stored(system)
+    found = []
+    for row in Checkpoint.objects.filter(connection_id=connection, destination="postgres"):
+        is_feed, position = "feed" in row.cursor, _position(row.cursor)
+        for there in account.tables[row.entity_type].values():
+            if there.seq > position or (there.is_deleted and not is_feed):
+                continue
+            if not _is_stored(there, stored.get((row.entity_type, there.id))):
+                found.append(f"{row.entity_type} {there.id}, checkpoint at {row.cursor}")
+    return found
+
+
+def _check_records(system: str, account: Account, wrong: Wrong) -> None:
+    stored = _stored(system)
+    for entity_type in TYPES:
+        for id, row in account.present(entity_type).items():
+            record = stored.get((entity_type, id))
+            if record is None or record["deleted"]:
+                wrong["lost"].append(f"{entity_type} {id}")
+            elif record["version"] != row.version:
+                wrong["stale"].append(f"{entity_type} {id}: {record['version']} of {row.version}")
+    for (entity_type, id), record in stored.items():
+        there = account.tables[entity_type].get(id)
+        if there is None or (there.is_deleted and not record["deleted"]):
+            wrong["phantom"].append(f"{entity_type} {id}")
+        if not record["is_whole"]:
+            wrong["phantom"].append(f"{entity_type} {id} is damaged")
+    keys = Counter(
+        Record.objects.filter(source_system=system).values_list("entity_type", "source_id")
+    )
+    wrong["duplicated"] += [f"{key} {times} times" for key, times in keys.items() if times > 1]
+
+
+def _check_history(connection: str, wrong: Wrong) -> None:
+    """Fences only grow, and within a generation so does the position."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT entity_type, scope, destination, fence, generation, cursor::text"
+            " FROM harness_checkpoint WHERE connection_id = %s ORDER BY step",
+            [connection],
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    last: dict[Any, tuple[int, tuple[int, ...]]] = {}
+    for entity_type, scope, destination, fence, generation, text in rows:
+        key = (entity_type, scope, destination)
+        rank = (generation, *_rank(_loaded(text)))
+        before = last.get(key)
+        if before is not None and fence < before[0]:
+            wrong["backward"].append(f"{entity_type}: fence {fence} after {before[0]}")
+        if before is not None and rank < before[1]:
+            wrong["backward"].append(f"{entity_type}: {rank} after {before[1]}")
+        last[key] = (fence, rank)
+
+
+def _check_runs(connection: str, system: str, wrong: Wrong) -> None:
+    runs = list(SyncRun.objects.filter(connection_id=connection).order_by("created_at"))
+    inserted = 0
+    for run in runs:
+        for entity_type, line in run.counts.items():
+            total = sum(line.get(name, 0) for name in LINE)
+            inserted += line.get("inserted", 0)
+            if line.get("read", 0) != total:
+                wrong["counts"].append(f"{entity_type} of {run.pk}: read {line}")
+        if run.is_open:
+            wrong["open"].append(f"run {run.pk} is {run.state}")
+        audited = AuditEvent.objects.filter(
+            action=AuditAction.SYNC_FAILED, detail__run=str(run.pk)
+        ).exists()
+        if run.state == SyncRun.State.FAILED and not audited:
+            wrong["unaudited"].append(f"run {run.pk}")
+    stored = Record.objects.filter(source_system=system).count()
+    if inserted != stored:
+        wrong["counts"].append(f"{inserted} inserted, {stored} stored")
+
+
+def _check_rest(connection: str, wrong: Wrong) -> None:
+    for due in Due.objects.filter(object_id=connection):
+        if due.lease_until is not None:
+            wrong["open"].append(f"lease of {due.lane} until {due.lease_until}")
+        if due.run_id is not None:
+            wrong["open"].append(f"{due.lane} still names run {due.run_id}")
+        if due.parked_reason:
+            wrong["open"].append(f"{due.lane} is parked: {due.parked_reason}")
+    if tasks := OrmQ.objects.count():
+        wrong["open"].append(f"{tasks} tasks in the queue")
+
+
+def _stored(system: str) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = (
+        Record.objects.filter(source_system=system)
+        .annotate(deleted=F("deleted_at"))
+        .values_list("entity_type", "source_id", "raw", "deleted")
+    )
+    return {
+        (entity_type, source_id): {
+            "version": raw["version"],
+            "is_whole": raw["sha256"] == sha256_of(raw),
+            "deleted": deleted is not None,
+        }
+        for entity_type, source_id, raw, deleted in rows
+    }
+
+
+def _is_stored(there: Row, record: dict[str, Any] | None) -> bool:
+    """Whether the record is what the row was when the checkpoint passed it, or newer."""
+    if there.is_deleted:
+        return record is None or record["deleted"]
+    return record is not None and not record["deleted"] and record["version"] >= there.version
+
+
+def _position(cursor: dict[str, Any]) -> int:
+    """The number up to which everything was sent."""
+    return int(cursor.get("page") or cursor.get("feed") or 0)
+
+
+def _rank(cursor: dict[str, Any]) -> tuple[int, int, int]:
+    """Grows along a list, then along the changes."""
+    if "feed" in cursor:
+        return 1, int(cursor["feed"]), int(cursor.get("page") or 0)
+    return 0, int(cursor.get("page") or 0), 0
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

@@ -1,0 +1,54 @@
+"""Rules of the engine taken out of this process, to see whether the checker notices.
+
+Only processes that `forks` makes for one order do this; nothing in the product knows of it.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import connections, transaction
+
+from integrations.destinations import postgres
+from integrations.sync import credentials
+from tests.harness.apps import replace
+
+
+def without_fence() -> None:
+    """A batch is written whoever holds the lease now."""
+    replace(postgres, hold_fence=lambda due_id, fence: None)
+
+
+def without_lock() -> None:
+    """Access is renewed without holding the connection's row."""
+    replace(credentials, _lock=lambda row: None)
+
+
+def without_same_transaction() -> None:
+    """The checkpoint is committed by itself, before the records it speaks of."""
+    write = postgres.PostgresDestination._checkpoint
+
+    def apart(self: Any, batch: Any, now: Any) -> None:
+        inner: Any = connections["default"]
+        other: Any = connections.create_connection("default")
+        other.set_tenant(inner.tenant)
+        connections["default"] = other
+        try:
+            with transaction.atomic():
+                write(self, batch, now)
+        finally:
+            connections["default"] = inner
+            other.close()
+
+    replace(postgres.PostgresDestination, _checkpoint=apart)
+
+
+RULES: dict[str, Callable[[], None]] = {
+    "fence": without_fence,
+    "lock": without_lock,
+    "same transaction": without_same_transaction,
+}
+
+
+def take_out(rules: Iterable[str]) -> None:
+    for rule in rules:
+        RULES[rule]()
