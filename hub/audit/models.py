@@ -49,6 +49,9 @@ class AuditAction(models.TextChoices):
     SYNC_REQUESTED = "sync.requested", "Sync requested"
     SYNC_CANCELLED = "sync.cancelled", "Sync cancelled"
     SYNC_FAILED = "sync.failed", "Sync failed"
+    CIRCUIT_OPENED = "circuit.opened", "Circuit opened"
+    CIRCUIT_TRIED = "circuit.tried", "Circuit tries one call"
+    CIRCUIT_CLOSED = "circuit.closed", "Circuit closed"
     RECORD_REPLAYED = "record.replayed", "Rejected record replayed"
 
 

@@ -58,6 +58,20 @@ def record_now(
     _insert(own_connection(), _event(action, outcome, actor, target, detail, tenant_id))
 
 
+def record_on(
+    connection: BaseDatabaseWrapper,
+    action: AuditAction,
+    *,
+    actor: "Actor",
+    target: models.Model | None = None,
+    detail: dict[str, Any] | None = None,
+    tenant_id: UUID | None = None,
+) -> None:
+    """Write the event in the transaction of a change made on a connection of its own."""
+    event = _event(action, Outcome.SUCCEEDED, actor, target, detail, tenant_id)
+    _insert(connection, event)
+
+
 def own_connection() -> BaseDatabaseWrapper:
     """Return this thread's second connection to the same database, in autocommit."""
     connection: BaseDatabaseWrapper | None = getattr(_own, "connection", None)

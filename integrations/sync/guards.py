@@ -1,0 +1,97 @@
+"""Which breakers and budgets a connection's calls share, and with whom."""
+
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from django.conf import settings
+
+from hub.connect.provider_apps import find_provider_app
+from integrations.models import Connection
+from integrations.resilience.clock import Clock
+from integrations.resilience.guard import Guard
+from integrations.resilience.store import Store, Subject
+from integrations.sync.shared import store_of_settings
+from integrations.types import Limit, OAuth2, Provider
+from tenants.context import current_tenant
+from tenants.models import Tenant
+
+TENANT_SECONDS: Final = 10.0
+"""The window of a tenant's own budget: long enough for a burst, short enough to be fair."""
+
+
+def guard_for(
+    connection: Connection,
+    provider: Provider,
+    *,
+    base_url: str,
+    clock: Clock,
+    store: Store | None = None,
+) -> Guard:
+    """Return the gate of one connection's calls in this process. Close it when they are over."""
+    tenant = current_tenant()
+    app = _app_of(connection, tenant)
+    owners = {
+        "app": app,
+        "account": connection.source_system,
+        "host": (urlsplit(base_url).hostname or "").lower(),
+        "connection": str(connection.pk),
+    }
+    ids = {"connection": str(tenant.pk)}
+    limits = [_scaled(limit) for limit in provider.limits]
+    budgets = [
+        Subject(
+            "budget", limit.per, owners[limit.per], provider.slug, ids.get(limit.per, ""), limit
+        )
+        for limit in limits
+    ]
+    slots = [
+        Subject("slots", limit.per, owners[limit.per], provider.slug, ids.get(limit.per, ""), limit)
+        for limit in limits
+        if limit.concurrent is not None
+    ]
+    return Guard(
+        label=provider.label,
+        who=f"{connection.pk}:{uuid4().hex[:8]}",
+        store=store or store_of_settings(),
+        clock=clock,
+        circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
+        budgets=[*slots, *budgets, _of_tenant(tenant)],
+        quotas=provider.quotas,
+    )
+
+
+def app_circuit(provider: str, app: str) -> Subject:
+    """The breaker of all connections that use one app; `app` is '' where there is none."""
+    return Subject("circuit", "app", app, provider)
+
+
+def connection_circuit(connection: Connection, tenant: Tenant) -> Subject:
+    return Subject("circuit", "connection", str(connection.pk), connection.provider, str(tenant.pk))
+
+
+def circuits_of(connection: Connection) -> list[str]:
+    """The names of the breakers that a connection's calls pass."""
+    tenant = current_tenant()
+    return [
+        app_circuit(connection.provider, _app_of(connection, tenant)).name,
+        connection_circuit(connection, tenant).name,
+    ]
+
+
+def _app_of(connection: Connection, tenant: Tenant) -> str:
+    if connection.auth_kind != OAuth2.kind:
+        return ""
+    app = find_provider_app(connection.provider, tenant)
+    return str(app.pk) if app else ""
+
+
+def _of_tenant(tenant: Tenant) -> Subject:
+    allowed = max(1, int(settings.HUB_TENANT_CALLS_PER_SECOND * TENANT_SECONDS))
+    limit = Limit(allowed, TENANT_SECONDS)
+    return Subject("budget", "tenant", str(tenant.pk), "", str(tenant.pk), limit)
+
+
+def _scaled(limit: Limit) -> Limit:
+    return replace(limit, requests=max(1, int(limit.requests * settings.HUB_LIMITS_FACTOR)))

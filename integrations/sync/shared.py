@@ -1,0 +1,267 @@
+"""Breakers and budgets of all processes: kept in PostgreSQL, or in Redis with REDIS_URL.
+
+Each process has one connection of its own for them, outside the transactions of the work, so that
+what was spent stays spent whatever is rolled back. A breaker's change of state is audited with it.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import Error, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_on
+from hub.fleet.limits import Circuit as CircuitRow
+from integrations.errors import RetryableError
+from integrations.resilience.circuit import Circuit
+from integrations.resilience.redis_store import RedisStore
+from integrations.resilience.store import Change, Document, Documents, Store, Subject
+from tenants.actor import Actor
+
+ENGINE: Final = Actor.system("engine")
+AWAY_SECONDS: Final = 5.0  # the store does not answer: nobody calls for so long
+SHOWN_EVERY_SECONDS: Final = 5.0  # of a budget in Redis, what operations see in PostgreSQL
+
+_LOCK = """
+SELECT pg_advisory_xact_lock(7002, hashtext(name)) FROM unnest(%s::text[]) AS name
+"""
+_READ = """
+SELECT '', to_jsonb(extract(epoch FROM clock_timestamp()))::text
+UNION ALL SELECT name, document::text FROM public.fleet_circuit WHERE name = ANY(%s)
+UNION ALL SELECT name, document::text FROM public.fleet_ratebudget WHERE name = ANY(%s)
+"""
+_KEEP_CIRCUIT = """
+INSERT INTO public.fleet_circuit (name, scope, provider, owner, tenant_id, state, failures,
+    is_tripped, reason, changed_at, retry_at, document, updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s::jsonb, now())
+ON CONFLICT (name) DO UPDATE SET state = excluded.state, failures = excluded.failures,
+    is_tripped = excluded.is_tripped, reason = excluded.reason, changed_at = excluded.changed_at,
+    retry_at = excluded.retry_at, document = excluded.document, updated_at = now()
+"""
+_KEEP_BUDGET = """
+INSERT INTO public.fleet_ratebudget (name, kind, scope, provider, owner, tenant_id, path, requests,
+    per_seconds, concurrent, document, updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, now())
+ON CONFLICT (name) DO UPDATE SET document = excluded.document, updated_at = now()
+"""
+_ACTIONS = {
+    "open": AuditAction.CIRCUIT_OPENED,
+    "half_open": AuditAction.CIRCUIT_TRIED,
+    "closed": AuditAction.CIRCUIT_CLOSED,
+}
+
+
+class OwnConnection:
+    """This process's connection for what is shared; one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pid = 0
+        self._connection: BaseDatabaseWrapper | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A cursor inside a transaction of its own.
+
+        Raises:
+            OperationalError: the server is away; the next call connects anew.
+        """
+        with self._lock:
+            opened = self._opened()
+            try:
+                with opened.connection.transaction(), opened.cursor() as cursor:
+                    yield cursor
+            except Error as exc:
+                self.close()
+                raise OperationalError(str(exc)) from exc
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> BaseDatabaseWrapper:
+        if self._pid != os.getpid():  # a fork shares the socket; it is the parent's
+            self._connection, self._pid = None, os.getpid()
+        if self._connection is not None and self._connection.connection.closed:
+            self._connection = None
+        if self._connection is None:
+            self._connection = connections.create_connection("default")
+            self._connection.inc_thread_sharing()
+            self._connection.connect()
+            with self._connection.cursor() as cursor:
+                # The last second of tokens and breakers may be lost with the server.
+                cursor.execute("SET synchronous_commit = off")
+        return self._connection
+
+
+SHARED: Final = OwnConnection()
+
+
+class PostgresStore:
+    """Documents as rows that operations see; advisory locks make a change one step."""
+
+    def __init__(self, connection: OwnConnection = SHARED, *, actor: Actor = ENGINE) -> None:
+        self._connection = connection
+        self._actor = actor
+
+    def change(self, subjects: Sequence[Subject], change: Change) -> Documents:
+        """See `Store.change`.
+
+        Raises:
+            RetryableError: the database does not answer.
+        """
+        by_name = {subject.name: subject for subject in subjects}
+        names = sorted(by_name)
+        try:
+            with self._connection.transaction() as cursor:
+                cursor.execute(_LOCK, [names])
+                cursor.execute(_READ, [names, names])
+                found = {name: orjson.loads(text) for name, text in cursor.fetchall()}
+                now = float(found.pop(""))
+                before: dict[str, Document | None] = {name: found.get(name) for name in names}
+                changed = change(before, now)
+                for name, document in changed.items():
+                    keep(cursor, by_name[name], document)
+                    audit(cursor, by_name[name], before[name], document, self._actor)
+        except OperationalError as exc:
+            raise RetryableError("The hub's limits cannot be read.", AWAY_SECONDS) from exc
+        return {**before, **changed}
+
+
+class ShownRedisStore:
+    """Documents in Redis; what operations see of them follows in PostgreSQL."""
+
+    def __init__(self, redis: RedisStore, connection: OwnConnection, *, actor: Actor) -> None:
+        self._redis = redis
+        self._connection = connection
+        self._actor = actor
+
+    def change(self, subjects: Sequence[Subject], change: Change) -> Documents:
+        """See `Store.change`. Raises RetryableError if Redis or PostgreSQL does not answer."""
+        by_name = {subject.name: subject for subject in subjects}
+        before, changed = self._redis.change_seen(sorted(by_name), change)
+        shown = {
+            name: document
+            for name, document in changed.items()
+            if by_name[name].kind == "circuit" or _is_time(name)
+        }
+        if shown:
+            try:
+                with self._connection.transaction() as cursor:
+                    for name, document in shown.items():
+                        keep(cursor, by_name[name], document)
+                        audit(cursor, by_name[name], before[name], document, self._actor)
+            except OperationalError as exc:
+                raise RetryableError("The hub's limits cannot be shown.", AWAY_SECONDS) from exc
+        return {**before, **changed}
+
+
+def store_of_settings(*, actor: Actor = ENGINE) -> Store:
+    """The store this installation shares; what changes a breaker's state is audited as `actor`."""
+    if settings.REDIS_URL:
+        return ShownRedisStore(_redis(), SHARED, actor=actor)
+    return PostgresStore(actor=actor)
+
+
+def keep(cursor: Any, subject: Subject, document: Document) -> None:
+    """Write the row of one subject."""
+    text = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS).decode()
+    tenant_id = subject.tenant_id or None
+    if subject.kind == "circuit":
+        circuit = Circuit.of_document(document)
+        cursor.execute(
+            _KEEP_CIRCUIT,
+            [
+                subject.name,
+                subject.scope,
+                subject.provider,
+                subject.owner,
+                tenant_id,
+                circuit.state,
+                circuit.failures,
+                circuit.is_tripped,
+                circuit.reason[:300],
+                circuit.since or None,
+                circuit.retry_at or None,
+                text,
+            ],
+        )
+        return
+    limit = subject.limit
+    assert limit is not None
+    cursor.execute(
+        _KEEP_BUDGET,
+        [
+            subject.name,
+            subject.kind,
+            subject.scope,
+            subject.provider,
+            subject.owner,
+            tenant_id,
+            limit.path,
+            limit.requests,
+            limit.per_seconds,
+            limit.concurrent,
+            text,
+        ],
+    )
+
+
+def audit(
+    cursor: Any, subject: Subject, before: Document | None, after: Document, actor: Actor
+) -> None:
+    """Write that a breaker changed its state, in the transaction in which it did."""
+    if subject.kind != "circuit":
+        return
+    was, now_is = Circuit.of_document(before), Circuit.of_document(after)
+    if (was.state, was.is_tripped) == (now_is.state, now_is.is_tripped):
+        return
+    target = CircuitRow(subject.name, subject.scope, subject.provider, subject.owner)
+    record_on(
+        cursor.db,
+        _ACTIONS[now_is.state],
+        actor=actor,
+        target=target,
+        tenant_id=UUID(subject.tenant_id) if subject.tenant_id else None,
+        detail={
+            "provider": subject.provider,
+            "failures": now_is.failures or was.failures,
+            "reason": now_is.reason or was.reason,
+            "at": datetime.fromtimestamp(now_is.since, UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+_shown_at: dict[str, float] = {}
+_redis_stores: dict[int, RedisStore] = {}
+
+
+def _is_time(name: str) -> bool:
+    """Whether a budget has not been shown for a while."""
+    now = monotonic()
+    if now - _shown_at.get(name, -SHOWN_EVERY_SECONDS) < SHOWN_EVERY_SECONDS:
+        return False
+    if len(_shown_at) > 10_000:
+        _shown_at.clear()
+    _shown_at[name] = now
+    return True
+
+
+def _redis() -> RedisStore:
+    """One client per process."""
+    pid = os.getpid()
+    if pid not in _redis_stores:
+        _redis_stores.clear()
+        _redis_stores[pid] = RedisStore(settings.REDIS_URL)
+    return _redis_stores[pid]
