@@ -19,7 +19,6 @@ from hub import display, sites
 from hub.charts import HourBar, HourChart
 from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker
 from integrations.admin.fleet import (
-    ALIVE_SECONDS,
     NEED_A_PERSON,
     PERSON,
     fleet_address,
@@ -134,8 +133,7 @@ def _runs(chart: HourChart) -> Iterable[Tile]:
 
 def _machinery(now: datetime) -> Iterable[Tile]:
     """Workers and the oldest due work: two queries."""
-    alive = Worker.objects.filter(seen_at__gt=now - timedelta(seconds=ALIVE_SECONDS))
-    workers = alive.aggregate(units=Count("pk"), beat=Min("beat_at"))
+    workers = Worker.objects.alive().aggregate(units=Count("pk"), beat=Min("beat_at"))
     oldest = Due.objects.free().filter(due_at__lt=now).aggregate(at=Min("due_at"))["at"]
     beat = workers["beat"]
     yield Tile(

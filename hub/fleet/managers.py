@@ -10,6 +10,9 @@ from django.db.models.functions import Greatest, Now
 if TYPE_CHECKING:
     from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker  # noqa: F401
 
+ALIVE_WITHIN = timedelta(minutes=2)
+"""A unit says every second that it lives; one not seen for so long counts as gone, everywhere."""
+
 _COUNT_RUN = """
 INSERT INTO public.fleet_runhour AS kept
     (tenant_id, provider, hour, succeeded, failed, cancelled, records)
@@ -111,6 +114,10 @@ class DueQuerySet(models.QuerySet["Due"]):
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> "WorkerQuerySet":
+        """Units that were seen lately."""
+        return self.filter(seen_at__gte=Now() - ALIVE_WITHIN)
+
     def is_stopping(self, due_id: UUID, *, fence: int) -> bool:
         """Whether the unit that holds this lease was told to stop."""
         held_by = (
@@ -122,6 +129,10 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
 
 
 class RunHourQuerySet(models.QuerySet["RunHour"]):
+    def forget_older(self, age: timedelta) -> int:
+        """Delete the hours that began longer ago; return how many rows that were."""
+        return self.filter(hour__lt=Now() - age).delete()[0]
+
     def count_run(self, *, tenant_id: UUID, provider: str, state: str, records: int) -> None:
         """Count a run that ends now: `state` is succeeded, failed or cancelled.
 

@@ -30,7 +30,7 @@ from django.utils import timezone
 from hub.audit.partitions import ensure_partitions
 from hub.fields import uuid7
 from hub.fleet.claims import Claim, claim, park_crash_loops
-from hub.fleet.models import Due, Worker
+from hub.fleet.models import Due, RunHour, Worker
 from hub.fleet.processes import ProcessGroup
 
 LOOK_SECONDS = 1.0
@@ -43,6 +43,7 @@ STOP_SECONDS = 25.0  # for slices to reach their next position
 HOUSEKEEPING_SECONDS = 60.0
 PARKING_SECONDS = 5.0
 FORGOTTEN_AFTER = timedelta(minutes=10)
+RUN_HOURS_KEPT = timedelta(days=90)
 PUT_OFF = timedelta(minutes=5)  # what is due of suspended tenants; so late it begins when resumed
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Unit:
         self.beat_at = -inf
         self.free_since: float | None = None
         self.due_at: dict[str, float] = {}
-        self.partitions_made_on: date | None = None
+        self.swept_on: date | None = None
         self.is_database_away = False
 
     def run(self, stop: StopSignals, *, until_idle: bool = False) -> None:
@@ -235,9 +236,10 @@ class Unit:
 
     def _keep_house(self) -> None:
         today = timezone.now().date()
-        if self.partitions_made_on != today:
+        if self.swept_on != today:
             ensure_partitions(today)
-            self.partitions_made_on = today
+            RunHour.objects.forget_older(RUN_HOURS_KEPT)
+            self.swept_on = today
         Due.objects.put_off_inactive(PUT_OFF)
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
         self.bell.forget_queues_except(list(Worker.objects.values_list("cluster", flat=True)))

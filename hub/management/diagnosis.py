@@ -25,8 +25,9 @@ from hub.audit.partitions import MONTHS_AHEAD
 from hub.connect.models import ProviderApp
 from hub.crypto import EncryptionKeyError, SealBrokenError, unwrap
 from hub.embedded_postgres import MINIMUM_VERSION, NEEDED_FREE_BYTES, data_folder
+from hub.fleet.managers import ALIVE_WITHIN
 from hub.fleet.models import ConnectionStatus, Due, Worker
-from hub.health import SEEN_WITHIN, pending_migrations
+from hub.health import pending_migrations
 from hub.start import CHECKS
 from integrations.connectors.registry import all_connectors
 from integrations.errors import RetryableError
@@ -34,6 +35,8 @@ from integrations.types import OAuth2
 from tenants.keys import HUB, wrapping_keys
 from tenants.lag import lagging_tenants
 from tenants.models import DataKey, Tenant
+from tenants.rotation import unfinished_owners
+from tenants.wrapping import data_keys_by_wrapping_key
 
 State = Literal["ok", "warning", "problem"]
 
@@ -177,11 +180,27 @@ def encryption_keys() -> Answer:
     return "ok", f"{len(keys)} open all of {opened} data keys", ""
 
 
+def key_rotation() -> Answer:
+    """Old keys go last, so nothing is lost by one that is not finished; but they are kept."""
+    try:
+        newest = wrapping_keys()[0].id
+    except EncryptionKeyError:
+        return "warning", "unknown without wrapping keys", "Look at the encryption keys first."
+    wraps = data_keys_by_wrapping_key()
+    if older := sum(wraps.values()) - wraps[newest]:
+        todo = "Run manage.py rotate_keys."
+        return "warning", f"{older} data keys wait to be wrapped with {newest}", todo
+    if owners := len(unfinished_owners()):
+        todo = "Run manage.py rotate_keys --data-keys to finish it; --check says what is left."
+        return "warning", f"{owners} owners still have values under an old data key", todo
+    return "ok", "none is unfinished", ""
+
+
 def workers() -> Answer:
-    alive = Worker.objects.filter(seen_at__gte=Now() - SEEN_WITHIN).aggregate(
+    alive = Worker.objects.alive().aggregate(
         count=Count("id"),
         processes=Sum("processes"),
-        mute=Count("id", filter=Q(beat_at=None, started_at__lt=Now() - SEEN_WITHIN)),
+        mute=Count("id", filter=Q(beat_at=None, started_at__lt=Now() - ALIVE_WITHIN)),
     )
     if not alive["count"]:
         state: State = "problem" if Due.objects.exists() else "warning"
@@ -279,6 +298,7 @@ GROUND: dict[str, Callable[[], Answer]] = {
 ESTATE: dict[str, Callable[[], Answer]] = {
     "tenants": tenants,
     "encryption keys": encryption_keys,
+    "key rotation": key_rotation,
     "workers": workers,
     "due work": due_work,
     "leases": leases,

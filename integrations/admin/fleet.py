@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
+from hub.fleet.managers import ALIVE_WITHIN
 from hub.fleet.models import ConnectionStatus, Due, Worker
 from integrations.admin.connection_actions import Call, ConnectionActions
 from integrations.errors import HubError
@@ -18,9 +19,6 @@ from integrations.models import Connection
 from tenants.admin.base import OpsReadOnlyAdmin, TenantFilter, tenant_url, tenants_of
 from tenants.context import in_tenant
 from tenants.models import Tenant
-
-ALIVE_SECONDS = 30.0  # a unit writes a sign of life every few seconds
-
 
 NEED_A_PERSON = (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
 PERSON = "person"  # in addresses: those that need one, whatever the reason
@@ -227,7 +225,7 @@ class WorkerAdmin(OpsReadOnlyAdmin):
 
 
 def is_alive(worker: Worker) -> bool:
-    return (timezone.now() - worker.seen_at).total_seconds() < ALIVE_SECONDS
+    return worker.seen_at > timezone.now() - ALIVE_WITHIN
 
 
 def fleet_address() -> str:

@@ -21,6 +21,7 @@ from tenants.actor import Actor
 from tenants.lag import lagging_tenants
 from tenants.models import DataKey, Tenant
 from tenants.provisioning import create_tenant
+from tenants.rotation import begin_rotation
 from tests.factories.fleet import DueFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
@@ -62,8 +63,8 @@ def test_when_all_is_well_every_line_says_so_and_the_exit_code_is_0():
     assert code == 0
     assert set(found) >= {
         "python", "database", "disk", "configuration", "connectors", "static files", "way out",
-        "public tables", "tenants", "encryption keys", "workers", "due work", "leases",
-        "parked work", "connections", "provider apps", "audit log",
+        "public tables", "tenants", "encryption keys", "key rotation", "workers", "due work",
+        "leases", "parked work", "connections", "provider apps", "audit log",
     }  # fmt: skip
 
 
@@ -222,6 +223,22 @@ def test_the_way_out_names_the_proxy_without_its_password(settings):
     said = finding("way out", "ok")
 
     assert "proxy.example.com" in said and "hubcanary" not in said
+
+
+def test_a_rotation_that_is_not_finished_is_a_warning():
+    begin_rotation(actor=Actor.system("tests"))
+
+    assert "rotate_keys --data-keys" in finding("key rotation", "warning")
+
+
+def test_data_keys_under_an_older_wrapping_key_are_a_warning(settings):
+    newest = base64.b64encode(secrets.token_bytes(32)).decode()
+    settings.HUB_ENCRYPTION_KEYS = [newest, *settings.HUB_ENCRYPTION_KEYS]
+
+    said = finding("key rotation", "warning")
+
+    assert "wait to be wrapped" in said
+    assert said.endswith("Run manage.py rotate_keys.")
 
 
 def test_it_costs_the_same_for_any_number_of_tenants():

@@ -1,6 +1,7 @@
 """A real worker unit with real processes beneath, and what becomes of work when they are killed."""
 
 import signal
+from datetime import timedelta
 
 import psutil
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.models import Task as TaskRow
 
-from hub.fleet.models import Due, Worker
+from hub.fleet.models import Due, RunHour, Worker
 from tests.factories.fleet import DueFactory
 from tests.worker.conftest import LEASE_SECONDS, PATIENCE_SECONDS, wait_until
 from tests.worker.harmless.apps import DEADLY, NAP
@@ -42,6 +43,17 @@ def test_what_is_due_is_done_once_and_nothing_is_left(start_unit):
     assert are_done(rows)
     assert set(Due.objects.values_list("fence", flat=True)) == {1}
     assert (Worker.objects.count(), OrmQ.objects.count(), TaskRow.objects.count()) == (0, 0, 0)
+
+
+def test_hours_of_runs_are_forgotten_after_90_days(start_unit, acme):
+    days = {89: "copper", 91: "slack"}
+    for age, provider in days.items():
+        hour = timezone.now() - timedelta(days=age)
+        RunHour.objects.create(tenant=acme, provider=provider, hour=hour)
+
+    assert start_unit("--processes=1", "--drain", wait=False).wait(30) == 0
+
+    assert [row.provider for row in RunHour.objects.all()] == ["copper"]
 
 
 def test_rows_that_are_no_tasks_do_not_keep_it_from_its_work(start_unit):
