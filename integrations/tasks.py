@@ -21,6 +21,7 @@ from integrations.errors import FencedError, HubError, TenantNotActiveError, Ten
 from integrations.queue import SliceTimeoutError
 from integrations.services.disconnect import go_on
 from integrations.sync.engine import work_slice
+from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch, held
 from tenants.context import get_tenant_by_id, in_tenant
 
@@ -44,8 +45,17 @@ def disconnect(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return go_on(due_id=due_id, fence=fence, watch=watch)
 
 
+def follow(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Bring a destination up to date for one slice."""
+    return follow_slice(due_id, fence, seconds=settings.HUB_SLICE_SECONDS, watch=watch)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
-HANDLERS: dict[str, Handler] = {Due.Kind.SYNC: sync, Due.Kind.DISCONNECT: disconnect}
+HANDLERS: dict[str, Handler] = {
+    Due.Kind.SYNC: sync,
+    Due.Kind.DESTINATION: follow,
+    Due.Kind.DISCONNECT: disconnect,
+}
 
 
 def work(tenant_id: str, due_id: str, fence: int) -> str:

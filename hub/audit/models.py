@@ -52,6 +52,17 @@ class AuditAction(models.TextChoices):
     CIRCUIT_OPENED = "circuit.opened", "Circuit opened"
     CIRCUIT_TRIED = "circuit.tried", "Circuit tries one call"
     CIRCUIT_CLOSED = "circuit.closed", "Circuit closed"
+    DESTINATION_CREATED = "destination.created", "Destination created"
+    DESTINATION_CHANGED = "destination.changed", "Destination changed"
+    DESTINATION_PAUSED = "destination.paused", "Destination paused"
+    DESTINATION_RESUMED = "destination.resumed", "Destination resumed"
+    DESTINATION_BLOCKED = "destination.blocked", "Destination blocked"
+    DESTINATION_REPAIRED = "destination.repaired", "Destination works again"
+    DESTINATION_REWRITTEN = "destination.rewritten", "Destination to be written anew"
+    DESTINATION_DELETED = "destination.deleted", "Destination deleted"
+    ROUTE_CREATED = "route.created", "Route created"
+    ROUTE_CHANGED = "route.changed", "Route changed"
+    ROUTE_DELETED = "route.deleted", "Route deleted"
     RECORD_REPLAYED = "record.replayed", "Rejected record replayed"
 
 

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from hub.fields import UUID7Field
+from hub.fleet.limits import Circuit, RateBudget  # noqa: F401  so that Django finds them
 from hub.fleet.managers import (
     ConnectionStatusManager,
     DueManager,
@@ -182,3 +183,33 @@ class RunHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} at {self.hour:%Y-%m-%d %H:00}"
+
+
+class DestinationStatus(models.Model):
+    """One destination of one tenant as operations see it, as of `updated_at`.
+
+    `behind` counts the changes it has not dealt with, the oldest of them made at `behind_since`.
+    `destination_id` points into the tenant's schema and is no foreign key.
+    """
+
+    destination_id = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    type = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=20)
+    error_code = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+    behind = models.BigIntegerField(default=0)
+    behind_since = models.DateTimeField(null=True)
+    caught_up_at = models.DateTimeField(null=True)
+    rows = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "destination"
+        ordering = ("tenant", "name")
+        indexes = [models.Index(fields=["status"], name="fleet_destination_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.type} · {self.name}"

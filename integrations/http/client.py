@@ -91,6 +91,15 @@ class ProviderClient:
         """As get, with a JSON body; only for searches, because it may be sent more than once."""
         return self._ask("POST", path, params, dict(body or {}), rows_at)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """As post, for destinations: what is sent more than once must change nothing the second
+        time."""
+        return self._ask("PATCH", path, None, dict(body), "")
+
+    def delete(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
+        """As get, for destinations; what is gone already may be deleted again."""
+        return self._ask("DELETE", path, params, None, "")
+
     def close(self) -> None:
         """Give connections and unused budget back. A second call does nothing."""
         self._session.close()

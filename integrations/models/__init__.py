@@ -2,18 +2,24 @@
 
 from integrations.models.checkpoint import Checkpoint, EntityTypeStatus
 from integrations.models.connection import Connection
+from integrations.models.destination import Destination, DestinationRun
 from integrations.models.disconnection import Disconnection
 from integrations.models.record import Record, RecordLink
 from integrations.models.rejected_record import RejectedRecord
+from integrations.models.route import ExternalId, Route
 from integrations.models.sync_run import SyncRun
 
 __all__ = [
     "Checkpoint",
     "Connection",
+    "Destination",
+    "DestinationRun",
     "Disconnection",
     "EntityTypeStatus",
+    "ExternalId",
     "Record",
     "RecordLink",
     "RejectedRecord",
+    "Route",
     "SyncRun",
 ]

@@ -1,5 +1,6 @@
 """Which breakers and budgets a connection's calls share, and with whom."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,7 +9,8 @@ from uuid import uuid4
 from django.conf import settings
 
 from hub.connect.provider_apps import find_provider_app
-from integrations.models import Connection
+from integrations.http import composio
+from integrations.models import Connection, Destination
 from integrations.resilience.clock import Clock
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Store, Subject
@@ -51,14 +53,31 @@ def guard_for(
         for limit in limits
         if limit.concurrent is not None
     ]
+    is_through = connection.auth_kind == composio.NAME
     return Guard(
-        label=provider.label,
+        label=f"{provider.label} through {composio.LABEL}" if is_through else provider.label,
         who=f"{connection.pk}:{uuid4().hex[:8]}",
         store=store or store_of_settings(),
         clock=clock,
         circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
         budgets=[*slots, *budgets, _of_tenant(tenant)],
         quotas=provider.quotas,
+    )
+
+
+def guard_for_destination(
+    destination: Destination, *, place: str, limits: Sequence[Limit], label: str, clock: Clock
+) -> Guard:
+    """Return the gate of a destination's calls; all who write to `place` share its budget."""
+    tenant, kind, of = current_tenant(), destination.type, str(destination.pk)
+    budgets = [Subject("budget", "account", place, kind, limit=_scaled(each)) for each in limits]
+    return Guard(
+        label=label,
+        who=f"{of}:{uuid4().hex[:8]}",
+        store=store_of_settings(),
+        clock=clock,
+        circuits=[Subject("circuit", "connection", of, kind, str(tenant.pk))],
+        budgets=[*budgets, _of_tenant(tenant)],
     )
 
 
@@ -81,9 +100,11 @@ def circuits_of(connection: Connection) -> list[str]:
 
 
 def _app_of(connection: Connection, tenant: Tenant) -> str:
-    if connection.auth_kind != OAuth2.kind:
+    """The app by which the connection is called: its provider's, or a gateway's."""
+    is_through = connection.auth_kind == composio.NAME
+    if connection.auth_kind != OAuth2.kind and not is_through:
         return ""
-    app = find_provider_app(connection.provider, tenant)
+    app = find_provider_app(composio.NAME if is_through else connection.provider, tenant)
     return str(app.pk) if app else ""
 
 

@@ -1,0 +1,78 @@
+"""Airtable's fields: which type a column becomes, and which fields that are there will do."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from integrations.destinations.columns import Column
+from integrations.types import Json
+
+LINKS = "multipleRecordLinks"
+_DATE: Final = {"dateFormat": {"name": "iso"}}
+_TIME: Final = {**_DATE, "timeFormat": {"name": "24hour"}, "timeZone": "utc"}
+
+_TYPES: Final[dict[str, dict[str, Any]]] = {
+    "text": {"type": "singleLineText"},
+    "long_text": {"type": "multilineText"},
+    "email": {"type": "email"},
+    "url": {"type": "url"},
+    "phone": {"type": "phoneNumber"},
+    "number": {"type": "number", "options": {"precision": 2}},
+    "integer": {"type": "number", "options": {"precision": 0}},
+    "flag": {"type": "checkbox", "options": {"icon": "check", "color": "greenBright"}},
+    "day": {"type": "date", "options": _DATE},
+    "time": {"type": "dateTime", "options": _TIME},
+}
+# What Airtable computes or keeps to itself: nobody writes there.
+_COMPUTED: Final = frozenset(
+    {
+        "formula",
+        "rollup",
+        "count",
+        "lookup",
+        "multipleLookupValues",
+        "autoNumber",
+        "createdTime",
+        "lastModifiedTime",
+        "createdBy",
+        "lastModifiedBy",
+        "button",
+        "externalSyncSource",
+        "aiText",
+        "multipleAttachments",
+    }
+)
+_PRIMARY: Final = ("text", "long_text", "email", "url", "phone", "number", "integer", "day")
+
+
+def table_of(name: str, key: Column, columns: Sequence[Column]) -> dict[str, Any]:
+    """The body that makes a table: the first column is what people see of a row, then the key."""
+    first = [column for column in columns[:1] if column.kind in _PRIMARY]
+    others = [column for column in columns if column not in first]
+    ordered = [*first, key, *others]
+    return {"name": name, "fields": [field_of(column.name, column) for column in ordered]}
+
+
+def field_of(name: str, column: Column, linked_id: str = "") -> dict[str, Any]:
+    """The body that makes a field."""
+    if column.is_link:
+        return {"name": name, "type": LINKS, "options": {"linkedTableId": linked_id}}
+    return {"name": name, **_TYPES[column.kind]}
+
+
+def adopted(table: dict[str, Any], name: str, column: Column, linked_id: str = "") -> str | None:
+    """The id of the table's field of this name, if the column can be written to it."""
+    for field in table["fields"]:
+        if field["name"].lower() != name.lower():
+            continue
+        if column.is_link:
+            options = field.get("options") or {}
+            fits = field["type"] == LINKS and options.get("linkedTableId") == linked_id
+        else:
+            fits = field["type"] not in _COMPUTED and field["type"] != LINKS
+        return str(field["id"]) if fits else None
+    return None
+
+
+def written(value: Json) -> Json:
+    """A cell as Airtable takes it: an unset checkbox is no value."""
+    return None if value is False else value

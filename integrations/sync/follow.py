@@ -1,0 +1,372 @@
+"""Following the change feed: brings one destination up to date, slice by slice.
+
+A page of changes is sorted out (plan), written in requests of a few rows, and each request's
+answer is noted in the ledger at once. Only when the whole page is dealt with does the checkpoint
+move. A slice that dies between a request and its note sends those rows again under the same keys;
+what is noted is not sent again. The tenant's own tables know nothing of all this and never wait.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from hub.fleet.models import Due
+from integrations import crash
+from integrations.destinations.change import Change
+from integrations.destinations.postgres import hold_fence
+from integrations.destinations.tables import Outcome, TableDestination, TableRow
+from integrations.errors import (
+    AccessTokenRefusedError,
+    FencedError,
+    HubError,
+    RecordRejectedError,
+)
+from integrations.models import Destination, DestinationRun, Disconnection, ExternalId
+from integrations.sync import ledger, settle_destination
+from integrations.sync.changes import changes_after, changes_of, last_change
+from integrations.sync.lease import LeaseWatch
+from integrations.sync.ledger import Line
+from integrations.sync.open_destination import open_destination
+from integrations.sync.plan import ActiveRoute, Plan, hash_of, plan_of, table_of
+from integrations.sync.references import Titles
+
+PAGE_ROWS = 100
+GRACE_SECONDS = 10.0  # a call may end so long after the slice
+
+Made = TypeVar("Made")
+
+
+class FollowOverError(Exception):
+    """The slice's time is used up, or somebody began the feed again. Raised and caught here."""
+
+
+def follow_slice(due_id: UUID, fence: int, *, seconds: float, watch: LeaseWatch) -> str:
+    """Work on the destination of `due_id` for about `seconds` and give the lease back.
+
+    Called inside the tenant, with the lease held; returns a short sentence. Safe to call twice:
+    the second holds an older fence and notes nothing.
+
+    Raises:
+        FencedError: another worker has taken over; what was noted stays.
+    """
+    due = Due.objects.get(pk=due_id)
+    if due.fence != fence:
+        raise FencedError("Another worker has taken over.")
+    destination = Destination.objects.select_related("connection").filter(pk=due.object_id).first()
+    if destination is None or destination.is_paused:
+        settle_destination.nothing_to_do(due, destination)
+        return "The destination is paused or gone."
+    work = _Slice(due, destination, seconds=seconds, watch=watch)
+    try:
+        work.follow()
+    except FollowOverError:
+        settle_destination.to_be_continued(due, destination, work.run, calls=work.calls)
+        return f"Goes on after change {work.run.to_change if work.run else destination.checkpoint}."
+    except FencedError:
+        raise
+    except HubError as exc:
+        return settle_destination.stopped(due, destination, work.run, exc, calls=work.calls)
+    finally:
+        work.close()
+    return settle_destination.caught_up(due, destination, work.run, calls=work.calls)
+
+
+class _Slice:
+    """The state of one slice: what it works on and how far it has come."""
+
+    def __init__(
+        self, due: Due, destination: Destination, *, seconds: float, watch: LeaseWatch
+    ) -> None:
+        self.due = due
+        self.destination = destination
+        self.watch = watch
+        self.ends_at = monotonic() + seconds
+        self.run: DestinationRun | None = None
+        self.target: TableDestination | None = None
+        self.calls_before = 0  # of targets that are closed
+        self.routes: list[ActiveRoute] = []
+        self.needs_raw = False
+
+    @property
+    def calls(self) -> int:
+        return self.calls_before + (self.target.calls if self.target else 0)
+
+    def close(self) -> None:
+        if self.target is not None:
+            self.calls_before += self.target.calls
+            self.target.close()
+            self.target = None
+
+    def follow(self) -> None:
+        """Deal with every change behind the checkpoint, and with rows of purged records."""
+        self.routes = [ActiveRoute.of(r) for r in ledger.active_routes(self.destination)]
+        self.needs_raw = any(route.needs_raw for route in self.routes)
+        if not self.routes:
+            self._move_to(last_change())
+        must_sweep = self._must_sweep()
+        if not must_sweep and not self._page() and not self.destination.error_code:
+            return
+        self._prepare()
+        self.run = settle_destination.opened_run(self.due, self.destination)
+        if must_sweep:
+            self._sweep()
+        while changes := self._page():
+            self._follow_page(changes)
+
+    def _page(self) -> list[Change]:
+        return changes_after(self.destination.checkpoint, PAGE_ROWS, with_raw=self.needs_raw)
+
+    # Reaching the destination
+
+    def _prepare(self) -> None:
+        """Tables and columns are there; what was made is remembered at once."""
+        self._asked(lambda target: target.prepare([table_of(route) for route in self.routes]))
+        settle_destination.note_reached(self.due, self.destination, self._target().schema)
+
+    def _target(self, *, refused: bool = False) -> TableDestination:
+        if self.target is None or refused:
+            self.close()
+            seconds = max(0.0, self.ends_at - monotonic()) + GRACE_SECONDS
+            self.target = open_destination(self.destination, seconds=seconds, refused=refused)
+            if refused:
+                self.target.prepare([table_of(route) for route in self.routes])
+        return self.target
+
+    def _asked(self, ask: Callable[[TableDestination], Made]) -> Made:
+        """What `ask` answers; an access that is refused once is renewed where that is possible."""
+        try:
+            return ask(self._target())
+        except AccessTokenRefusedError:
+            if self.destination.connection is None:
+                raise
+            return ask(self._target(refused=True))
+
+    # One page
+
+    def _follow_page(self, changes: Sequence[Change]) -> None:
+        """Write, delete and link what a page of changes asks for; then the checkpoint moves."""
+        target = self._target()
+        lines = ledger.lines_of(self.destination, [change.record_id for change in changes])
+        ours = [change.record_id for change in changes if target.holds(change)]
+        plan = plan_of(changes, self.routes, lines, ours)
+        for route_id, group in plan.writes.items():
+            self._write(self._route(route_id), group)
+        for route_id, gone in plan.deletes.items():
+            self._delete(self._route(route_id), gone)
+        self._link()
+        self._end_page(changes, plan)
+
+    def _write(
+        self, route: ActiveRoute, changes: Sequence[Change], *, only_links: bool = False
+    ) -> None:
+        """Send the rows that differ from what is there; note what became of each."""
+        lines = ledger.lines_of(self.destination, [change.record_id for change in changes])
+        titles = Titles.of((change, ref) for change in changes for ref in route.refs(change))
+        there = ledger.rows_there(self.destination, [id for id, _ in titles.found.values()])
+        unsent: list[tuple[Change, TableRow]] = []
+        counts: Counter[str] = Counter()
+        refused: list[Line] = []
+        for change in changes:
+            line = lines.get((route.id, change.record_id))
+            try:
+                row = route.row(change, titles, there)
+            except RecordRejectedError as exc:
+                refused.append(self._refusal(route, change, line, str(exc), b""))
+                self._count(counts, "rejected", change, line)
+                continue
+            if line is None or bytes(line.content_hash) != hash_of(row):
+                unsent.append((change, row))
+            elif line.rejected_reason:
+                self._count(counts, "rejected", change, line)
+            else:
+                self._count(counts, "unchanged", change, line)
+        if not only_links:
+            self._note(refused, counts)
+        for chunk in _chunks(unsent, self._target().rows_per_request):
+            self._send(route, chunk, lines, only_links=only_links)
+
+    def _send(
+        self,
+        route: ActiveRoute,
+        chunk: Sequence[tuple[Change, TableRow]],
+        lines: dict[ledger.LineKey, ExternalId],
+        *,
+        only_links: bool,
+    ) -> None:
+        crash.hit("before_destination_write")
+        rows = [row for _, row in chunk]
+        outcomes = self._asked(lambda target: target.upsert(route.table, rows))
+        crash.hit("after_destination_write")
+        by_key = {outcome.key: outcome for outcome in outcomes}
+        counts: Counter[str] = Counter()
+        written: list[Line] = []
+        for change, row in chunk:
+            outcome = by_key[row.key]
+            line = lines.get((route.id, change.record_id))
+            if outcome.reason:
+                written.append(self._refusal(route, change, line, outcome.reason, hash_of(row)))
+                self._count(counts, "rejected", change, line)
+                continue
+            is_fresh = line is None or line.external_id != outcome.external_id or line.is_fresh
+            written.append(_line(route, change, outcome, hash_of(row), is_fresh))
+            what = "linked" if only_links else "created" if outcome.is_new else "updated"
+            self._count(counts, what, change, line)
+        self._note(written, counts)
+        crash.hit("after_destination_note")
+        self._stop_if_over()
+
+    def _delete(self, route: ActiveRoute, gone: Sequence[tuple[Change, ExternalId]]) -> None:
+        for chunk in _chunks(gone, self._target().rows_per_request):
+            crash.hit("before_destination_write")
+            ids = [line.external_id for _, line in chunk]
+            self._asked(lambda target, ids=ids: target.delete(route.table, ids))  # type: ignore[misc]
+            crash.hit("after_destination_write")
+            counts: Counter[str] = Counter()
+            for change, line in chunk:
+                self._count(counts, "deleted", change, line)
+            written = [_line(route, change, Outcome(change.key), b"", False) for change, _ in chunk]
+            self._note(written, counts)
+            self._stop_if_over()
+
+    def _link(self) -> None:
+        """Write again what refers to rows that are new there, now that they can be linked to."""
+        after = 0
+        while ids := ledger.referrers_of_fresh(self.destination, after, PAGE_ROWS):
+            after = ids[-1]
+            changes = changes_of(ids, with_raw=self.needs_raw)
+            for route in self.routes:
+                taken = [change for change in changes if route.takes(change)]
+                if taken:
+                    self._write(route, taken, only_links=True)
+        ledger.forget_fresh(self.destination)
+
+    def _end_page(self, changes: Sequence[Change], plan: Plan) -> None:
+        with transaction.atomic():
+            ledger.forget_rows_gone(self.destination, [change.record_id for change in changes])
+            ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
+            counts = Counter({"dropped": plan.dropped, "unchanged": plan.unchanged})
+            self._note([], counts)
+            self._move_to(changes[-1].seq)
+        crash.hit("after_destination_checkpoint")
+        self._stop_if_over()
+
+    # Purged records
+
+    def _must_sweep(self) -> bool:
+        """Whether records were purged since rows without a record were last looked for."""
+        purges = Disconnection.objects.filter(keep_records=False, ended_at__isnull=False)
+        if self.destination.swept_at is not None:
+            purges = purges.filter(ended_at__gte=self.destination.swept_at)
+        return purges.exists()
+
+    def _sweep(self) -> None:
+        """Delete the rows of records that were purged here."""
+        begun = timezone.now()
+        while orphans := ledger.orphans_of(self.destination, self._target().rows_per_request):
+            by_table: dict[str, list[str]] = {}
+            for line in orphans:
+                if line.external_id:
+                    by_table.setdefault(line.route.table, []).append(line.external_id)
+            for table, ids in by_table.items():
+                self._asked(lambda target, t=table, ids=ids: target.delete(t, ids))  # type: ignore[misc]
+            with transaction.atomic():
+                self._note([], Counter(deleted=sum(map(len, by_table.values()))))
+                ExternalId.objects.filter(pk__in=[line.pk for line in orphans]).delete()
+            self._stop_if_over()
+        Destination.objects.filter(pk=self.destination.pk).update(swept_at=begun)
+
+    # Noting
+
+    def _note(self, lines: Sequence[Line], counts: Counter[str]) -> None:
+        """Lines of the ledger and counts of the run, both or neither, under the fence."""
+        run = self.run
+        assert run is not None
+        with transaction.atomic():
+            hold_fence(self.due.pk, self.due.fence)
+            if lines:
+                ledger.write_lines(self.destination, run.pk, lines)
+            run.counts = settle_destination.added(run.counts, counts)
+            run.progress_at = timezone.now()
+            DestinationRun.objects.filter(pk=run.pk).update(
+                counts=run.counts, progress_at=run.progress_at
+            )
+
+    def _move_to(self, change_seq: int) -> None:
+        """The checkpoint moves, unless somebody began the feed again meanwhile."""
+        with transaction.atomic():
+            hold_fence(self.due.pk, self.due.fence)
+            mine = Destination.objects.filter(
+                pk=self.destination.pk, generation=self.destination.generation
+            )
+            if not mine.update(checkpoint=change_seq):
+                raise FollowOverError
+            if self.run is not None:
+                self.run.to_change = change_seq
+                DestinationRun.objects.filter(pk=self.run.pk).update(to_change=change_seq)
+        self.destination.checkpoint = change_seq
+
+    def _count(
+        self, counts: Counter[str], what: str, change: Change, line: ExternalId | None
+    ) -> None:
+        """Once per change and run, though its page may be worked on twice."""
+        assert self.run is not None
+        is_counted = (
+            line is not None
+            and line.run_id == self.run.pk
+            and line.change_seq == change.seq
+            and what != "linked"
+        )
+        if not is_counted:
+            counts[what] += 1
+
+    def _refusal(
+        self,
+        route: ActiveRoute,
+        change: Change,
+        line: ExternalId | None,
+        reason: str,
+        content_hash: bytes,
+    ) -> Line:
+        external_id = line.external_id if line is not None else ""
+        return Line(
+            route.id,
+            change.record_id,
+            change.key,
+            external_id,
+            content_hash,
+            change.seq,
+            rejected_reason=reason,
+        )
+
+    def _route(self, route_id: UUID) -> ActiveRoute:
+        return next(route for route in self.routes if route.id == route_id)
+
+    def _stop_if_over(self) -> None:
+        if self.watch.lost.is_set():
+            raise FencedError("The lease was lost.")
+        if monotonic() >= self.ends_at or self.watch.stop.is_set():
+            raise FollowOverError
+
+
+def _line(
+    route: ActiveRoute, change: Change, outcome: Outcome, content_hash: bytes, is_fresh: bool
+) -> Line:
+    return Line(
+        route.id,
+        change.record_id,
+        change.key,
+        outcome.external_id,
+        content_hash,
+        change.seq,
+        is_fresh=is_fresh,
+    )
+
+
+def _chunks(rows: Sequence[Made], size: int) -> Iterator[Sequence[Made]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

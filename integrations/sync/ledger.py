@@ -1,0 +1,125 @@
+"""The ledger of external ids: what each record became at a destination, route by route.
+
+Every change of it holds the fence, in the transaction that also counts for the run.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from integrations.models import Destination, ExternalId, Record, Route
+
+_REFERRERS = """
+SELECT DISTINCT e.record_id FROM integrations_externalid e
+JOIN integrations_recordlink l ON l.record_id = e.record_id
+JOIN integrations_externalid f ON f.record_id = l.target_id
+    AND f.destination_id = e.destination_id AND f.is_fresh
+WHERE e.destination_id = %s AND e.record_id > %s
+ORDER BY e.record_id LIMIT %s
+"""
+
+LineKey = tuple[UUID, int]  # route, record
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the ledger as it is to be written."""
+
+    route_id: UUID
+    record_id: int
+    key: str
+    external_id: str
+    content_hash: bytes
+    change_seq: int
+    is_fresh: bool = False
+    rejected_reason: str = ""
+
+
+def lines_of(destination: Destination, record_ids: Sequence[int]) -> dict[LineKey, ExternalId]:
+    """What these records are at the destination, in one statement."""
+    rows = ExternalId.objects.filter(destination=destination, record_id__in=record_ids)
+    return {(row.route_id, row.record_id): row for row in rows}
+
+
+def rows_there(destination: Destination, record_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    """External ids to link to: {record id: {table: external id}}."""
+    rows = (
+        ExternalId.objects.filter(destination=destination, record_id__in=list(record_ids))
+        .exclude(external_id="")
+        .values_list("record_id", "route__table", "external_id")
+    )
+    found: dict[int, dict[str, str]] = {}
+    for record_id, table, external_id in rows:
+        found.setdefault(record_id, {})[table] = external_id
+    return found
+
+
+def write_lines(destination: Destination, run_id: UUID, lines: Iterable[Line]) -> None:
+    """Insert or replace these lines, in one statement."""
+    now = timezone.now()
+    rows = [
+        ExternalId(
+            destination=destination,
+            route_id=line.route_id,
+            record_id=line.record_id,
+            key=line.key,
+            external_id=line.external_id,
+            content_hash=line.content_hash,
+            rejected_reason=line.rejected_reason[:500],
+            run_id=run_id,
+            change_seq=line.change_seq,
+            is_fresh=line.is_fresh,
+            written_at=now,
+        )
+        for line in lines
+    ]
+    ExternalId.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["route", "record_id"],
+        update_fields=[
+            "external_id",
+            "content_hash",
+            "rejected_reason",
+            "run_id",
+            "change_seq",
+            "is_fresh",
+            "written_at",
+        ],
+    )
+
+
+def forget_rows_gone(destination: Destination, record_ids: Sequence[int]) -> None:
+    """Drop the lines of these records that stand for no row and no refusal any more."""
+    ExternalId.objects.filter(
+        destination=destination, record_id__in=record_ids, external_id="", rejected_reason=""
+    ).delete()
+
+
+def referrers_of_fresh(destination: Destination, after: int, limit: int) -> list[int]:
+    """The next records, by id, that refer to a row which is new there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REFERRERS, [destination.pk, after, limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def forget_fresh(destination: Destination) -> None:
+    """Whoever refers to a new row has been written again."""
+    ExternalId.objects.filter(destination=destination, is_fresh=True).update(is_fresh=False)
+
+
+def orphans_of(destination: Destination, limit: int) -> list[ExternalId]:
+    """Lines whose record was purged: their rows are to go too."""
+    record: Any = Record.objects.filter(pk=OuterRef("record_id"))
+    lines = ExternalId.objects.filter(~Exists(record), destination=destination)
+    return list(lines.select_related("route").order_by("pk")[:limit])
+
+
+def active_routes(destination: Destination) -> list[Route]:
+    routes = Route.objects.filter(destination=destination, is_active=True)
+    return list(routes.select_related("connection").order_by("created_at"))
