@@ -39,7 +39,8 @@ Orders. `account` is an id or a name and defaults to the first; `slug` is option
         {"action": "heal", "slug", "account", "entity"} takes it out again.
     {"action": "set", "slug"?, …}   limits (true), limits_scale (1.0), token_lifetime (seconds, for
         tokens given out from now on), token_requests (how many requests such a token also lives at
-        most; 0 for any), rotation, refresh_grace_seconds (0), reuse_revokes (false), latency_ms (0)
+        most; 0 for any), rotation, refresh_grace_seconds (0), reuse_revokes (false), latency_ms
+        (0); Airtable also has lockout_seconds (30.0) and partial_writes (false)
     {"action": "expire_tokens", "slug"?}     {"action": "expire_cursors", "slug"?}
     {"action": "revoke", "slug", "account"}  {"action": "restore", "slug", "account"} (keys only)
     {"action": "fault", …}  see `faults.Fault`: which requests (slug, account, method, path as a

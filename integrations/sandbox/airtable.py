@@ -4,7 +4,8 @@ Facts: Airtable's pages, a client's sample objects and connectors of others, as 
 November 2026. Chosen here because no recording was seen: rows are listed by id; an iterator holds
 for the question it came with; an unknown option is refused; creating counts as modifying; and of a
 formula only a change after a time, and equality with texts, is understood. A third base is shared
-with those only who may write. Not offered: sorting, webhooks, comments, attachments' content.
+with those only who may write. Rows are written in `airtable_writes`, which keeps a log of them,
+tables and fields made in `airtable_schema`. Not offered: sorting, webhooks, comments.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from integrations.sandbox.airtable_access import (
     READ,
     RECORDS,
     SCHEMA_READ,
-    AirtableAccess,
 )
 from integrations.sandbox.airtable_lists import listed, options_of, shown, truth_of
 from integrations.sandbox.airtable_rows import NOTHING_YET, AirtableRows, iso, record
+from integrations.sandbox.airtable_schema import AirtableSchema
+from integrations.sandbox.airtable_writes import AirtableWrites
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -38,7 +40,7 @@ BELOW = {"bases": "tables", "tables": "rows"}
 TEXTS = ("singleLineText", "multilineText", "richText")
 
 
-class Airtable(AirtableAccess):
+class Airtable(AirtableSchema, AirtableWrites):
     """Two accounts of one person each, with the same three bases."""
 
     slug = "airtable"

@@ -92,6 +92,7 @@ class AirtableAccess(OAuthPart):
         self.base_calls = RollingWindow(PER_SECOND_AND_BASE, 1)
         self.user_calls = RollingWindow(PER_SECOND_AND_USER, 1)
         self.locked_until: dict[str, float] = {}
+        self._ids_given = 0
 
     def first_switches(self) -> AirtableSwitches:
         return AirtableSwitches(rotation=True, reuse_revokes=True, token_lifetime=ACCESS_SECONDS)
@@ -185,6 +186,11 @@ class AirtableAccess(OAuthPart):
             if name in (row.id, row.data["name"]):
                 return row
         raise forbidden()
+
+    def new_id(self, prefix: str) -> str:
+        """An id for what a caller makes; the same in every process that is asked the same."""
+        self._ids_given += 1
+        return prefix + demo_secret("airtable", "made", self._ids_given, length=14)
 
     def _asker(self, request: Request) -> Asker:
         if not request.bearer:

@@ -143,7 +143,7 @@ def shown(row: Row, table: Row, by_id: bool) -> Json:
 def _cells(row: Row, table: Row, fields: list[str], by_id: bool) -> Json:
     names = {field["id"]: field["id" if by_id else "name"] for field in table.data["fields"]}
     cells = row.data["fields"].items()
-    return {names[id]: cell for id, cell in cells if not fields or id in fields}
+    return {names[id]: cell for id, cell in cells if id in (fields or names)}
 
 
 def wanted_by(formula: str, table: Row) -> Wanted:

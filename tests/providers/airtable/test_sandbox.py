@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any
 
 import pytest
 import requests
 
+from tests.providers.airtable.conftest import API, Tables, code, count_slowly
 from tests.sandbox.conftest import CALLBACK, Caller
 
-API = "https://api.airtable.com"
 SITE = "https://airtable.com"
 VERIFIER = "v" * 43
-
-
-class Tables:
-    """Calls with a personal access token of the first account; number 1 may write."""
-
-    def __init__(self, caller: Caller, number: int) -> None:
-        self.caller = caller
-        self.key = caller.own("/_credentials")["airtable"]["keys"][number]["key"]
-        self.bases = {one["name"]: one["id"] for one in self.get("meta/bases").json()["bases"]}
-
-    def get(self, path: str, **params: Any) -> requests.Response:
-        return self.ask("GET", path, params=params)
-
-    def ask(self, method: str, path: str, **how: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        url = self.caller.at(API, f"/v0/{path}")
-        return self.caller.http.request(method, url, headers=headers, **how)
-
-    def path(self, base: str, table: str) -> str:
-        return f"{self.bases[base]}/{table}"
-
-
-@pytest.fixture
-def tables(caller: Caller) -> Tables:
-    caller.control("set", slug="airtable", limits=False)
-    return Tables(caller, 0)
-
-
-def code(answer: requests.Response) -> tuple[int, str]:
-    error = answer.json()["error"]
-    return answer.status_code, error if isinstance(error, str) else error["type"]
 
 
 @pytest.mark.parametrize(
@@ -137,12 +105,12 @@ def test_a_reader_is_not_shown_the_base_of_writers(tables: Tables, caller: Calle
     assert code(tables.get(f"{writer.bases['Hub']}/Table 1"))[0] == 403
 
 
-def test_the_sixth_call_of_a_second_locks_everybody_out_of_the_base(
+def test_the_sixth_call_at_a_time_locks_everybody_out_of_the_base(
     caller: Caller, tables: Tables
 ) -> None:
     other = Tables(caller, 1)
     path = tables.path("Content calendar", "Ideas")
-    caller.control("set", slug="airtable", limits=True, lockout_seconds=60)
+    count_slowly(caller)
 
     answers = [tables.get(path) for _ in range(6)]
 
