@@ -150,3 +150,19 @@ def test_a_key_that_is_not_accepted_is_an_operators_matter(
     through.refresh_from_db()
     assert through.error_code == "app_refused"
     assert through.status != Connection.Status.NEEDS_REAUTH
+
+
+def test_after_five_failures_nobody_asks_composio_and_own_oauth_is_not_held_up(
+    composio: Composio, world: World
+) -> None:
+    through, own = connected(world, "slack"), natively(world, "slack", number=1)
+    world.control("fault", slug="composio", count=None, status=502)
+    for _ in range(5):
+        sync(through)
+    world.forget_requests()
+
+    result = sync(through)
+
+    assert calls(world, "composio") == []
+    assert "Slack through Composio" in result.sentence
+    assert sync(own).state == "succeeded"
