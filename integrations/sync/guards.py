@@ -1,5 +1,6 @@
 """Which breakers and budgets a connection's calls share, and with whom."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from django.conf import settings
 
 from hub.connect.provider_apps import find_provider_app
 from integrations.http import composio
-from integrations.models import Connection
+from integrations.models import Connection, Destination
 from integrations.resilience.clock import Clock
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Store, Subject
@@ -61,6 +62,22 @@ def guard_for(
         circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
         budgets=[*slots, *budgets, _of_tenant(tenant)],
         quotas=provider.quotas,
+    )
+
+
+def guard_for_destination(
+    destination: Destination, *, place: str, limits: Sequence[Limit], label: str, clock: Clock
+) -> Guard:
+    """Return the gate of a destination's calls; all who write to `place` share its budget."""
+    tenant, kind, of = current_tenant(), destination.type, str(destination.pk)
+    budgets = [Subject("budget", "account", place, kind, limit=_scaled(each)) for each in limits]
+    return Guard(
+        label=label,
+        who=f"{of}:{uuid4().hex[:8]}",
+        store=store_of_settings(),
+        clock=clock,
+        circuits=[Subject("circuit", "connection", of, kind, str(tenant.pk))],
+        budgets=[*budgets, _of_tenant(tenant)],
     )
 
 
