@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 JOBS ?= 2
 
-.PHONY: help demo demo-check test check prove refresh-long format lock tenant-script clean
+.PHONY: help demo demo-check test check prove refresh-long bench format lock tenant-script clean
 
 help:
 	@echo "make demo         start the hub with a sandbox and two tenants; Ctrl-C ends it"
@@ -15,6 +15,7 @@ help:
 	@echo "make check        format, lint, types, import order, migrations, deploy checks"
 	@echo "make prove        every promise of docs/claims.md; one with CLAIM=name"
 	@echo "make refresh-long  refresh-once with 10,000 rounds instead of 200; about an hour"
+	@echo "make bench        the benchmarks, some minutes each; one with NAME=name"
 	@echo "make format       let ruff write the format"
 	@echo "make lock         write the lock files anew (needs uv)"
 	@echo "make tenant-script  write tenants/schema.sql after a migration was added"
@@ -65,6 +66,9 @@ prove: $(VENV)/.installed-dev
 
 refresh-long: $(VENV)/.installed-dev
 	@ROUNDS=10000 $(BIN)/python docs/prove.py refresh-once
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.benchmarks $(NAME)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

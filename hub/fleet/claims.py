@@ -56,7 +56,7 @@ _RIPE = f"lease_until IS NULL AND due_at <= {NOW} AND attempts < %(attempts)s"
 # tenants `seen` (those of the work due longest, those whose lease ran out, those by lot); of them
 # the ones `waiting` longest for a turn; their rows in turn; no more of each provider than it has
 # slots; and those of them that nobody else is taking at this moment.
-_CLAIM = f"""
+CLAIM = f"""
 WITH RECURSIVE running AS MATERIALIZED (
     SELECT tenant_id, provider, count(*) AS slices FROM public.fleet_due
     WHERE lease_until >= {NOW} GROUP BY tenant_id, provider
@@ -90,7 +90,8 @@ WITH RECURSIVE running AS MATERIALIZED (
             JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
             WHERE d.provider = p.provider AND {_RIPE}
                 AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
-            ORDER BY d.due_at LIMIT %(per_window)s
+            ORDER BY d.due_at
+            LIMIT (SELECT greatest(%(per_provider)s, %(window)s / count(*)) FROM providers)
         ) oldest
         WHERE p.provider NOT IN (SELECT provider FROM barred_providers)
         ORDER BY oldest.due_at LIMIT %(window)s
@@ -180,21 +181,31 @@ def claim(
 
     `per_tenant` and `per_provider` count what is running anywhere, not only at this worker.
     """
-    return _taken(
-        _CLAIM,
-        {
-            "worker": worker_id,
-            "lease": lease_seconds,
-            "limit": limit,
-            "candidates": limit + SPARE,
-            "window": max(WINDOW, limit * 2),
-            "per_window": per_provider + SPARE,
-            "lot": LOT,
-            "per_tenant": per_tenant,
-            "per_provider": per_provider,
-            "attempts": MAX_ATTEMPTS,
-        },
+    values = parameters(
+        worker_id=worker_id,
+        limit=limit,
+        lease_seconds=lease_seconds,
+        per_tenant=per_tenant,
+        per_provider=per_provider,
     )
+    return _taken(CLAIM, values)
+
+
+def parameters(
+    *, worker_id: UUID, limit: int, lease_seconds: float, per_tenant: int, per_provider: int
+) -> dict[str, Any]:
+    """Return what `CLAIM` needs to be executed, or explained."""
+    return {
+        "worker": worker_id,
+        "lease": lease_seconds,
+        "limit": limit,
+        "candidates": limit + SPARE,
+        "window": max(WINDOW, limit * 2),
+        "lot": LOT,
+        "per_tenant": per_tenant,
+        "per_provider": per_provider,
+        "attempts": MAX_ATTEMPTS,
+    }
 
 
 def claim_one(due_id: UUID, *, worker_id: UUID, lease_seconds: float) -> Claim | None:

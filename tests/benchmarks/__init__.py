@@ -1,0 +1,1 @@
+"""Speed, measured: comparisons within one run, not collected by `make test`. See `make bench`."""
