@@ -14,22 +14,39 @@ from tests.harness.hub import SLUG, Hub
 from tests.harness.simulator import Simulator
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
+@pytest.fixture(scope="session")
+def serving() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
-def hub(transactional_db: None, simulator: Simulator, tmp_path: Path) -> Iterator[Hub]:
+def simulator(serving: Simulator) -> Simulator:
+    """Without accounts or faults."""
+    serving.forget()
+    return serving
+
+
+@pytest.fixture(scope="session")
+def processes(
+    django_db_setup: None, serving: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    log: Path = tmp_path_factory.mktemp("harness") / "hub.log"
+    hub = Hub(database_url(), serving.url, log)
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(transactional_db: None, simulator: Simulator, processes: Hub) -> Iterator[Hub]:
     """Works in acme; every checkpoint it writes is remembered."""
     set_provider_app(
         provider=SLUG, client_id="hub", client_secret="s", actor=Actor.system("harness")
     )
-    hub = Hub(database_url(), simulator.url, tmp_path / "hub.log")
+    begun_at = processes.log.stat().st_size
     try:
         with remembered_checkpoints():
-            yield hub
+            yield processes
     finally:
-        hub.close()
-        sys.stderr.write(hub.log.read_text()[-8000:])
+        processes.end_all()
+        sys.stderr.write(processes.log.read_text()[begun_at:][-8000:])

@@ -38,7 +38,7 @@ class FaultyConnector(Declared, Connector):
             ),
         ),
         identity=Identity("/account", "id", "name"),
-        errors=ErrorCodes(refresh=("token_expired",), operator=("bad_request",)),
+        errors=ErrorCodes(refresh=("token_expired",), expired=("cursor_gone",)),
     )
     entity_types = (
         EntityType("companies", Company, deletions="signal"),

@@ -7,6 +7,7 @@
     {"id": 3, "do": "work", "due": "…", "crash": "after_commit:1:KILL", "timeout": 2}
                                   {"id": 3, "said": "", "signal": 9, "acted": true}
     {"id": 4, "do": "wake", "order": 3}                     {"id": 4, "said": "woken"}
+    {"id": 5, "do": "end"}                                  {"id": 5, "said": "ended"}
 
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`.
@@ -18,8 +19,6 @@ import select
 import signal
 import sys
 import threading
-import time
-from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -128,6 +127,10 @@ class Forks:
                     os.kill(pid, signal.SIGCONT)
             say(id=order["id"], said="woken")
             return
+        if order["do"] == "end":
+            self.end()
+            say(id=order["id"], said="ended")
+            return
         reads, writes = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -159,9 +162,12 @@ class Forks:
             say(id=id, signal=number, **(json.loads(told) if told else {"said": "", **acted}))
 
     def end(self) -> None:
-        for pid in self.running:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill whatever runs, without an answer."""
+        for pid, (_, reads) in self.running.items():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(reads)
+        self.running.clear()
 
 
 def say(**answer: Any) -> None:
@@ -186,7 +192,6 @@ def main() -> None:
             forks.look()
     finally:
         forks.end()
-        time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

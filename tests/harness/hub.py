@@ -89,6 +89,10 @@ class Hub:
                 self.ask(do="work", due=str(due.pk))
         raise AssertionError(f"not done after {TURNS} slices:\n{self.log.read_text()[-4000:]}")
 
+    def end_all(self) -> None:
+        """No process is at work any more."""
+        self.ask(do="end")
+
     def close(self) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):

@@ -19,8 +19,8 @@ def without_fence() -> None:
 
 
 def without_lock() -> None:
-    """Access is renewed without holding the connection's row."""
-    replace(credentials, _lock=lambda row: None)
+    """Access is renewed without holding the connection's row; it is only read again."""
+    replace(credentials, _lock=credentials._read_again)
 
 
 def without_same_transaction() -> None:

@@ -89,6 +89,7 @@ class Account:
     name: str
     tables: dict[str, dict[str, Row]] = field(default_factory=lambda: {one: {} for one in TYPES})
     last: int = 0
+    floor: int = 0  # changes since before it are not known any more
     grant: Grant = field(default_factory=Grant)
 
     def add(self, entity_type: str, count: int = 1) -> None:
@@ -170,6 +171,14 @@ class Simulator:
         """The number the next request will have."""
         return self._received + 1
 
+    def forget(self) -> None:
+        """No account, no fault, no request."""
+        with self.lock:
+            self.heal()
+            self.accounts.clear()
+            self.asked.clear()
+            self._received = 0
+
     def heal(self) -> None:
         """No fault is left, ordered or by the weather."""
         with self.lock:
@@ -202,6 +211,9 @@ class Simulator:
                 return self._listed(number, account.name, target, fault.body or b"", fault)
             self.between(account, number)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            if int(query.get("since", account.floor)) < account.floor:
+                gone = b'{"error": "cursor_gone"}'
+                return self._listed(number, account.name, target, gone, Fault(410))
             told = json.dumps(_page(account, parts.path.strip("/"), query)).encode()
             return self._listed(number, account.name, target, told, fault)
 
