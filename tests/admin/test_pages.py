@@ -101,7 +101,9 @@ def test_no_page_needs_a_script_or_a_style_inside_it(site, clients, acme):
             pages.append(address(site, model, "change", row.pk))
 
     for page in pages:
-        html = clients[site].get(page).content.decode()
+        answer = clients[site].get(page)
+        assert answer["Content-Security-Policy"].startswith("default-src 'self'"), page
+        html = answer.content.decode()
         assert "<style" not in html, page
         assert " style=" not in html, page
         assert "<script>" not in html, page

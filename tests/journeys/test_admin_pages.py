@@ -5,26 +5,35 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Page
 
+from hub import sites
+from hub.sites import HubSite
 from integrations.connectors.registry import all_connectors
 from tenants.models import Tenant, User
 from tenants.roles import Role
+from tests.admin.conftest import fill
 from tests.factories import MembershipFactory, UserFactory
 from tests.journeys.conftest import DESK, PHONE, in_browser, shoot, visit
 
 pytestmark = in_browser
 
+INLINE = """() => {
+  const script = document.createElement("script");
+  script.textContent = "window.wasRun = true";
+  document.body.append(script);
+}"""
 SITES = {"operations": "/admin/", "tenant": "/t/acme/admin/"}
 
 
 @pytest.fixture
-def people(acme: Tenant) -> dict[str, User]:
-    """Who may see a site and hardly anything more: staff without a permission, a viewer."""
-    return {
-        "operations": UserFactory(is_staff=True),
-        "tenant": MembershipFactory(role=Role.VIEWER, tenant=acme).user,
-    }
+def guest(acme: Tenant) -> User:
+    """Staff without a permission, and a viewer in acme: may enter, and hardly anything more."""
+    user: User = MembershipFactory(
+        role=Role.VIEWER, tenant=acme, user=UserFactory(is_staff=True)
+    ).user
+    return user
 
 
 def signed_in(user: User, address: str) -> dict[str, Any]:
@@ -37,21 +46,69 @@ def signed_in(user: User, address: str) -> dict[str, Any]:
 
 
 def test_everybody_finds_the_page_of_providers_and_it_fits_any_screen(
-    live_server: Any, people: dict[str, User]
+    live_server: Any, guest: User
 ) -> None:
-    def steps(page: Page) -> dict[str, Any]:
-        page.goto(SITES[site])
-        page.get_by_role("link", name="Providers", exact=True).first.click()
-        page.get_by_role("heading", name="Providers").wait_for()
-        widths = {}
-        for screen in (DESK, PHONE):
-            page.set_viewport_size(screen)  # type: ignore[arg-type]
-            shoot(page, f"providers-{site}-{screen['width']}")
-            widths[screen["width"]] = page.evaluate("document.documentElement.scrollWidth")
-        return {"widths": widths, "names": page.locator("section.provider h2").all_inner_texts()}
+    def steps(page: Page) -> tuple[dict[str, list[str]], dict[str, int]]:
+        names, too_wide = {}, {}
+        for site, address in SITES.items():
+            page.set_viewport_size(DESK)  # type: ignore[arg-type]
+            page.goto(address)
+            page.get_by_role("link", name="Providers", exact=True).first.click()
+            page.get_by_role("heading", name="Providers").wait_for()
+            names[site] = page.locator("section.provider h2").all_inner_texts()
+            for screen in (DESK, PHONE):
+                page.set_viewport_size(screen)  # type: ignore[arg-type]
+                shoot(page, f"providers-{site}-{screen['width']}")
+                needed = page.evaluate("document.documentElement.scrollWidth")
+                if needed > screen["width"]:
+                    too_wide[f"{site} at {screen['width']}"] = needed
+        return names, too_wide
 
-    for site in SITES:
-        seen = visit(steps, **signed_in(people[site], live_server.url))
+    names, too_wide = visit(steps, **signed_in(guest, live_server.url))
 
-        assert seen["names"] == [connector.provider.label for connector in all_connectors()]
-        assert all(needed <= width for width, needed in seen["widths"].items())
+    labels = [connector.provider.label for connector in all_connectors()]
+    assert names == dict.fromkeys(SITES, labels)
+    assert too_wide == {}
+
+
+def test_no_page_loads_what_its_policy_forbids_and_an_inline_script_does_nothing(
+    live_server: Any, acme: Tenant
+) -> None:
+    made = fill(acme, 1)
+    person = UserFactory(staff=True)
+    MembershipFactory(role=Role.ADMIN, tenant=acme, user=person)
+    addresses = [
+        "/admin/login/",
+        *(f"{start}{page}" for start in SITES.values() for page in ("", "password_change/")),
+        *addresses_of(sites.ops, "hub.urls", "", made),
+        *addresses_of(sites.tenant, "hub.urls_tenant", "/t/acme", made),
+    ]
+
+    def steps(page: Page) -> dict[str, list[str]]:
+        complaints: dict[str, list[str]] = {}
+        for address in addresses:
+            said: list[str] = []
+            page.on("console", lambda message, said=said: said.append(message.text))
+            page.goto(address)
+            complaints[address] = [text for text in said if "Content Security Policy" in text]
+        page.evaluate(INLINE)
+        complaints["inline"] = [page.evaluate("String(window.wasRun)")]
+        return complaints
+
+    complaints = visit(steps, **signed_in(person, live_server.url))
+
+    assert complaints.pop("inline") == ["undefined"]
+    assert {address: said for address, said in complaints.items() if said} == {}
+    assert len(complaints) > 30
+
+
+def addresses_of(site: HubSite, urlconf: str, prefix: str, made: dict[Any, Any]) -> list[str]:
+    """The list of every model of a site, and the page of one row where there is one."""
+    found = []
+    for model in site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found.append(prefix + reverse(f"{name}_changelist", urlconf=urlconf))
+        if model in made:
+            args = [made[model].pk]
+            found.append(prefix + reverse(f"{name}_change", urlconf=urlconf, args=args))
+    return found
