@@ -69,7 +69,7 @@ class ConnectSessionView(APIView):
         session, token = create_connect_session(
             tenant=current_tenant(),
             actor=actor_of(request._request),
-            connection=_connection(wanted) if wanted else None,
+            connection=present_connection(wanted) if wanted else None,
             **asked,
         )
         made = {"id": session.pk, "url": connect_url(token), "expires_at": session.expires_at}
@@ -77,7 +77,12 @@ class ConnectSessionView(APIView):
         return Response(answer.data, 201, headers={"Cache-Control": "no-store"})
 
 
-def _connection(pk: UUID) -> Connection:
+def present_connection(pk: UUID) -> Connection:
+    """The tenant's connection that is to be renewed.
+
+    Raises:
+        InvalidInputError: there is none, or it is disconnected.
+    """
     found: Connection | None = Connection.objects.present().filter(pk=pk).first()
     if found is None or found.is_leaving:
         problem = "There is no such connection, or it is disconnected."

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.composio import ComposioConnectionView, ComposioLinkView
 from integrations.api.connect_sessions import ConnectSessionView
 from integrations.api.connect_settings import ConnectSettingsView
 from integrations.api.connections import ConnectionViewSet
@@ -21,5 +22,7 @@ urlpatterns = [
     path("token/", TokenView.as_view(), name="token"),
     path("connect-sessions/", ConnectSessionView.as_view(), name="connect-session"),
     path("connect-settings/", ConnectSettingsView.as_view(), name="connect-settings"),
+    path("composio/links/", ComposioLinkView.as_view(), name="composio-link"),
+    path("composio/connections/", ComposioConnectionView.as_view(), name="composio-connection"),
     *router.urls,
 ]

@@ -11,7 +11,7 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.addresses import check_return_url
 from hub.connect.models import ProviderApp
-from hub.connect.provider_apps import note_accepted, note_refused, provider_app_for
+from hub.connect.provider_apps import find_provider_app, note_accepted, note_refused
 from integrations.auth.composio import (
     BEARER_SCHEMES,
     ConnectedAccount,
@@ -26,7 +26,12 @@ from integrations.auth.composio import (
 )
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import get_connector
-from integrations.errors import AppRefusedError, InvalidInputError, ReauthorizationRequiredError
+from integrations.errors import (
+    AppRefusedError,
+    InvalidInputError,
+    ReauthorizationRequiredError,
+    RefusedError,
+)
 from integrations.http.composio import LABEL, NAME, ComposioEgress, Gateway
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
@@ -55,7 +60,8 @@ def create_composio_link(
     Raises:
         UnknownProviderError: there is no such provider.
         InvalidInputError: it cannot be read through Composio, or the address is not allowed.
-        OperatorRequiredError: Composio is not set up, or does not accept our key.
+        RefusedError: Composio is not set up here.
+        AppRefusedError: Composio does not accept our key.
         RetryableError: Composio could not be asked.
     """
     declared = get_connector(provider).provider
@@ -105,7 +111,8 @@ def connect_through_composio(
         UnknownProviderError: there is no such provider.
         InvalidInputError: it cannot be read through Composio, or this account cannot.
         AccountChangedError: it opens another account than `connection` reads.
-        OperatorRequiredError: Composio is not set up, or does not accept our key.
+        RefusedError: Composio is not set up here.
+        AppRefusedError: Composio does not accept our key.
         RetryableError: Composio or the provider could not be asked.
     """
     connector = get_connector(provider)
@@ -135,7 +142,12 @@ def connect_through_composio(
 
 
 def _project(actor: Actor, reason: str) -> tuple[ProviderApp, Gateway]:
-    app = provider_app_for(NAME, current_tenant())
+    """The project's app and its opened key. Raises RefusedError: none is set up."""
+    app = find_provider_app(NAME, current_tenant())
+    if app is None:
+        raise RefusedError(
+            f"{LABEL} is not set up here yet: an operator enters its API key under Provider apps."
+        )
     key = app_secrets(app, actor=actor, reason=reason).client_secret
     return app, gateway_of_settings(key)
 

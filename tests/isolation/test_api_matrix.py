@@ -37,6 +37,8 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     "POST /api/v1/connections/{id}/resume/": ({"id": "connection"}, None),
     "POST /api/v1/connections/{id}/disconnect/": ({"id": "connection"}, {"keep_records": False}),
     "POST /api/v1/connect-sessions/": ({}, {"providers": ["copper"]}),
+    "POST /api/v1/composio/links/": ({}, {"provider": "gmail"}),
+    "POST /api/v1/composio/connections/": ({}, {"provider": "gmail", "account": "ca_theirs"}),
     "GET /api/v1/connect-settings/": ({}, None),
     "PUT /api/v1/connect-settings/": (
         {},
