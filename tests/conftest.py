@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from hub.audit import record
+from integrations.sync.shared import SHARED
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.keys import create_data_key
@@ -42,6 +43,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         own = getattr(record._own, "connection", None)
         if own is not None:
             own.close()
+        SHARED.close()
 
 
 @pytest.fixture
@@ -94,6 +96,11 @@ def put_back(
             _put_back()
         elif (own := getattr(record._own, "connection", None)) is not None:
             with own.cursor() as cursor:
+                cursor.execute("DELETE FROM public.audit_event")
+        if not committed and SHARED.is_open:
+            with SHARED.transaction() as cursor:
+                cursor.execute("DELETE FROM public.fleet_circuit")
+                cursor.execute("DELETE FROM public.fleet_ratebudget")
                 cursor.execute("DELETE FROM public.audit_event")
 
 

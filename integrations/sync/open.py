@@ -14,6 +14,7 @@ from integrations.http.client import ProviderClient
 from integrations.models import Connection, Record, RejectedRecord, SyncRun
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.sync.guards import guard_for
 from integrations.sync.credentials import access_for
 from integrations.sync.gateway import egress_for
 from integrations.types import Entity, EntityType, RunContext
@@ -83,6 +84,7 @@ def open_connector(
         egress=egress_for(connection, provider, access, actor=actor, reason="sync"),
         deadline=Deadline.after(seconds, clock),
         clock=clock,
+        gate=guard_for(connection, provider, base_url=access.base_url, clock=clock),
     )
     started_at = (run and run.started_at) or timezone.now()
     context = RunContext(started_at=started_at, run_id=str(run.pk) if run else "dry")

@@ -68,6 +68,11 @@ class OwnConnection:
         self._pid = 0
         self._connection: BaseDatabaseWrapper | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has used it."""
+        return self._connection is not None and self._pid == os.getpid()
+
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """A cursor inside a transaction of its own.
