@@ -14,9 +14,9 @@ from integrations.http.client import ProviderClient
 from integrations.models import Connection, Record, RejectedRecord, SyncRun
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
-from integrations.sync.guards import guard_for
 from integrations.sync.credentials import access_for
 from integrations.sync.gateway import egress_for
+from integrations.sync.guards import guard_for
 from integrations.types import Entity, EntityType, RunContext
 from tenants.actor import Actor
 
