@@ -52,6 +52,7 @@ BEGINNING = "1970-01-01T00:00:00Z"
 CHANGED = "SELECT * FROM {} WHERE MetaData.LastUpdatedTime >= '{}'{}"
 IN_ORDER = " ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {} MAXRESULTS {}"
 AND_INACTIVE = dict.fromkeys(("Item", "Customer", "Vendor"), " AND Active IN (true, false)")
+Changing = partial(EntityType, changed_at=UPDATED, lifetime=REACH)
 Changes = partial(SinglePage, key="Id", gone=("status", "Deleted"), cap=1000)
 ITEM = {"name": "Name", "kind": "Type", "unit_price": "UnitPrice", "is_active": "Active"}
 PARTY = {"name": "DisplayName", "emails": "PrimaryEmailAddr.Address", "is_active": "Active"}
@@ -98,11 +99,11 @@ class QuickBooksConnector(Declared, Connector):
         ),
     )
     entity_types = (
-        EntityType("items", Item, changed_at=UPDATED, lifetime=REACH),
-        EntityType("customers", (Company, Person), changed_at=UPDATED, lifetime=REACH),
-        EntityType("vendors", Company, changed_at=UPDATED, lifetime=REACH),
-        EntityType("invoices", Invoice, ("customers", "items"), changed_at=UPDATED, lifetime=REACH),
-        EntityType("payments", Payment, ("invoices",), changed_at=UPDATED, lifetime=REACH),
+        Changing("items", Item),
+        Changing("customers", (Company, Person)),
+        Changing("vendors", Company),
+        Changing("invoices", Invoice, ("customers", "items"), deletions="signal"),
+        Changing("payments", Payment, ("invoices",), deletions="signal"),
     )
 
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:
