@@ -249,7 +249,7 @@ def audit(
 
 
 _shown_at: dict[str, float] = {}
-_redis_stores: dict[int, RedisStore] = {}
+_redis_stores: dict[tuple[int, str], RedisStore] = {}
 
 
 def _is_time(name: str) -> bool:
@@ -264,9 +264,9 @@ def _is_time(name: str) -> bool:
 
 
 def _redis() -> RedisStore:
-    """One client per process."""
-    pid = os.getpid()
-    if pid not in _redis_stores:
+    """One client per process: a fork shares its parent's sockets."""
+    here = (os.getpid(), settings.REDIS_URL)
+    if here not in _redis_stores:
         _redis_stores.clear()
-        _redis_stores[pid] = RedisStore(settings.REDIS_URL)
-    return _redis_stores[pid]
+        _redis_stores[here] = RedisStore(settings.REDIS_URL)
+    return _redis_stores[here]

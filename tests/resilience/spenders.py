@@ -1,0 +1,89 @@
+"""Several processes of one installation that call a provider as fast as they may.
+
+    python -m tests.resilience.spenders <provider> <secrets as JSON> <processes> <seconds>
+
+Prints a JSON list: per process how many calls were answered, and how many the provider refused for
+their number.
+"""
+
+import json
+import multiprocessing
+import sys
+from time import monotonic
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connection as database  # noqa: E402
+
+from hub.fields import uuid7  # noqa: E402
+from integrations.connectors.registry import get_connector  # noqa: E402
+from integrations.errors import RateLimitError  # noqa: E402
+from integrations.http.client import ProviderClient  # noqa: E402
+from integrations.models import Connection  # noqa: E402
+from integrations.resilience.clock import SystemClock  # noqa: E402
+from integrations.resilience.deadline import Deadline  # noqa: E402
+from integrations.sync.guards import guard_for  # noqa: E402
+from integrations.sync.outside import egress_of_settings  # noqa: E402
+from integrations.types import Credentials  # noqa: E402
+from tenants.context import get_tenant, in_tenant  # noqa: E402
+
+FORK = multiprocessing.get_context("fork")
+
+
+def spend(
+    slug: str, secrets: dict[str, str], row: Connection, seconds: float, together: Any
+) -> Any:
+    """Call until the time is over or the budget is spent for longer than one sleeps."""
+    clock = SystemClock()
+    connector = get_connector(slug)
+    named = {name: secrets.pop(name) for name in ("key", "access_token") if name in secrets}
+    context = connector().authenticate(Credentials(**named, extra=secrets))
+    guard = guard_for(row, connector.provider, base_url=context.base_url, clock=clock)
+    client = ProviderClient(
+        connector.provider,
+        context,
+        egress=egress_of_settings(),
+        deadline=Deadline.after(seconds, clock),
+        clock=clock,
+        gate=guard,
+    )
+    answered, refused = 0, 0
+    together.wait(30)
+    until = monotonic() + seconds
+    with client:
+        while monotonic() < until:
+            before = client.calls
+            try:
+                client.get(connector.provider.identity.path, rows_at=None)
+                answered += 1
+            except RateLimitError:
+                break
+            finally:
+                refused += max(0, client.calls - before - 1)
+    return answered, refused
+
+
+def main() -> None:
+    slug, secrets, processes, seconds = sys.argv[1:5]
+    number = int(processes)
+    with in_tenant(get_tenant("acme")):
+        row = Connection(id=uuid7(), provider=slug, source_system=f"{slug}:1", auth_kind="api_key")
+        database.close()  # no process may speak on another's connection
+        together, results = FORK.Barrier(number), FORK.Queue()
+
+        def work() -> None:
+            results.put(spend(slug, json.loads(secrets), row, float(seconds), together))
+
+        children = [FORK.Process(target=work) for _ in range(number)]
+        for child in children:
+            child.start()
+        print(json.dumps([results.get(timeout=60) for _ in children]))
+        for child in children:
+            child.join(30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Breakers and budgets as several processes share them, in every store there is."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from hub.audit.models import AuditEvent
+from hub.fleet.models import Circuit as CircuitRow
+from hub.fleet.models import RateBudget
+from integrations.errors import CircuitOpenError, RateLimitError, RetryableError
+from integrations.resilience.circuit import Circuit
+from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
+from integrations.resilience.guard import Guard
+from integrations.resilience.store import Documents, Store, Subject
+from integrations.sync.shared import OwnConnection, PostgresStore
+from integrations.types import Limit
+from tests.connecting.conftest import running, world
+from tests.refresh.conftest import Outside, outside
+
+__all__ = ["outside", "running", "world"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.public]
+
+CLOCK = SystemClock()
+Opened = Callable[[], Store]
+
+
+def app(test: str) -> Subject:
+    """A breaker of this test alone: what is written here is really committed."""
+    return Subject("circuit", "app", test, "acme")
+
+
+def guard(store: Store, circuit: Subject, who: int = 0, *budgets: Subject) -> Guard:
+    return Guard(
+        label="Acme",
+        who=f"one:p{who}",
+        store=store,
+        clock=CLOCK,
+        circuits=[circuit],
+        budgets=budgets,
+    )
+
+
+def state(store: Store, subject: Subject) -> Circuit:
+    return Circuit.of_document(store.change([subject], lambda documents, now: {})[subject.name])
+
+
+def at_once(work: Callable[[int], Any], times: int) -> list[Any]:
+    """What `times` threads return that begin together, each with its own connection."""
+    barrier = threading.Barrier(times)
+
+    def begin(number: int) -> Any:
+        barrier.wait(10)
+        return work(number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(begin, range(times)))
+
+
+def test_failures_of_several_processes_at_the_same_moment_are_all_counted(shared: Opened) -> None:
+    circuit = app("counted")
+    stores = [shared() for _ in range(5)]
+
+    at_once(lambda n: guard(stores[n], circuit, n).failed("Acme did not answer in time."), 5)
+
+    assert state(stores[0], circuit).state == "open"
+    row = CircuitRow.objects.get(name=circuit.name)
+    assert (row.state, row.failures) == ("open", 5)
+    assert row.retry_at is not None and row.changed_at is not None
+    assert (row.retry_at - row.changed_at).total_seconds() == pytest.approx(60)
+
+
+def test_of_all_processes_that_ask_at_the_same_moment_one_gets_the_trial(shared: Opened) -> None:
+    circuit = app("trial")
+    stores = [shared() for _ in range(6)]
+
+    def long_open(documents: Documents, now: float) -> Any:
+        opened = Circuit("open", 5, now - 61, retry_at=now - 1, reason="down")
+        return {circuit.name: opened.as_document()}
+
+    stores[0].change([circuit], long_open)
+
+    def ask(number: int) -> bool:
+        try:
+            guard(stores[number], circuit, number).admit("/items", Deadline.after(9, CLOCK))
+        except CircuitOpenError:
+            return False
+        return True
+
+    assert sorted(at_once(ask, 6)) == [False] * 5 + [True]
+
+
+def test_every_change_of_state_is_audited_with_its_reason(shared: Opened) -> None:
+    circuit = app("audited")
+    store = shared()
+    gate = guard(store, circuit)
+    for _ in range(5):
+        gate.failed("Acme did not answer in time.")
+    store.change([circuit], lambda documents, now: _due(documents, now))
+    gate.admit("/items", Deadline.after(9, CLOCK))
+    gate.answered({})
+
+    events = list(AuditEvent.objects.filter(target_id=circuit.name).order_by("at"))
+    assert [event.action for event in events] == [
+        "circuit.opened",
+        "circuit.tried",
+        "circuit.closed",
+    ]
+    assert events[0].detail["reason"] == "Acme did not answer in time."
+    assert {event.actor_label for event in events} == {"engine"}
+
+
+def _due(documents: Documents, now: float) -> Any:
+    return {name: {**(kept or {}), "retry_at": now - 1} for name, kept in documents.items()}
+
+
+def test_several_processes_never_take_more_than_there_is(shared: Opened) -> None:
+    limit = Limit(40, 60)
+    budget = Subject("budget", "app", "taken", "acme", limit=limit)
+    stores = [shared() for _ in range(4)]
+
+    def spend(number: int) -> int:
+        gate, calls = guard(stores[number], app("taken"), number, budget), 0
+        try:
+            for _ in range(40):
+                gate.admit("/items", Deadline.after(9, CLOCK))
+                calls += 1
+        except RateLimitError:
+            return calls
+        finally:
+            gate.close()
+        return calls
+
+    assert 35 <= sum(at_once(spend, 4)) <= 40
+    row = RateBudget.objects.get(name=budget.name)
+    assert row.allowed == 40
+
+
+def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered() -> None:
+    connection = OwnConnection()
+    limits = [Subject("budget", "app", "cheap", "acme", limit=Limit(60_000, 60))]
+    gate = guard(PostgresStore(connection), app("cheap"), 0, *limits)
+    deadline = Deadline.after(60, CLOCK)
+    gate.admit("/items", deadline)
+    opened = connection._opened()
+
+    with CaptureQueriesContext(opened) as asked:
+        for _ in range(100):
+            gate.admit("/items", deadline)
+            gate.answered({})
+    with CaptureQueriesContext(opened) as again:
+        gate.admit("/items", deadline)
+        gate.answered({})
+
+    connection.close()
+    assert len(asked) <= 5 * 3  # a lease locks, reads and keeps; blocks grow fourfold
+    assert len(again) == 0
+
+
+def test_a_store_that_went_away_is_opened_anew() -> None:
+    connection = OwnConnection()
+    store, circuit = PostgresStore(connection), app("away")
+    guard(store, circuit).failed("down")
+
+    connection._opened().connection.close()
+    guard(store, circuit).failed("down")
+
+    assert state(store, circuit).failures == 2
+    connection.close()
+
+
+def test_without_redis_nobody_calls(settings: Any, tmp_path: Any) -> None:
+    from integrations.sync.shared import store_of_settings
+
+    settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
+    with pytest.raises(RetryableError) as raised:
+        guard(store_of_settings(), app("gone")).failed("down")
+    assert raised.value.retry_after == 5
+
+
+@pytest.mark.parametrize(
+    ("slug", "scale", "factor", "seconds", "least", "most"),
+    [
+        # Copper's 180 a minute, of which the hub declares 150; both a tenth
+        pytest.param("copper", 1 / 12, 0.1, 2, 12, 15, id="a minute's limit"),
+        # Stripe's 25 a second and endpoint cut to the 10 the hub declares
+        pytest.param("stripe", 0.4, 1, 2, 10, 30, id="a second's limit"),
+    ],
+)
+def test_the_provider_never_refuses_processes_that_share_its_limit(
+    outside: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+    slug: str,
+    scale: float,
+    factor: float,
+    seconds: int,
+    least: int,
+    most: int,
+) -> None:
+    outside.world.control("set", limits_scale=scale)
+    monkeypatch.setenv("HUB_LIMITS_FACTOR", str(factor))
+    offered = outside.world.credentials(slug)[0]
+    secrets = json.dumps({name: str(value) for name, value in offered.items()})
+    process = outside.start("-m", "tests.resilience.spenders", slug, secrets, "3", str(seconds))
+    results = json.loads(process.communicate(timeout=60)[0])
+
+    asked = [one for one in outside.world.requests() if one["slug"] == slug]
+    assert [one["status"] for one in asked] == [200] * len(asked)
+    assert len(asked) == sum(answered for answered, _ in results)
+    assert least <= len(asked) <= most
+    assert all(answered for answered, _ in results)
