@@ -42,6 +42,13 @@ POINTS: Final[dict[str, tuple[str, ...]]] = {
         "after_revoke_call",
         "after_purge_chunk",
     ),
+    "destination": (
+        "before_destination_write",
+        "after_destination_write",
+        "after_destination_note",
+        "after_destination_checkpoint",
+        "before_destination_release",
+    ),
     "closing": ("after_lock_out", "after_connection", "after_revoke_all", "after_drop_schema"),
     "keys": (
         *("before_wrapped", "after_wrapped", "before_new_keys", "after_new_keys"),

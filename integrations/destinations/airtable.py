@@ -9,6 +9,7 @@ Unverified: the nesting of a 429's code, and what type of error a plan's row lim
 """
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 from integrations.destinations.airtable_fields import (
@@ -89,7 +90,7 @@ class AirtableDestination(TableDestination):
         held = access.credentials
         token = held.access_token or held.key
         self._base = access.settings[self.place]
-        self._schema: Schema = {"tables": {}, **schema}
+        self._schema: Schema = {"tables": {}, **deepcopy(schema)}
         self._there: dict[str, dict[str, Any]] = {}
         self._http = ProviderClient(
             AIRTABLE,

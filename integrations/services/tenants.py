@@ -8,7 +8,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.connect.models import ConnectSession, ProviderApp
-from hub.fleet.models import ConnectionStatus, Due, RunHour
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, RunHour
 from integrations import crash
 from integrations.models import Connection
 from integrations.services.disconnect import disconnect_at_once
@@ -80,6 +80,7 @@ def _forget(tenant: Tenant, actor: Actor) -> None:
     """Destroy the key last: whatever a backup still holds cannot be opened without it."""
     models: tuple[Any, ...] = (
         ConnectionStatus,
+        DestinationStatus,
         RunHour,
         ConnectSession,
         ProviderApp,

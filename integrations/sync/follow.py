@@ -8,6 +8,7 @@ what is noted is not sent again. The tenant's own tables know nothing of all thi
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
@@ -108,6 +109,7 @@ class _Slice:
         self.needs_raw = any(route.needs_raw for route in self.routes)
         if not self.routes:
             self._move_to(last_change())
+        self.run = settle_destination.find_open_run(self.destination)
         must_sweep = self._must_sweep()
         if not must_sweep and not self._page() and not self.destination.error_code:
             return
@@ -126,7 +128,8 @@ class _Slice:
     def _prepare(self) -> None:
         """Tables and columns are there; what was made is remembered at once."""
         self._asked(lambda target: target.prepare([table_of(route) for route in self.routes]))
-        settle_destination.note_reached(self.due, self.destination, self._target().schema)
+        schema = deepcopy(self._target().schema)
+        settle_destination.note_reached(self.due, self.destination, schema)
 
     def _target(self, *, refused: bool = False) -> TableDestination:
         if self.target is None or refused:
@@ -290,6 +293,11 @@ class _Slice:
             hold_fence(self.due.pk, self.due.fence)
             if lines:
                 ledger.write_lines(self.destination, run.pk, lines)
+            if self.target is not None and self.target.schema != self.destination.schema:
+                self.destination.schema = deepcopy(self.target.schema)
+                Destination.objects.filter(pk=self.destination.pk).update(
+                    schema=self.destination.schema
+                )
             run.counts = settle_destination.added(run.counts, counts)
             run.progress_at = timezone.now()
             DestinationRun.objects.filter(pk=run.pk).update(

@@ -38,7 +38,7 @@ def opened_run(due: Due, destination: Destination) -> DestinationRun:
     """Return the run this slice works for: the open one, or a new one."""
     with transaction.atomic():
         hold_fence(due.pk, due.fence)
-        run = DestinationRun.objects.filter(destination=destination, state="running").first()
+        run = find_open_run(destination)
         if run is None:
             run = DestinationRun(
                 destination=destination,
@@ -48,6 +48,10 @@ def opened_run(due: Due, destination: Destination) -> DestinationRun:
         run.slices += 1
         run.save()
     return run
+
+
+def find_open_run(destination: Destination) -> DestinationRun | None:
+    return DestinationRun.objects.filter(destination=destination, state="running").first()
 
 
 def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> None:

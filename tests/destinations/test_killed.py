@@ -1,0 +1,94 @@
+"""F3: whoever writes to Airtable is killed with SIGKILL; the next one makes no row twice."""
+
+import os
+import signal
+from uuid import uuid4
+
+import pytest
+from django.db import connection as database
+from django.utils import timezone
+
+from hub.audit import record
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations import crash
+from integrations.models import DestinationRun, ExternalId
+from integrations.sync.changes import last_change
+from integrations.sync.follow import follow_slice
+from integrations.sync.lease import LeaseWatch
+from integrations.sync.shared import SHARED
+from tests.destinations.conftest import follow, last_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+POINTS = (
+    "after_destination_write:2",
+    "after_destination_note:2",
+    "after_destination_checkpoint:1",
+    "before_destination_release:1",
+)
+
+
+def follow_and_die(destination, point: str) -> None:
+    """Follow in a process of its own, which is killed at the point."""
+    due = Due.objects.get(object_id=destination.pk)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    _close_connections()
+    pid = os.fork()
+    if pid == 0:
+        crash.arm(point)
+        try:
+            follow_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    Due.objects.filter(pk=due.pk).update(lease_until=timezone.now())  # it runs out by itself
+
+
+def _close_connections() -> None:
+    """So that the two processes share none."""
+    database.close()
+    SHARED.close()
+    if (own := getattr(record._own, "connection", None)) is not None:
+        own.close()
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_f3_whoever_is_killed_leaves_no_row_out_and_makes_none_twice(
+    base, records, destination, route, point
+):
+    route("person")
+    route("company")
+    for number in range(1, 16):
+        records.person(number, company=number)
+    for number in range(1, 16):
+        records.company(number)
+
+    follow_and_die(destination, point)
+    said = follow(destination)
+
+    assert said.startswith(("Caught up", "Nothing"))
+    created = base.created()
+    assert len(created) == len(set(created)) == 30
+    people, firms = base.rows("People"), base.rows("Companies")
+    assert all(len(row["Company"]) == 1 for row in people.values())
+    assert len(firms) == 15
+    repeated = [one for one in base.log() if one["kind"] == "updated" and not one["changed"]]
+    assert len(repeated) <= 10  # the one request whose answer nobody noted
+    assert destination.checkpoint == last_change()
+    assert ExternalId.objects.count() == 30
+    assert DestinationRun.objects.filter(state="running").count() == 0
+
+
+def test_what_a_killed_one_noted_is_counted_once(base, records, destination, route):
+    route("company")
+    for number in range(1, 26):
+        records.company(number)
+
+    follow_and_die(destination, "after_destination_note:2")
+    follow(destination)
+
+    totals = last_run(destination).totals
+    assert (totals["read"], totals["created"], totals["unchanged"]) == (25, 25, 0)
+    assert last_run(destination).slices == 2
