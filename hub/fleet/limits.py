@@ -7,9 +7,19 @@ the work they belong to, so neither has a foreign key.
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 from django.db import models
 from django.utils import timezone
+
+from hub.fields import UUID7Field
+
+_NAMES = UUID("6f0c1d1e-54a4-4cf0-9a1b-0d4f5a1c7e21")
+
+
+def row_id(name: str) -> UUID:
+    """The id under which people address what is called `name`; the same in every process."""
+    return uuid5(_NAMES, name)
 
 
 class Circuit(models.Model):
@@ -24,7 +34,8 @@ class Circuit(models.Model):
         APP = "app", "Provider app"
         CONNECTION = "connection", "Connection"
 
-    name = models.CharField(max_length=400, primary_key=True)
+    id = UUID7Field()
+    name = models.CharField(max_length=400, unique=True)
     scope = models.CharField("of", max_length=12, choices=Scope)
     provider = models.CharField(max_length=40)
     owner = models.CharField(max_length=250, blank=True, help_text="The app or the connection.")
@@ -63,7 +74,8 @@ class RateBudget(models.Model):
         CONNECTION = "connection", "Connection"
         TENANT = "tenant", "Tenant"
 
-    name = models.CharField(max_length=400, primary_key=True)
+    id = UUID7Field()
+    name = models.CharField(max_length=400, unique=True)
     kind = models.CharField(max_length=8, choices=Kind)
     scope = models.CharField("of", max_length=12, choices=Scope)
     provider = models.CharField(max_length=40, blank=True)

@@ -21,6 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hub.audit.models import AuditAction
 from hub.audit.record import record_on
 from hub.fleet.limits import Circuit as CircuitRow
+from hub.fleet.limits import row_id
 from integrations.errors import RetryableError
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.redis_store import RedisStore
@@ -40,17 +41,18 @@ UNION ALL SELECT name, document::text FROM public.fleet_circuit WHERE name = ANY
 UNION ALL SELECT name, document::text FROM public.fleet_ratebudget WHERE name = ANY(%s)
 """
 _KEEP_CIRCUIT = """
-INSERT INTO public.fleet_circuit (name, scope, provider, owner, tenant_id, state, failures,
+INSERT INTO public.fleet_circuit (id, name, scope, provider, owner, tenant_id, state, failures,
     is_tripped, reason, changed_at, retry_at, document, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s::jsonb, now())
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s::jsonb,
+    now())
 ON CONFLICT (name) DO UPDATE SET state = excluded.state, failures = excluded.failures,
     is_tripped = excluded.is_tripped, reason = excluded.reason, changed_at = excluded.changed_at,
     retry_at = excluded.retry_at, document = excluded.document, updated_at = now()
 """
 _KEEP_BUDGET = """
-INSERT INTO public.fleet_ratebudget (name, kind, scope, provider, owner, tenant_id, path, requests,
-    per_seconds, concurrent, document, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, now())
+INSERT INTO public.fleet_ratebudget (id, name, kind, scope, provider, owner, tenant_id, path,
+    requests, per_seconds, concurrent, document, updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, now())
 ON CONFLICT (name) DO UPDATE SET document = excluded.document, updated_at = now()
 """
 _ACTIONS = {
@@ -188,6 +190,7 @@ def keep(cursor: Any, subject: Subject, document: Document) -> None:
         cursor.execute(
             _KEEP_CIRCUIT,
             [
+                row_id(subject.name),
                 subject.name,
                 subject.scope,
                 subject.provider,
@@ -208,6 +211,7 @@ def keep(cursor: Any, subject: Subject, document: Document) -> None:
     cursor.execute(
         _KEEP_BUDGET,
         [
+            row_id(subject.name),
             subject.name,
             subject.kind,
             subject.scope,
@@ -232,7 +236,12 @@ def audit(
     was, now_is = Circuit.of_document(before), Circuit.of_document(after)
     if (was.state, was.is_tripped) == (now_is.state, now_is.is_tripped):
         return
-    target = CircuitRow(subject.name, subject.scope, subject.provider, subject.owner)
+    target = CircuitRow(
+        id=row_id(subject.name),
+        scope=subject.scope,
+        provider=subject.provider,
+        owner=subject.owner,
+    )
     record_on(
         cursor.db,
         _ACTIONS[now_is.state],

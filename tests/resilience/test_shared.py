@@ -12,6 +12,7 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditEvent
+from hub.fleet.limits import row_id
 from hub.fleet.models import Circuit as CircuitRow
 from hub.fleet.models import RateBudget
 from integrations.errors import CircuitOpenError, RateLimitError, RetryableError
@@ -108,7 +109,7 @@ def test_every_change_of_state_is_audited_with_its_reason(shared: Opened) -> Non
     gate.admit("/items", Deadline.after(9, CLOCK))
     gate.answered({})
 
-    events = list(AuditEvent.objects.filter(target_id=circuit.name).order_by("at"))
+    events = list(AuditEvent.objects.filter(target_id=row_id(circuit.name)).order_by("at"))
     assert [event.action for event in events] == [
         "circuit.opened",
         "circuit.tried",
