@@ -19,6 +19,8 @@
     ├── the engine stops this run quietly
     │   ├── FencedError                     another worker has taken over
     │   └── CancelledError                  somebody asked the run to stop
+    ├── nobody knows yet
+    │   └── UnknownError                    tried again in two more runs, then like a FatalError
     ├── a person acts
     │   ├── ReauthorizationRequiredError    the customer reconnects
     │   ├── OperatorRequiredError           an operator settles it with the provider
@@ -165,6 +167,22 @@ class CancelledError(HubError):
     """Somebody asked the run to stop; what was committed stays."""
 
     code = "cancelled"
+
+
+# Nobody knows yet.
+
+
+class UnknownError(HubError):
+    """Something nobody has classed; what it is shows when it stays: in three runs in a row.
+
+    `fingerprint` is the same for the same cause and holds nothing a provider said.
+    """
+
+    code = "unknown_error"
+
+    def __init__(self, message: str = "", fingerprint: str = "") -> None:
+        super().__init__(message)
+        self.fingerprint = fingerprint
 
 
 # A person acts.

@@ -6,7 +6,12 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 
 if TYPE_CHECKING:
-    from integrations.models import Connection, Record, SyncRun  # noqa: F401  named as text
+    from integrations.models import (  # noqa: F401  named as text
+        Connection,
+        DeletionReview,
+        Record,
+        SyncRun,
+    )
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
@@ -38,6 +43,13 @@ class RecordQuerySet(models.QuerySet["Record"]):
         return found
 
 
+class DeletionReviewQuerySet(models.QuerySet["DeletionReview"]):
+    def pending(self) -> "DeletionReviewQuerySet":
+        """Those that wait for a person."""
+        return self.filter(state="pending")
+
+
 ConnectionManager = models.Manager.from_queryset(ConnectionQuerySet)
 SyncRunManager = models.Manager.from_queryset(SyncRunQuerySet)
 RecordManager = models.Manager.from_queryset(RecordQuerySet)
+DeletionReviewManager = models.Manager.from_queryset(DeletionReviewQuerySet)

@@ -81,11 +81,12 @@ class DueQuerySet(models.QuerySet["Due"]):
 
     def release(self, due_id: UUID, *, fence: int, **changes: Any) -> bool:
         """Give the lease back and set `changes`. False if somebody else holds it already."""
-        return bool(
-            self.filter(pk=due_id, fence=fence, lease_until__isnull=False).update(
-                lease_until=None, leased_by=None, started_at=None, **changes
-            )
-        )
+        mine = self.filter(pk=due_id, fence=fence, lease_until__isnull=False)
+        return bool(mine.give_back(**changes))
+
+    def give_back(self, **changes: Any) -> int:
+        """Take the leases off these rows and set `changes`; return how many."""
+        return self.update(lease_until=None, leased_by=None, started_at=None, **changes)
 
     def free_all(self, worker_id: UUID, *, only_rung: bool = False) -> int:
         """Take every lease from a worker whose processes are gone; what was due is due again.

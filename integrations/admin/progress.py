@@ -10,8 +10,7 @@ from django.utils.safestring import SafeString
 
 from hub import display
 from integrations.models import SyncRun
-
-COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "superseded", "rejected")
+from integrations.models.sync_run import COUNTS
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,13 @@ class OutlookConnector(Declared, Connector):
     entity_types = (
         Told("folders", Folder, path="/me/mailFolders/delta", scopes=("Mail.Read",)),
         Told("messages", Message, parent="folders", path=IN_FOLDER, orphans="delete"),
-        Told("events", Event, path="/me/calendarView/delta", lifetime=timedelta(days=30)),
+        Told(
+            "events",
+            Event,
+            path="/me/calendarView/delta",
+            lifetime=timedelta(days=30),
+            window=True,
+        ),
         Told("contacts", Person, path="/me/contacts/delta", scopes=("Contacts.Read",)),
     )
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 from uuid import UUID
 
 from integrations.types import Position
@@ -49,12 +49,18 @@ class Row:
         return len(self.data) + len(self.raw) + 200
 
 
+class Covers(Protocol):
+    """Tells of a scope whether what a walk does not find there is absent."""
+
+    def covers(self, scope: str) -> bool: ...
+
+
 @dataclass(slots=True)
 class Batch:
     """Rows committed together with the positions they lead to.
 
     Rows after the last position wait in `pending` until the next one: only what lies before a
-    position may be committed.
+    position may be committed. `sweep` says which scopes are walked in full.
     """
 
     connection_id: UUID
@@ -65,6 +71,7 @@ class Batch:
     fence: int
     due_id: UUID
     has_rejections: bool = True
+    sweep: Covers | None = None
     rows: list[Row] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     pending: list[Row] = field(default_factory=list)
@@ -83,7 +90,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the rows of one batch; the sum is the number of rows read."""
+    """What became of the rows of one batch; the sum is the number of rows read.
+
+    `dropped` were left out by a rule: reported deletions that wait for a person.
+    """
 
     inserted: int = 0
     updated: int = 0
@@ -91,6 +101,7 @@ class Written:
     deleted: int = 0
     superseded: int = 0
     rejected: int = 0
+    dropped: int = 0
 
     @property
     def read(self) -> int:
@@ -101,6 +112,7 @@ class Written:
             + self.deleted
             + self.superseded
             + self.rejected
+            + self.dropped
         )
 
 

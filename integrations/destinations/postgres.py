@@ -33,7 +33,8 @@ FOR SHARE OF d, t
 """
 
 _STORED = """
-SELECT r.entity_type, r.source_id, r.content_hash, r.scope, r.deleted_at, r.source_changed_at
+SELECT r.entity_type, r.source_id, r.id, r.content_hash, r.scope, r.deleted_at,
+    r.source_changed_at
 FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
 JOIN integrations_record r ON r.source_system = %s
     AND r.entity_type = k.entity_type AND r.source_id = k.source_id
@@ -113,6 +114,11 @@ WHERE r.resolved_at IS NULL AND r.source_system = %s
     AND r.entity_type = k.entity_type AND r.source_id = k.source_id
 """
 
+_REMEMBER = """
+INSERT INTO integrations_sweepbatch (connection_id, entity_type, scopes, record_ids)
+VALUES (%s, %s, %s, %s)
+"""
+
 _CHECKPOINT = """
 INSERT INTO integrations_checkpoint AS c (connection_id, entity_type, scope, destination,
     generation, cursor, done_in_run, fence, committed_at)
@@ -127,6 +133,7 @@ ON CONFLICT (connection_id, entity_type, scope, destination) DO UPDATE SET
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
+    id: int
     content_hash: bytes
     scope: str
     deleted_at: datetime | None
@@ -150,7 +157,7 @@ class PostgresDestination(Destination):
         latest, gone = _last_words(rows)
         records = [row for row in latest if row.kind == "record"]
         rejected = [row for row in latest if row.kind == "rejected"]
-        stored = _stored(batch.source_system, records)
+        stored = _stored(batch.source_system, records + (rejected if batch.sweep else []))
         late = [row for row in records if _is_late(row, stored)]
         late_keys = {(row.entity_type, row.source_id) for row in late}
         changed = [
@@ -158,16 +165,17 @@ class PostgresDestination(Destination):
             for row in records
             if (row.entity_type, row.source_id) not in late_keys and _differs(row, stored)
         ]
-        deleted = 0
+        deleted, new = 0, []
         if changed or gone:
-            _order_changes()
+            order_changes()
             if changed:
-                self._upsert(batch, changed, stored, now)
+                new = self._upsert(batch, changed, stored, now)
             if gone:
                 deleted = self._delete(batch, gone, now)
         if rejected:
             self._reject(batch, rejected, now)
         self._resolve(batch, records, now)
+        self._remember(batch, [*(row.id for row in stored.values()), *new])
         crash.hit("before_checkpoint")
         self._checkpoint(batch, now)
         crash.hit("after_checkpoint")
@@ -183,7 +191,8 @@ class PostgresDestination(Destination):
 
     def _upsert(
         self, batch: Batch, changed: list[Row], stored: dict[Key, _Stored], now: datetime
-    ) -> None:
+    ) -> list[int]:
+        """Store what changed; return the ids of what was not there before."""
         with connection.cursor() as cursor:
             cursor.execute(_INCOMING)
             with cursor.copy("COPY hub_incoming FROM STDIN") as copy:
@@ -216,6 +225,7 @@ class PostgresDestination(Destination):
             new = [pk for key, pk in ids.items() if key not in stored]
             if new:
                 cursor.execute(_LINK_THE_WAITING, [new])
+        return new
 
     def _delete(self, batch: Batch, gone: list[Row], now: datetime) -> int:
         types, ids, scopes = _columns([(r.entity_type, r.source_id, r.scope) for r in gone])
@@ -249,6 +259,15 @@ class PostgresDestination(Destination):
             types, ids = _columns([(row.entity_type, row.source_id) for row in records])
             with connection.cursor() as cursor:
                 cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
+
+    def _remember(self, batch: Batch, record_ids: list[int]) -> None:
+        """Note what a full walk saw, so that what it did not see can be told in the end."""
+        scopes = [scope for scope in batch.positions if batch.sweep and batch.sweep.covers(scope)]
+        if scopes:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    _REMEMBER, [batch.connection_id, batch.walked_type, scopes, record_ids]
+                )
 
     def _checkpoint(self, batch: Batch, now: datetime) -> None:
         if not batch.positions:
@@ -286,7 +305,7 @@ def hold_fence(due_id: UUID, fence: int) -> None:
             raise FencedError("Another worker has taken over, or the tenant is being closed.")
 
 
-def _order_changes() -> None:
+def order_changes() -> None:
     """Let change_seq grow in commit order: writers of one tenant commit one after the other."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -322,7 +341,9 @@ def _stored(source_system: str, records: list[Row]) -> dict[Key, _Stored]:
     types, ids = _columns([(row.entity_type, row.source_id) for row in records])
     with connection.cursor() as cursor:
         cursor.execute(_STORED, [types, ids, source_system])
-        return {(row[0], row[1]): _Stored(bytes(row[2]), *row[3:]) for row in cursor.fetchall()}
+        return {
+            (row[0], row[1]): _Stored(row[2], bytes(row[3]), *row[4:]) for row in cursor.fetchall()
+        }
 
 
 def _is_late(row: Row, stored: dict[Key, _Stored]) -> bool:

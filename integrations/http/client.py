@@ -15,6 +15,7 @@ from integrations.errors import (
     RateLimitError,
     RetryableError,
     TlsFailedError,
+    UnknownError,
 )
 from integrations.http.answer import Answer, WireAnswer
 from integrations.http.egress import Egress
@@ -221,7 +222,8 @@ class ProviderClient:
 
     def _final(self, error: RetryableError) -> HubError:
         if isinstance(error, UnknownCodeError):
-            return FatalError(f"{error.message} The connector does not know what it means.")
+            sentence = f"{error.message} The connector does not know what it means."
+            return UnknownError(sentence, fingerprint=error.message)
         if isinstance(error, RateLimitError) and error.retry_after is None and self.provider.limits:
             window = max(limit.per_seconds for limit in self.provider.limits)
             return RateLimitError(error.message, retry_after=min(window, 3600.0))

@@ -1,7 +1,8 @@
 """The tables of one tenant. Every tenant has them in its own schema."""
 
-from integrations.models.checkpoint import Checkpoint, EntityTypeStatus
+from integrations.models.checkpoint import Checkpoint, EntityTypeStatus, SweepBatch
 from integrations.models.connection import Connection
+from integrations.models.deletion_review import DeletionReview
 from integrations.models.destination import Destination, DestinationRun
 from integrations.models.disconnection import Disconnection
 from integrations.models.record import Record, RecordLink
@@ -12,6 +13,7 @@ from integrations.models.sync_run import SyncRun
 __all__ = [
     "Checkpoint",
     "Connection",
+    "DeletionReview",
     "Destination",
     "DestinationRun",
     "Disconnection",
@@ -21,5 +23,6 @@ __all__ = [
     "RecordLink",
     "RejectedRecord",
     "Route",
+    "SweepBatch",
     "SyncRun",
 ]

@@ -1,5 +1,6 @@
 """What was committed: positions per scope, and where each entity type stands."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from integrations.models.connection import Connection
@@ -9,7 +10,8 @@ class EntityTypeStatus(models.Model):
     """Where one entity type of one connection stands.
 
     A full read begins a new `generation` without positions; until it is through (`is_complete`),
-    a resumed run goes on with it.
+    a resumed run goes on with it. `unknown_error` is the fingerprint of what nobody knows, seen
+    `unknown_times` in runs in a row.
     """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="entity_type_statuses")
@@ -20,6 +22,14 @@ class EntityTypeStatus(models.Model):
     full_read_at = models.DateTimeField(null=True, blank=True)
     checkpoint_at = models.DateTimeField(null=True, blank=True)
     unavailable_reason = models.CharField(max_length=300, blank=True)
+    interval_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: as often as the connection."
+    )
+    walked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last read to its end."
+    )
+    unknown_error = models.CharField(max_length=200, blank=True)
+    unknown_times = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         verbose_name = "entity type"
@@ -62,3 +72,22 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.entity_type} {self.scope}".strip()
+
+
+class SweepBatch(models.Model):
+    """What one batch of an open full walk saw: records, and the scopes walked from their beginning.
+
+    Written in the transaction of the batch, dropped when the entity type is through: whatever its
+    scopes hold that no batch saw is absent.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+")
+    entity_type = models.CharField(max_length=60)
+    scopes = ArrayField(models.CharField(max_length=300))
+    record_ids = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "entity_type"], name="sweep_batch_of_type")]
+
+    def __str__(self) -> str:
+        return f"{self.entity_type}: {len(self.record_ids)} seen"

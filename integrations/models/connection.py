@@ -36,6 +36,10 @@ class Connection(models.Model):
     )
     settings = models.JSONField(default=dict, blank=True, help_text="What the tenant chose.")
     interval_seconds = models.PositiveIntegerField(default=3600)
+    reconcile_seconds = models.PositiveIntegerField(
+        default=7 * 86_400,
+        help_text="How often what only vanishes from the list is looked for in full; 0: never.",
+    )
 
     # Its access; written by integrations.sync.credentials
     credentials = EncryptedField(null=True, editable=False)

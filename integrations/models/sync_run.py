@@ -8,19 +8,37 @@ from hub.fields import UUID7Field
 from integrations.managers import SyncRunManager
 from integrations.models.connection import Connection
 
+COUNTS = (
+    "read",
+    "inserted",
+    "updated",
+    "unchanged",
+    "deleted",
+    "superseded",
+    "rejected",
+    "dropped",
+    "vanished",
+)
+
 
 class SyncRun(models.Model):
     """One attempt to move entities along a connection; it ends succeeded, failed or cancelled.
 
     `counts` holds a line per entity type: {"companies": {"state": "done", "read": 300,
     "inserted": 300, "updated": 0, "unchanged": 0, "deleted": 0, "superseded": 0, "rejected": 0,
-    "expected": 300, "from_start": true}}. Always read = inserted + updated + unchanged + deleted
-    + superseded + rejected.
+    "dropped": 0, "vanished": 0, "expected": 300, "from_start": true, "turn": 1}}. Always read =
+    inserted + updated + unchanged + deleted + superseded + rejected + dropped; what vanished was
+    not read. `turn` is the slice that worked on it last.
     """
+
+    class Lane(models.TextChoices):
+        LIVE = "live", "Live"
+        BACKFILL = "backfill", "Backfill"
 
     class Mode(models.TextChoices):
         INCREMENTAL = "incremental", "Incremental"
         FULL = "full", "Full"
+        BACKFILL = "backfill", "Backfill"
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", "Schedule"
@@ -40,10 +58,13 @@ class SyncRun(models.Model):
 
     id = UUID7Field()
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="sync_runs")
-    lane = models.CharField(max_length=10, default="live")
+    lane = models.CharField(max_length=10, choices=Lane, default=Lane.LIVE)
     mode = models.CharField(max_length=12, choices=Mode, default=Mode.INCREMENTAL)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
     entity_types = models.JSONField(default=list, blank=True, help_text="Empty: all of them.")
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text="Of a backfill: what is older is not asked for."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -87,6 +108,5 @@ class SyncRun(models.Model):
     @property
     def totals(self) -> dict[str, int]:
         """The counts over all entity types."""
-        names = ("read", "inserted", "updated", "unchanged", "deleted", "superseded", "rejected")
         lines: list[dict[str, Any]] = list(self.counts.values())
-        return {name: sum(line.get(name, 0) for line in lines) for name in names}
+        return {name: sum(line.get(name, 0) for line in lines) for name in COUNTS}

@@ -22,6 +22,7 @@ from hub.audit.record import record_now
 from hub.connect.attempts import keep_answer, spend_attempt
 from hub.connect.models import ConnectSession
 from hub.connect.sessions import actor_of_session, bind_session, new_secret, session_of
+from hub.marks import mark_of
 from integrations.errors import (
     ConnectRefusedError,
     FatalError,
@@ -32,7 +33,6 @@ from integrations.errors import (
     RetryableError,
 )
 from integrations.oauth.forms import CredentialsForm, DeclaredForm
-from hub.marks import mark_of
 from integrations.oauth.pages import (
     Visit,
     display_in,

@@ -1,7 +1,7 @@
 """Asking for a sync, asking one to end, and ending one whose worker dies again and again."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -31,14 +31,18 @@ def request_sync(
     trigger: str,
     mode: str = SyncRun.Mode.INCREMENTAL,
     entity_types: Sequence[str] = (),
+    not_before: datetime | None = None,
 ) -> SyncRun:
     """Return a new run of `connection` that is due now; a worker unit will claim it.
 
-    While a run is open, that run is returned as it is, whatever was asked for.
+    Mode "full" forgets the positions of the types and reads them from the beginning, "backfill"
+    from `not_before` on. While a run is open, that run is returned as it is, whatever was asked
+    for; while a full read goes on beside the schedule, only an incremental one is begun.
 
     Raises:
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
-        InvalidInputError: the provider has no such entity type, or there is no such mode.
+        InvalidInputError: the provider has no such entity type, there is no such mode, or the
+            date does not fit.
     """
     if not connection.can_sync:
         raise ConnectionNotActiveError(
@@ -48,12 +52,13 @@ def request_sync(
         raise InvalidInputError(
             f"There is no mode {mode!r}; use {' or '.join(SyncRun.Mode.values)}."
         )
+    _check_date(mode, not_before)
     _check_entity_types(connection, entity_types)
     for _ in range(TRIES):
-        if (run := _open_run(connection)) is not None:
+        if (run := _open_run(connection, mode)) is not None:
             return run
         try:
-            return _new_run(connection, actor, trigger, mode, entity_types)
+            return _new_run(connection, actor, trigger, mode, entity_types, not_before)
         except IntegrityError as exc:
             if "sync_run_one_open_per_lane" not in str(exc):
                 raise
@@ -73,7 +78,9 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
     run.cancel_asked_at = timezone.now()
     next_at = Now() + timedelta(seconds=run.connection.interval_seconds)
     free = Due.objects.for_object(run.connection).free().filter(run_id=run.pk)
-    if free.update(run_id=None, attempts=0, due_at=next_at):
+    if free.filter(lane=SyncRun.Lane.BACKFILL).delete()[0] or free.update(
+        run_id=None, attempts=0, due_at=next_at
+    ):
         run.state = SyncRun.State.CANCELLED
         run.ended_at = run.cancel_asked_at
     run.save(update_fields=["cancel_asked_at", "state", "ended_at"])
@@ -119,13 +126,32 @@ def _check_entity_types(connection: Connection, asked: Sequence[str]) -> None:
         raise InvalidInputError(problem, {"entity_types": [problem]})
 
 
-def _open_run(connection: Connection) -> SyncRun | None:
-    return SyncRun.objects.open().filter(connection=connection, lane=LANE).first()
+def _check_date(mode: str, not_before: datetime | None) -> None:
+    problem = ""
+    if (mode == SyncRun.Mode.BACKFILL) != (not_before is not None):
+        problem = "A backfill needs the date it begins at, and only a backfill takes one."
+    elif not_before is not None and not_before >= timezone.now():
+        problem = "A backfill begins in the past."
+    if problem:
+        raise InvalidInputError(problem, {"not_before": [problem]})
+
+
+def _open_run(connection: Connection, mode: str) -> SyncRun | None:
+    """The run that is there already: of the schedule's lane, or any that reads in full."""
+    runs = SyncRun.objects.open().filter(connection=connection)
+    if mode == SyncRun.Mode.INCREMENTAL:
+        runs = runs.filter(lane=LANE)
+    return runs.order_by("lane").first()
 
 
 @transaction.atomic
 def _new_run(
-    connection: Connection, actor: Actor, trigger: str, mode: str, entity_types: Sequence[str]
+    connection: Connection,
+    actor: Actor,
+    trigger: str,
+    mode: str,
+    entity_types: Sequence[str],
+    not_before: datetime | None,
 ) -> SyncRun:
     run = SyncRun.objects.create(
         connection=connection,
@@ -133,6 +159,7 @@ def _new_run(
         mode=mode,
         trigger=trigger,
         entity_types=list(entity_types),
+        not_before=not_before,
     )
     if not Due.objects.ask_now(connection, run_id=run.pk, lane=LANE):
         raise ConnectionNotActiveError(f"{connection} has no place in the schedule; resume it.")

@@ -10,7 +10,7 @@ How a slice ends (settle) is decided by the class of the error: see integrations
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
@@ -33,14 +33,17 @@ from integrations.errors import (
     FencedError,
     HubError,
     ListRestartError,
+    ParentSkippedError,
 )
-from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
-from integrations.sync import positions, settle
+from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
+from integrations.models.sync_run import COUNTS
+from integrations.sync import deletions, positions, rhythm, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
-from integrations.sync.order import in_order
+from integrations.sync.order import in_order, next_type
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
+from integrations.sync.unknown import classed
 from integrations.types import EntityType
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -92,16 +95,18 @@ def work_slice(
         settle.nothing_to_do(due, connection)
         return SliceResult(None, "none", False, "The connection cannot sync now.")
     run = settle.opened_run(due, connection)
+    if run is None:
+        return SliceResult(None, "none", False, "The run of this lane has ended.")
     work = _Slice(due, connection, run, seconds=seconds, watch=watch, progress=progress)
     try:
         work.walk_all()
     except SliceOverError:
-        settle.to_be_continued(due, run, calls=work.calls)
+        settle.to_be_continued(due, connection, run, calls=work.calls)
         return SliceResult(run.pk, "running", True, f"Goes on after {work.counts_sentence}.")
     except FencedError:
         raise
     except HubError as exc:
-        sentence = settle.stopped(due, connection, run, exc, calls=work.calls)
+        sentence = settle.stopped(due, connection, run, exc, at=work.at_type, calls=work.calls)
         return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
     finally:
         work.close()
@@ -135,6 +140,8 @@ class _Slice:
             connection=connection, resolved_at=None
         ).exists()
         self.parents = Parents()
+        self.sweep: deletions.Sweep | None = None
+        self.at_type = ""
         self.connector: Connector | None = None
 
     @property
@@ -148,38 +155,47 @@ class _Slice:
         return f"{totals['read']} read, {totals['inserted'] + totals['updated']} written"
 
     def walk_all(self) -> None:
-        """Walk every entity type that this run has not finished yet."""
+        """Walk the entity types that this run has not finished yet, each when it is its turn."""
         connector = self._open()
-        for declared in in_order(connector.entity_types, self.run.entity_types):
-            line = self.run.counts.get(declared.name, {})
-            if line.get("state") in ("done", "unavailable"):
-                continue
+        types = in_order(connector.entity_types, self.run.entity_types)
+        statuses = positions.statuses_of(self.connection, types)
+        self._leave_out(types, statuses)
+        while (declared := next_type(types, self.run.counts)) is not None:
             if self._is_over and self.has_progressed:
                 raise SliceOverError
-            status = positions.status_of(self.connection, declared)
-            if not line:
+            status = statuses[declared.name]
+            if declared.name not in self.run.counts:
                 self._begin(declared, status)
+            self.run.counts[declared.name]["turn"] = self.run.slices
+            self.at_type = declared.name
             try:
                 self._walk(declared, status)
-            except EntityTypeUnavailableError as exc:
+            except (EntityTypeUnavailableError, ParentSkippedError) as exc:
                 status.unavailable_reason = str(exc)[:300]
                 with transaction.atomic():
                     self._hold_fence()
                     status.save(update_fields=["unavailable_reason"])
                     self._note(declared, "unavailable", Written())
 
+    def _leave_out(self, types: list[EntityType], statuses: dict[str, EntityTypeStatus]) -> None:
+        """Leave to the other lane what is read there in full, and to later what is not due."""
+        elsewhere = settle.types_in_backfill(self.connection, self.run)
+        early = rhythm.waiting(self.run, self.connection, types, statuses)
+        for declared in types:
+            if declared.name not in self.run.counts and declared.name in elsewhere | early:
+                state = "backfill" if declared.name in elsewhere else "waiting"
+                self._note(declared, state, Written())
+
     def _begin(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Open the type in this run; a full read will find about as many as are stored."""
-        is_full = self.run.mode == SyncRun.Mode.FULL
         line: dict[str, Any] = {}
-        if is_full:
-            stored = Record.objects.present().filter(connection_id=self.connection.pk)
-            line["expected"] = stored.filter(entity_type=declared.name).count()
         with transaction.atomic():
             self._hold_fence()
-            positions.begin(status, declared, full=is_full)
+            positions.begin(status, declared, self.run)
             if status.checkpoint_at is None:
                 line["from_start"] = True
+                if status.full_read_at is not None:
+                    line["expected"] = deletions.present(self.connection, declared)
             self.run.counts = {**self.run.counts, declared.name: line}
             self._note(declared, "running", Written())
 
@@ -223,7 +239,7 @@ class _Slice:
                     ) from exc
                 with transaction.atomic():
                     self._hold_fence()
-                    positions.new_generation(status)
+                    positions.new_generation(status, not_before=status.not_before)
 
     def _read(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Read from the last position to the end of the type, committing as it goes."""
@@ -231,12 +247,13 @@ class _Slice:
         assert connector is not None
         self.parents.load(self.connection, connector, declared)
         since = positions.since(status, self.run.pk)
+        self.sweep = deletions.begin_walk(self.connection, declared, status, since)
         entities = connector.fetch_entities(declared.name, since)
         batch = self._batch(declared, status)
         begun = monotonic()
         with ReadAhead(prepare(connector, entity) for entity in entities) as chunks:
             try:
-                for chunk in chunks:
+                for chunk in classed(chunks):
                     crash.hit("after_fetch")
                     batch.add(chunk)
                     if self._is_over:
@@ -272,6 +289,7 @@ class _Slice:
             fence=self.due.fence,
             due_id=self.due.pk,
             has_rejections=self.has_rejections,
+            sweep=self.sweep,
         )
         batch.add(rows or [])
         return batch
@@ -298,15 +316,14 @@ class _Slice:
         before = dict(self.run.counts)
         try:
             with transaction.atomic():
-                written = self.destination.write(batch)
-                self._note(declared, "done" if is_done else "running", written)
-                self._stop_if_spoiled(declared)
+                dropped = deletions.hold_back(
+                    self.connection, declared, batch, self.run.counts[declared.name]
+                )
+                written = replace(self.destination.write(batch), dropped=dropped)
                 status.checkpoint_at = timezone.now()
-                if is_done:
-                    if not status.is_complete:
-                        status.full_read_at = status.checkpoint_at
-                    status.is_complete = True
-                    status.unavailable_reason = ""
+                vanished = self._end(declared, status) if is_done else 0
+                self._note(declared, "done" if is_done else "running", written, vanished)
+                self._stop_if_spoiled(declared)
                 status.save()
         except BaseException:
             self.run.counts = before
@@ -321,12 +338,27 @@ class _Slice:
             raise FencedError("The lease was lost.")
         self._stop_if_asked()
 
-    def _note(self, declared: EntityType, state: str, written: Written) -> None:
+    def _end(self, declared: EntityType, status: EntityTypeStatus) -> int:
+        """End the type's walk: what it showed to be absent goes; return how many records."""
+        assert self.connector is not None
+        inside = [each.name for each in self.connector.entity_types if each.inside == declared.name]
+        vanished, is_whole = deletions.end_walk(
+            self.connection, declared, inside, status, self.run.pk
+        )
+        if is_whole or not status.is_complete:
+            status.full_read_at = status.checkpoint_at
+        status.is_complete = True
+        status.walked_at = status.checkpoint_at
+        status.unavailable_reason = status.unknown_error = ""
+        status.unknown_times = 0
+        return vanished
+
+    def _note(self, declared: EntityType, state: str, written: Written, vanished: int = 0) -> None:
         """Add to the run's counts of this type."""
         old: dict[str, Any] = self.run.counts.get(declared.name, {})
-        names = ("inserted", "updated", "unchanged", "deleted", "superseded", "rejected", "read")
-        line = {name: old.get(name, 0) + getattr(written, name) for name in names}
-        kept = {name: old[name] for name in ("expected", "from_start") if name in old}
+        more = {"vanished": vanished, "read": written.read, **asdict(written)}
+        line = {name: old.get(name, 0) + more[name] for name in COUNTS}
+        kept = {name: old[name] for name in ("expected", "from_start", "turn") if name in old}
         self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **kept}}
         SyncRun.objects.filter(pk=self.run.pk).update(
             counts=self.run.counts, progress_at=timezone.now()

@@ -1,9 +1,14 @@
 """In which order the entity types of a connector are read: what is needed first, first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
+from typing import Any
 
 from integrations.types import EntityType
+
+# States of a type's line in a run's counts in which the run is through with it: read to its end,
+# not readable, not due yet, or being read by the run of the lane "backfill".
+ENDED = ("done", "unavailable", "waiting", "backfill")
 
 
 def in_order(entity_types: Iterable[EntityType], wanted: Iterable[str] = ()) -> list[EntityType]:
@@ -23,3 +28,20 @@ def in_order(entity_types: Iterable[EntityType], wanted: Iterable[str] = ()) -> 
         for name in TopologicalSorter(needs).static_order()
         if name in chosen and declared[name].inside is None
     ]
+
+
+def next_type(
+    entity_types: Sequence[EntityType], counts: Mapping[str, Mapping[str, Any]]
+) -> EntityType | None:
+    """Return whose turn it is: of those that wait for no other, the one not worked on longest.
+
+    `counts` are the run's lines. None if the run is through with all of them.
+    """
+    names = {each.name for each in entity_types}
+    ended = {name for name, line in counts.items() if line.get("state") in ENDED}
+    ready = [
+        each
+        for each in entity_types
+        if each.name not in ended and not ({*each.after, each.parent} & names) - ended
+    ]
+    return min(ready, key=lambda each: counts.get(each.name, {}).get("turn", 0), default=None)

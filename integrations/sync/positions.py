@@ -1,21 +1,31 @@
 """Where a walk begins: generations, committed positions, and when to read in full again."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
 
 from integrations.models import Checkpoint as CheckpointRow
-from integrations.models import Connection, EntityTypeStatus
+from integrations.models import Connection, EntityTypeStatus, SweepBatch, SyncRun
+from integrations.sync.rhythm import wants_full_read
 from integrations.types import Checkpoint, EntityType
 
 
-def status_of(connection: Connection, declared: EntityType) -> EntityTypeStatus:
-    """Return where the type stands, made on first sight."""
-    status, _ = EntityTypeStatus.objects.get_or_create(
-        connection=connection, entity_type=declared.name
-    )
-    return status
+def statuses_of(
+    connection: Connection, entity_types: Iterable[EntityType]
+) -> dict[str, EntityTypeStatus]:
+    """Return where each type stands, by name; made on first sight. Two statements at most."""
+    names = [each.name for each in entity_types]
+    rows = EntityTypeStatus.objects.filter(connection=connection)
+    found = {row.entity_type: row for row in rows}
+    if missing := [name for name in names if name not in found]:
+        EntityTypeStatus.objects.bulk_create(
+            [EntityTypeStatus(connection=connection, entity_type=name) for name in missing],
+            ignore_conflicts=True,
+        )
+        found |= {row.entity_type: row for row in rows.filter(entity_type__in=missing)}
+    return found
 
 
 def find_status(connection: Connection, declared: EntityType) -> EntityTypeStatus | None:
@@ -23,23 +33,32 @@ def find_status(connection: Connection, declared: EntityType) -> EntityTypeStatu
     return EntityTypeStatus.objects.filter(connection=connection, entity_type=declared.name).first()
 
 
-def begin(status: EntityTypeStatus, declared: EntityType, *, full: bool) -> None:
+def begin(status: EntityTypeStatus, declared: EntityType, run: SyncRun) -> None:
     """Prepare the type's first slice in a run: a new generation if it must be read in full.
 
-    That is so when it was asked for, or when the checkpoint is older than the provider accepts.
+    That is so when it was asked for, when the checkpoint is older than the provider accepts, or
+    when it is time to look for what has only vanished.
     """
     age = timezone.now() - status.checkpoint_at if status.checkpoint_at else timedelta()
     outlived = declared.lifetime is not None and age >= declared.lifetime
-    if outlived or (full and status.checkpoint_at is not None):
-        new_generation(status)
+    is_asked_for = run.mode != SyncRun.Mode.INCREMENTAL
+    is_begun = status.checkpoint_at is not None or status.not_before != run.not_before
+    if is_asked_for and is_begun:
+        new_generation(status, not_before=run.not_before)
+    elif outlived or (status.is_complete and wants_full_read(run.connection, declared, status)):
+        new_generation(status, not_before=status.not_before)
 
 
-def new_generation(status: EntityTypeStatus) -> None:
-    """Forget the positions: the next walk begins at the beginning. Records stay."""
+def new_generation(status: EntityTypeStatus, *, not_before: datetime | None) -> None:
+    """Forget the positions: the next walk begins at the beginning, or at a date. Records stay."""
     status.generation += 1
     status.is_complete = False
     status.checkpoint_at = None
-    status.save(update_fields=["generation", "is_complete", "checkpoint_at"])
+    status.not_before = not_before
+    status.save(update_fields=["generation", "is_complete", "checkpoint_at", "not_before"])
+    SweepBatch.objects.filter(
+        connection_id=status.connection_id, entity_type=status.entity_type
+    ).delete()
 
 
 def since(status: EntityTypeStatus, run_id: UUID) -> Checkpoint | None:

@@ -1,12 +1,12 @@
 """How runs begin and how slices end: run, lease, connection and fleet, in one transaction each."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from hub.audit.models import AuditAction
@@ -14,6 +14,7 @@ from hub.audit.record import record_event
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
 from integrations import crash
+from integrations.connectors.registry import get_connector
 from integrations.errors import (
     AccessTokenRefusedError,
     AppRefusedError,
@@ -22,24 +23,32 @@ from integrations.errors import (
     HubError,
     ReauthorizationRequiredError,
     RetryableError,
+    UnknownError,
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
-from integrations.sync import status
+from integrations.sync import positions, rhythm, status, unknown
 from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
+from integrations.sync.order import ENDED, in_order
+from integrations.types import EntityType
 from tenants.actor import Actor
 
 ENGINE = Actor.system("engine")
 TRIES = 8  # waits in a row without progress; then the run fails and the interval decides
 BACKOFF = Backoff(first=15, longest=900)  # seconds
 TYPE_UNAVAILABLE = "entity_type_unavailable"
-JITTER = 0.05  # of the interval, so that connections made together do not stay together
 
 
-def opened_run(due: Due, connection: Connection) -> SyncRun:
-    """Return the run this slice works for: the open one, or a new one for the schedule."""
+def opened_run(due: Due, connection: Connection) -> SyncRun | None:
+    """Return the run this slice works for: the open one, or a new one for the schedule.
+
+    None in the lane "backfill" if its run was ended meanwhile: that lane begins none.
+    """
     with transaction.atomic():
         run = SyncRun.objects.open().filter(connection=connection, lane=due.lane).first()
+        if run is None and due.lane == SyncRun.Lane.BACKFILL:
+            _release(due, run_id=None)
+            return None
         if run is None:
             run = SyncRun(id=due.run_id or uuid7(), connection=connection, lane=due.lane)
         if run.state == SyncRun.State.QUEUED:
@@ -62,14 +71,48 @@ def nothing_to_do(due: Due, connection: Connection | None) -> None:
             SyncRun.objects.open().filter(connection=connection, lane=due.lane).update(
                 state=SyncRun.State.CANCELLED, ended_at=timezone.now()
             )
-        Due.objects.release(due.pk, fence=due.fence, due_at=None, run_id=None, attempts=0)
+        _release(due, due_at=None, run_id=None, attempts=0)
 
 
-def to_be_continued(due: Due, run: SyncRun, *, calls: int) -> None:
-    """Give the lease back with the run open and due at once."""
+def to_be_continued(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
+    """Give the lease back with the run open and due at once.
+
+    A run that is still reading something in full goes on in the lane "backfill", so that the
+    schedule of the others is not held up. It keeps its id; only one can be there at a time.
+    """
     with transaction.atomic():
         SyncRun.objects.filter(pk=run.pk).update(calls=F("calls") + calls)
-        _release(due, due_at=Now())
+        if due.lane == SyncRun.Lane.BACKFILL or not _moves_to_backfill(connection, run):
+            _release(due, due_at=Now())
+            return
+        run.lane = SyncRun.Lane.BACKFILL
+        run.save(update_fields=["lane"])
+        Due.objects.update_or_create(
+            tenant_id=due.tenant_id,
+            kind=due.kind,
+            object_id=due.object_id,
+            lane=run.lane,
+            defaults={
+                "provider": due.provider,
+                "interval_seconds": due.interval_seconds,
+                "due_at": Now(),
+                "run_id": run.pk,
+                "attempts": 0,
+                "failures": 0,
+                "parked_reason": "",
+            },
+        )
+        _release(due, due_at=_next(connection), run_id=None, attempts=0, failures=0)
+
+
+def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
+    """The entity types that another run is reading, or will read, in the lane "backfill"."""
+    if run.lane == SyncRun.Lane.BACKFILL:
+        return set()
+    other = _backfill_of(connection)
+    if other is None:
+        return set()
+    return _unfinished(connection, other)
 
 
 def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
@@ -85,17 +128,22 @@ def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> 
         mark_working(connection)
         _say_what_is_missing(connection, reasons)
         _publish_counts(connection)
-        _release(due, due_at=_next(connection), run_id=None, attempts=0, failures=0)
+        _release(due, due_at=_next(connection, run), run_id=None, attempts=0, failures=0)
     crash.hit("after_release")
 
 
-def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, calls: int) -> str:
-    """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence."""
+def stopped(
+    due: Due, connection: Connection, run: SyncRun, exc: HubError, *, at: str, calls: int
+) -> str:
+    """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence.
+
+    `at` is the entity type it happened at, '' before the first.
+    """
     with transaction.atomic():
         if isinstance(exc, CancelledError):
             _end(run, SyncRun.State.CANCELLED, calls=calls, exc=exc)
-            due_at = _next(connection) if _can_sync_now(connection) else None
-            _release(due, due_at=due_at, run_id=None, attempts=0)
+            again_at = _next(connection) if _can_sync_now(connection) else None
+            _release(due, due_at=again_at, run_id=None, attempts=0)
             return str(exc)
         if isinstance(exc, RetryableError) and due.failures < TRIES:
             wait = _wait(exc, due.failures)
@@ -114,10 +162,13 @@ def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, ca
         )
         _publish_counts(connection)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
-        due_at = None if needs_person else _next(connection)
+        due_at: Any = None if needs_person else _next(connection)
         if isinstance(exc, AppRefusedError):
             due_at = Now() + APP_PROBE
         _release(due, due_at=due_at, run_id=None, attempts=0, failures=F("failures") + 1)
+        if isinstance(exc, UnknownError) and (soon := unknown.wait_for(connection, at, exc)):
+            waiting = Due.objects.for_object(connection).filter(lane=SyncRun.Lane.LIVE)
+            waiting.filter(due_at__isnull=False).update(due_at=Least("due_at", Now() + soon))
         if needs_person:
             # What access_for has found out itself, it has said already and more exactly.
             if connection.status != Connection.Status.NEEDS_REAUTH:
@@ -189,8 +240,34 @@ def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None
 
 
 def _release(due: Due, **changes: Any) -> None:
-    if not Due.objects.release(due.pk, fence=due.fence, **changes):
+    """Give the lease back. The lane "backfill" has work only while its run is open."""
+    mine = Due.objects.filter(pk=due.pk, fence=due.fence, lease_until__isnull=False)
+    is_through = due.lane == SyncRun.Lane.BACKFILL and "run_id" in changes
+    held = mine.delete()[0] if is_through else mine.give_back(**changes)
+    if not held:
         raise FencedError("Another worker has taken over.")
+
+
+def _moves_to_backfill(connection: Connection, run: SyncRun) -> bool:
+    unfinished = _unfinished(connection, run)
+    in_full = EntityTypeStatus.objects.filter(connection=connection, is_complete=False)
+    is_reading_in_full = in_full.filter(entity_type__in=unfinished).exists()
+    is_asked_for = bool(unfinished) and run.mode != SyncRun.Mode.INCREMENTAL
+    return (is_reading_in_full or is_asked_for) and _backfill_of(connection) is None
+
+
+def _unfinished(connection: Connection, run: SyncRun) -> set[str]:
+    names = run.entity_types or [each.name for each in _types_of(connection)]
+    return {name for name in names if run.counts.get(name, {}).get("state") not in ENDED}
+
+
+def _backfill_of(connection: Connection) -> SyncRun | None:
+    open_runs = SyncRun.objects.open().filter(connection=connection)
+    return open_runs.filter(lane=SyncRun.Lane.BACKFILL).first()
+
+
+def _types_of(connection: Connection) -> tuple[EntityType, ...]:
+    return get_connector(connection.provider).entity_types
 
 
 def _wait(exc: RetryableError, failures: int) -> float:
@@ -199,9 +276,14 @@ def _wait(exc: RetryableError, failures: int) -> float:
     return max(1.0, BACKOFF.wait(failures + 1, random.random))
 
 
-def _next(connection: Connection) -> Any:
-    spread = 1 + random.uniform(-JITTER, JITTER)
-    return Now() + timedelta(seconds=connection.interval_seconds * spread)
+def _next(connection: Connection, run: SyncRun | None = None) -> datetime:
+    """When the schedule comes round again, after what `run` has read."""
+    types = in_order(_types_of(connection))
+    statuses = positions.statuses_of(connection, types)
+    states = {name: line.get("state") for name, line in run.counts.items()} if run else {}
+    untouched = {each.name for each in types if states.get(each.name, "waiting") == "waiting"}
+    passed_over = untouched if run else ()
+    return rhythm.next_at(connection, types, statuses, passed_over=passed_over)
 
 
 def _can_sync_now(connection: Connection) -> bool:

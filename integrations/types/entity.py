@@ -25,6 +25,7 @@ class EntityType:
         lie in an answer; connectors that read it otherwise leave them out.
     deletions: "signal" the provider reports them, "absence" a complete walk shows them, "never".
     orphans: what happens to records whose parent is gone.
+    window: only a moving window of it is listed; what leaves the window is not gone.
     lifetime: an older checkpoint is never handed over; the type is read in full instead.
     min_interval: not read more often than this.
     scopes: OAuth scopes without which this type is left out.
@@ -43,6 +44,7 @@ class EntityType:
     changed_at: str = ""
     deletions: Literal["signal", "absence", "never"] = "absence"
     orphans: Literal["keep", "delete"] = "keep"
+    window: bool = False
     lifetime: timedelta | None = None
     min_interval: timedelta | None = None
     scopes: tuple[str, ...] = ()

@@ -77,7 +77,7 @@ class AcmeConnector(Declared, Connector):
                 yield self._entity(entity_type, row, number if last else None)
             if len(rows) < SERVER.page_size:
                 break
-        yield Entity.rest(Position("", {"page": 0}, done=True), entity_type)
+        yield Entity.rest(Position("", {}, done=True), entity_type)
 
     def _page(self, entity_type: str, number: int) -> list[dict[str, Any] | Unreadable]:
         self.http.calls += 1  # as the client counts them, had it been asked

@@ -14,7 +14,7 @@ from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.status import publish
 from tenants.context import current_tenant
-from tests.engine import acme_provider
+from tests.engine import acme_provider, shelf_provider
 from tests.engine.acme_provider import Server, company, person
 from tests.factories import ConnectionFactory
 
@@ -32,9 +32,20 @@ def server() -> Iterator[Server]:
     server.__init__()  # type: ignore[misc]
 
 
-def connected() -> Connection:
+@pytest.fixture
+def shelves() -> Iterator[shelf_provider.Server]:
+    """Three shelves with twenty books each."""
+    server = shelf_provider.SERVER
+    server.__init__()  # type: ignore[misc]
+    server.shelves = ["a", "b", "c"]
+    server.books = {name: list(range(20)) for name in server.shelves}
+    yield server
+    server.__init__()  # type: ignore[misc]
+
+
+def connected(provider: str = "acme_memory") -> Connection:
     connection = ConnectionFactory.build(
-        provider="acme_memory", account_id="1", source_system="acme_memory:1"
+        provider=provider, account_id="1", source_system=f"{provider}:1"
     )
     save_credentials(connection, {"key": "k"}, expires_at=None, scopes=[])
     publish(connection)
@@ -52,9 +63,12 @@ def connection(db: None, inside_acme: None, server: Server) -> Connection:
     return connected()
 
 
-def work(connection: Connection, *, seconds: float = 30, **options: Any) -> SliceResult:
-    """Claim the connection's work and do one slice of it."""
-    due = Due.objects.get(object_id=connection.pk)
+def work(
+    connection: Connection, *, seconds: float = 30, due: Due | None = None, **options: Any
+) -> SliceResult:
+    """Claim the connection's work and do one slice of it; a backfill that is open goes first."""
+    due = due or Due.objects.filter(object_id=connection.pk).order_by("lane").first()
+    assert due is not None
     claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
     assert claim is not None
     options.setdefault("watch", LeaseWatch())

@@ -68,18 +68,21 @@ class Command(BaseCommand):
             bars = _Bars(progress, connection)
             wants_more = True
             while wants_more and not self.watch.stop.is_set():
-                wants_more = self._slice(connection, bars)
+                wants_more = self._slice(run, bars)
         run.refresh_from_db()
         self._report(run)
 
-    def _slice(self, connection: Connection, bars: "_Bars") -> bool:
+    def _slice(self, run: SyncRun, bars: "_Bars") -> bool:
         """Work one slice; return whether there is more to do that this command waits for."""
-        due = Due.objects.get(object_id=connection.pk, kind=Due.Kind.SYNC, lane="live")
+        due = Due.objects.filter(run_id=run.pk).first()
+        if due is None:  # somebody ended the run
+            return False
         lease = settings.HUB_LEASE_SECONDS
         claim = claim_one(due.pk, worker_id=uuid7(), lease_seconds=lease)
         if claim is None:
             raise AlreadyRunningError(
-                f"A worker is syncing {connection} already; watch it in the admin, or try again."
+                f"A worker is syncing {run.connection} already; watch it in the admin,"
+                " or try again."
             )
         with held(claim.due_id, claim.fence, seconds=lease) as watch:
             self.watch = watch
@@ -92,7 +95,7 @@ class Command(BaseCommand):
             )
         if result.state != "running" or result.wants_more:
             return result.wants_more
-        return _waited(connection)
+        return _waited(run)
 
     def _report(self, run: SyncRun) -> None:
         if self.as_json:
@@ -183,14 +186,14 @@ def _find(wanted: str) -> Connection:
     raise CommandError(f"{problem} {wanted!r}; there are: {names}.")
 
 
-def _waited(connection: Connection) -> bool:
+def _waited(run: SyncRun) -> bool:
     """Sleep until the provider may be asked again. False if that is too long to sit and wait."""
-    due = Due.objects.get(object_id=connection.pk, kind=Due.Kind.SYNC, lane="live")
-    run = SyncRun.objects.open().filter(connection=connection).first()
-    seconds = (due.due_at.timestamp() - time.time()) if due.due_at else 0.0
+    due_at = Due.objects.filter(run_id=run.pk).values_list("due_at", flat=True).first()
+    seconds = (due_at.timestamp() - time.time()) if due_at else 0.0
     if seconds > LONGEST_WAIT_SECONDS:
+        run.refresh_from_db()
         raise CommandError(
-            f"{run.error if run else 'The provider is busy.'} It goes on in {seconds:.0f} s;"
+            f"{run.error or 'The provider is busy.'} It goes on in {seconds:.0f} s;"
             " the worker will do it, or start this command again then."
         )
     time.sleep(max(0.0, seconds))

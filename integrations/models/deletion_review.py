@@ -1,0 +1,55 @@
+"""Deletion reviews: more deletions than are done without asking, waiting for a person."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from hub.fields import UUID7Field
+from integrations.managers import DeletionReviewManager
+from integrations.models.connection import Connection
+
+
+class DeletionReview(models.Model):
+    """So many records of one entity type would be deleted at once that a person decides.
+
+    A later walk replaces `record_ids` while it is pending: they are always what the last one found.
+    What is kept is not asked about again. `present` is how many records of the type there were.
+    """
+
+    class Cause(models.TextChoices):
+        ABSENCE = "absence", "No longer listed"
+        SIGNAL = "signal", "Reported deleted"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waits for approval"
+        APPROVED = "approved", "Deleted"
+        REFUSED = "refused", "Kept"
+        OUTDATED = "outdated", "No longer asked"
+
+    id = UUID7Field()
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="deletion_reviews")
+    entity_type = models.CharField(max_length=60)
+    cause = models.CharField(max_length=10, choices=Cause)
+    run_id = models.UUIDField(help_text="The run that found them last.")
+    record_ids = ArrayField(models.BigIntegerField(), editable=False)
+    present = models.PositiveIntegerField(help_text="Records of the type when it was found.")
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    created_at = models.DateTimeField(db_default=Now())
+    found_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+
+    objects = DeletionReviewManager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "entity_type", "cause"],
+                condition=models.Q(state="pending"),
+                name="deletion_review_one_pending",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.record_ids):,} of {self.present:,} {self.entity_type}"

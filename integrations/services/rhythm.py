@@ -1,0 +1,87 @@
+"""How often each entity type of a connection is read."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.fleet.models import Due
+from integrations.connectors.registry import get_connector
+from integrations.errors import InvalidInputError
+from integrations.models import Connection, EntityTypeStatus
+from integrations.types import EntityType
+from tenants.actor import Actor
+from tenants.decorators import requires_role
+from tenants.roles import Role
+
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(days=1)
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def change_type_interval(
+    *, connection: Connection, entity_type: str, seconds: int | None, actor: Actor
+) -> EntityTypeStatus:
+    """Read the type every `seconds` from now on; None as often as the connection.
+
+    Raises:
+        InvalidInputError: no such type, not between a minute and a day, or more often than the
+            provider allows.
+    """
+    declared = _declared(connection, entity_type)
+    if seconds is not None:
+        _check(connection, declared, timedelta(seconds=seconds))
+    status, _ = EntityTypeStatus.objects.select_for_update().get_or_create(
+        connection=connection, entity_type=entity_type
+    )
+    before, status.interval_seconds = status.interval_seconds, seconds
+    status.save(update_fields=["interval_seconds"])
+    if seconds is not None:
+        latest = timezone.now() + timedelta(seconds=seconds)
+        work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC, lane="live")
+        work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
+    record_event(
+        AuditAction.CONNECTION_CHANGED,
+        actor=actor,
+        target=connection,
+        detail={f"interval of {entity_type}": {"old": before, "new": seconds}},
+    )
+    return status
+
+
+def why_not_shorter(connection: Connection, declared: EntityType) -> str:
+    """The sentence that says how often the provider lets the type be read; '' if it does not."""
+    if declared.min_interval is None:
+        return ""
+    label = get_connector(connection.provider).provider.label
+    return f"{label} allows {declared.name} to be read once in {_words(declared.min_interval)}."
+
+
+def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> None:
+    problem = ""
+    if not SHORTEST <= wanted <= LONGEST:
+        problem = "Choose an interval between one minute and one day."
+    elif declared.min_interval is not None and wanted < declared.min_interval:
+        problem = why_not_shorter(connection, declared)
+    if problem:
+        raise InvalidInputError(problem, {"interval_seconds": [problem]})
+
+
+def _declared(connection: Connection, name: str) -> EntityType:
+    types = {each.name: each for each in get_connector(connection.provider).entity_types}
+    if name not in types:
+        problem = f"{connection.provider} has no {name}; it has {', '.join(types)}."
+        raise InvalidInputError(problem, {"entity_type": [problem]})
+    return types[name]
+
+
+def _words(span: timedelta) -> str:
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count, rest = divmod(int(span.total_seconds()), seconds)
+        if count and not rest:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{span.total_seconds():.0f} seconds"

@@ -1,0 +1,298 @@
+"""Deletions nobody reports: what a full walk no longer finds, and the brake for very many at once.
+
+A walk of a scope that began at its beginning and came to its end has seen everything there is.
+Each of its batches leaves a SweepBatch; when the entity type is through, what these scopes hold
+and no batch saw is deleted, and with it what lies below a parent that is gone, where that is
+declared. Scopes that were not walked to their end lose nothing.
+
+More than 10 % and at least 25, or more than 1,000 at once, are not deleted: a person decides
+(DeletionReview). Deletions the provider reports wait only above half of all records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+from django.db import transaction
+from django.utils import timezone
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from integrations.destinations.base import Batch
+from integrations.destinations.postgres import order_changes
+from integrations.models import (
+    Checkpoint,
+    Connection,
+    DeletionReview,
+    EntityTypeStatus,
+    Record,
+    SweepBatch,
+)
+from integrations.types import Checkpoint as Since
+from integrations.types import EntityType
+from tenants.actor import Actor
+
+BRAKE_FROM = 25  # fewer are deleted whatever their share
+BRAKE_SHARE = 0.10
+BRAKE_ABOVE = 1_000  # more are never deleted without asking
+SIGNAL_BRAKE_SHARE = 0.50
+
+# What the walk no longer found: of the scopes that were walked from beginning to end, and below
+# parents that are gone. What a person has kept before is not asked about again.
+_ABSENT = """
+SELECT r.id FROM integrations_record r
+WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
+    AND (
+        r.scope IN (
+            SELECT c.scope FROM integrations_checkpoint c WHERE c.connection_id = %(connection)s
+                AND c.entity_type = %(type)s AND c.destination = 'postgres'
+                AND c.generation = %(generation)s AND c.done_in_run IS NOT NULL
+                AND c.scope IN (
+                    SELECT unnest(s.scopes) FROM integrations_sweepbatch s
+                    WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
+                )
+        ) AND NOT EXISTS (
+            SELECT FROM (
+                SELECT unnest(s.record_ids) AS id FROM integrations_sweepbatch s
+                WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
+            ) seen WHERE seen.id = r.id
+        )
+        OR %(orphans)s AND EXISTS (
+            SELECT FROM integrations_record p
+            WHERE p.source_system = r.source_system AND p.entity_type = %(parent)s
+                AND p.source_id = r.scope AND p.deleted_at IS NOT NULL
+        )
+    )
+    AND NOT EXISTS (
+        SELECT FROM (
+            SELECT unnest(k.record_ids) AS id FROM integrations_deletionreview k
+            WHERE k.connection_id = %(connection)s AND k.entity_type = %(type)s
+                AND k.cause = 'absence' AND k.state = 'refused'
+        ) kept WHERE kept.id = r.id
+    )
+"""
+
+_DELETE = """
+UPDATE integrations_record r
+SET deleted_at = %(now)s, changed_at = %(now)s, run_id = %(run)s,
+    change_seq = nextval('integrations_change_seq')
+FROM ({found}) absent WHERE r.id = absent.id AND r.deleted_at IS NULL
+"""
+
+_REVIEWED = "SELECT unnest(%(ids)s::bigint[]) AS id"
+
+_ASK = """
+INSERT INTO integrations_deletionreview AS d
+    (id, connection_id, entity_type, cause, run_id, record_ids, present, state, decided_by)
+SELECT %(id)s, %(connection)s, %(type)s, %(cause)s, %(run)s,
+    array(SELECT a.id FROM ({found}) a ORDER BY a.id), %(present)s, 'pending', ''
+ON CONFLICT (connection_id, entity_type, cause) WHERE state = 'pending' DO UPDATE SET
+    run_id = excluded.run_id, present = excluded.present, found_at = statement_timestamp(),
+    record_ids = {ids}
+RETURNING xmax = 0
+"""
+
+_REPORTED = """
+SELECT r.id FROM unnest(%(types)s::text[], %(ids)s::text[], %(scopes)s::text[])
+    AS g(entity_type, source_id, scope)
+JOIN integrations_record r ON r.source_system = %(system)s AND r.entity_type = g.entity_type
+    AND r.source_id = g.source_id AND r.deleted_at IS NULL AND (g.scope = '' OR r.scope = g.scope)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Which scopes the walk that begins now reads from their beginning, or goes on to read."""
+
+    is_wanted: bool
+    since: Since | None
+    open_scopes: frozenset[str]
+
+    def covers(self, scope: str) -> bool:
+        """Whether what this walk does not find in `scope` is absent."""
+        if not self.is_wanted:
+            return False
+        is_beginning = self.since is None or not self.since.at(scope)
+        return is_beginning or scope in self.open_scopes
+
+
+def begin_walk(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus, since: Since | None
+) -> Sweep:
+    """Look whether the walk from `since` can show what is absent; one query at most.
+
+    It cannot where nothing is ever said to be gone, where only a window is listed, or while a
+    backfill date leaves out what is older. Where the provider reports deletions, only a full read
+    of a new generation shows those that were missed.
+    """
+    has_floor = since is not None and since.not_before is not None
+    is_told = declared.deletions == "signal" and status.is_complete
+    if declared.deletions == "never" or declared.window or has_floor or is_told:
+        return Sweep(False, since, frozenset())
+    rows = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
+    scopes = {scope for row in rows.values_list("scopes", flat=True) for scope in row}
+    return Sweep(True, since, frozenset(scopes))
+
+
+def end_walk(
+    connection: Connection,
+    declared: EntityType,
+    inside: list[str],
+    status: EntityTypeStatus,
+    run_id: UUID,
+) -> tuple[int, bool]:
+    """Delete what the walk showed to be absent, or ask; return how many, and if it saw everything.
+
+    Call it in the transaction that ends the type, with the fence held. `inside` are the types that
+    came along. What waits for a person is not counted.
+    """
+    swept = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
+    is_whole = swept.exists() and not _others_than_swept(connection, declared, status)
+    has_orphans = declared.orphans == "delete" and declared.parent is not None
+    if not swept.exists() and not has_orphans:
+        return 0, False
+    values: dict[str, Any] = {
+        "system": connection.source_system,
+        "connection": connection.pk,
+        "type": declared.name,
+        "types": [declared.name, *inside],
+        "generation": status.generation,
+        "orphans": has_orphans,
+        "parent": declared.parent or "",
+        "run": run_id,
+        "now": timezone.now(),
+    }
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_ABSENT}) a", values)
+        (found,) = cursor.fetchone()
+        there = present(connection, declared) if found >= BRAKE_FROM else 0
+        if found > BRAKE_ABOVE or (found >= BRAKE_FROM and found > BRAKE_SHARE * there):
+            _ask(connection, DeletionReview.Cause.ABSENCE, values, _ABSENT, there)
+            deleted = 0
+        else:
+            _withdraw(connection, declared)
+            if found:
+                order_changes()
+                cursor.execute(_DELETE.format(found=_ABSENT), values)
+            deleted = found
+        if has_orphans:
+            _forget_orphans(connection, declared)
+    swept.delete()
+    return deleted, is_whole
+
+
+def hold_back(
+    connection: Connection, declared: EntityType, batch: Batch, line: Mapping[str, Any]
+) -> int:
+    """Take reported deletions out of the batch if they are too many to be true; return how many.
+
+    `line` are the run's counts of the type so far. They wait for a person with the rest.
+    """
+    gone = [row for row in batch.rows if row.kind == "gone"]
+    so_far = line["deleted"] + line["dropped"]
+    if not gone or len(gone) + so_far < BRAKE_FROM:
+        return 0
+    there = present(connection, declared)
+    if len(gone) + so_far <= SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
+        return 0
+    batch.rows = [row for row in batch.rows if row.kind != "gone"]
+    values: dict[str, Any] = {
+        "system": connection.source_system,
+        "connection": connection.pk,
+        "type": declared.name,
+        "types": [row.entity_type for row in gone],
+        "ids": [row.source_id for row in gone],
+        "scopes": [row.scope for row in gone],
+        "run": batch.run_id,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS ({_REPORTED})", values)
+        (is_any_there,) = cursor.fetchone()
+    if is_any_there:
+        _ask(connection, DeletionReview.Cause.SIGNAL, values, _REPORTED, there)
+    return len(gone)
+
+
+def present(connection: Connection, declared: EntityType) -> int:
+    """How many records of the type are stored."""
+    stored = Record.objects.present().filter(source_system=connection.source_system)
+    return int(stored.filter(entity_type=declared.name).count())
+
+
+def apply_review(review: DeletionReview) -> int:
+    """Delete what the review holds and nothing has changed since; return how many."""
+    values: dict[str, Any] = {"ids": review.record_ids, "run": review.run_id, "now": timezone.now()}
+    with transaction.atomic(), database.cursor() as cursor:
+        order_changes()
+        cursor.execute(
+            _DELETE.format(found=_REVIEWED) + " AND r.changed_at <= %(found_at)s",
+            {**values, "found_at": review.found_at},
+        )
+        return int(cursor.rowcount)
+
+
+def _ask(
+    connection: Connection, cause: str, values: dict[str, Any], found: str, there: int
+) -> None:
+    """Open the review, or bring the one that is open up to date. Only a new one is told."""
+    review = DeletionReview(cause=cause)
+    ids = "excluded.record_ids"
+    if cause == DeletionReview.Cause.SIGNAL:  # each batch adds to what is held
+        ids = "array(SELECT DISTINCT unnest(d.record_ids || excluded.record_ids))"
+    with database.cursor() as cursor:
+        cursor.execute(
+            _ASK.format(found=found, ids=ids),
+            {**values, "id": review.pk, "cause": cause, "present": there},
+        )
+        (is_new,) = cursor.fetchone()
+    if is_new:
+        record_event(
+            AuditAction.DELETIONS_HELD,
+            actor=Actor.system("engine"),
+            target=connection,
+            detail={"entity_type": values["type"], "cause": cause, "review": str(review.pk)},
+        )
+
+
+def _withdraw(connection: Connection, declared: EntityType) -> None:
+    """A walk found so few absent that nothing needs to be asked any more."""
+    DeletionReview.objects.pending().filter(
+        connection=connection,
+        entity_type=declared.name,
+        cause=DeletionReview.Cause.ABSENCE,
+    ).update(state=DeletionReview.State.OUTDATED, decided_at=timezone.now())
+
+
+def _others_than_swept(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus
+) -> bool:
+    """Whether some scope was not walked from beginning to end."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT EXISTS (
+                SELECT FROM integrations_checkpoint c WHERE c.connection_id = %s
+                    AND c.entity_type = %s AND c.destination = 'postgres' AND c.generation = %s
+                    AND (c.done_in_run IS NULL OR c.scope NOT IN (
+                        SELECT unnest(s.scopes) FROM integrations_sweepbatch s
+                        WHERE s.connection_id = c.connection_id
+                            AND s.entity_type = c.entity_type
+                    ))
+            )
+            """,
+            [connection.pk, declared.name, status.generation],
+        )
+        (others,) = cursor.fetchone()
+    return bool(others)
+
+
+def _forget_orphans(connection: Connection, declared: EntityType) -> None:
+    """A parent that comes back is read from its beginning."""
+    gone = Record.objects.filter(
+        source_system=connection.source_system, entity_type=declared.parent
+    ).exclude(deleted_at=None)
+    Checkpoint.objects.filter(
+        connection=connection, entity_type=declared.name, scope__in=gone.values("source_id")
+    ).delete()

@@ -1,0 +1,87 @@
+"""When an entity type is read again: its interval, the provider's minimum, reconciling reads.
+
+Intervals are the connection's unless a type has its own; never shorter than what the provider
+declares (`min_interval`), whoever asks.
+"""
+
+import random
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from integrations.models import Connection, EntityTypeStatus, SyncRun
+from integrations.types import EntityType
+
+JITTER = 0.05  # of the interval, so that connections made together do not stay together
+EARLY = 2 * JITTER  # of its interval, what is due so soon comes along
+
+Statuses = Mapping[str, EntityTypeStatus]
+
+
+def interval_of(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus | None
+) -> timedelta:
+    """How often the type is read on schedule."""
+    own = status.interval_seconds if status is not None else None
+    wanted = timedelta(seconds=own or connection.interval_seconds)
+    return max(wanted, declared.min_interval or timedelta())
+
+
+def waiting(
+    run: SyncRun, connection: Connection, entity_types: Sequence[EntityType], statuses: Statuses
+) -> set[str]:
+    """The types that are left out of this run because they were read so lately.
+
+    A scheduled run reads what is due; whoever asks gets everything but what the provider does not
+    want to be asked for again yet. A full read that is open or asked for is never left out.
+    """
+    if run.mode != SyncRun.Mode.INCREMENTAL:
+        return set()
+    every = {each.name: interval_of(connection, each, statuses[each.name]) for each in entity_types}
+    shortest = min(every.values(), default=timedelta())
+    is_scheduled = run.trigger == SyncRun.Trigger.SCHEDULE
+    left_out = set()
+    for declared in entity_types:
+        status, wait = statuses[declared.name], declared.min_interval or timedelta()
+        if is_scheduled and every[declared.name] > shortest:
+            wait = every[declared.name]
+        ready_at = status.walked_at and status.walked_at + wait * (1 - EARLY)
+        if status.is_complete and ready_at is not None and timezone.now() < ready_at:
+            left_out.add(declared.name)
+    return left_out
+
+
+def wants_full_read(connection: Connection, declared: EntityType, status: EntityTypeStatus) -> bool:
+    """Whether it is time to read the type in full, to find what has only vanished."""
+    if declared.deletions != "absence" or not connection.reconcile_seconds:
+        return False
+    age = timezone.now() - status.full_read_at if status.full_read_at else timedelta()
+    return age >= timedelta(seconds=connection.reconcile_seconds)
+
+
+def next_at(
+    connection: Connection,
+    entity_types: Iterable[EntityType],
+    statuses: Statuses,
+    *,
+    passed_over: Container[str] = (),
+) -> datetime:
+    """When the connection's next scheduled run begins: when the first of its types is due.
+
+    `passed_over` are those that the run of now did not touch; the others have just had their turn,
+    however it ended.
+    """
+    now = timezone.now()
+    spread = 1 + random.uniform(-JITTER, JITTER)
+    times: list[datetime] = []
+    for declared in entity_types:
+        status = statuses.get(declared.name)
+        every = interval_of(connection, declared, status) * spread
+        walked_at = status.walked_at if status is not None else None
+        if declared.name in passed_over and walked_at is not None:
+            times.append(max(now, walked_at + every))
+        else:
+            times.append(now + every)
+    soonest = timedelta(seconds=connection.interval_seconds) * spread
+    return min(times, default=now + soonest)

@@ -1,0 +1,296 @@
+"""What only vanishes from a list is deleted after a full walk, and never too much at once."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hub.audit.models import AuditEvent
+from integrations.errors import ListRestartError, ProviderUnavailableError, RefusedError
+from integrations.models import (
+    Connection,
+    DeletionReview,
+    EntityTypeStatus,
+    Record,
+    SweepBatch,
+    SyncRun,
+)
+from integrations.services.deletions import decide_deletions
+from tenants.actor import Actor
+from tenants.roles import Role
+from tests.engine.conftest import connected, run_of, work
+
+pytestmark = pytest.mark.django_db
+
+PERSON = Actor("user", "1", "Ada", Role.OPERATOR)
+
+
+@pytest.fixture
+def connection(db, inside_acme, shelves):
+    return connected("shelf_memory")
+
+
+def full(connection):
+    SyncRun.objects.create(connection=connection, mode=SyncRun.Mode.FULL)
+    return work(connection)
+
+
+def present(entity_type: str = "books") -> set[str]:
+    rows = Record.objects.present().filter(entity_type=entity_type)
+    return set(rows.values_list("source_id", flat=True))
+
+
+def test_what_a_whole_list_no_longer_names_is_deleted_with_the_next_run(connection, shelves):
+    work(connection)
+    shelves.shelves.remove("b")
+
+    work(connection)
+
+    assert present("shelves") == {"a", "c"}
+    assert run_of(connection).counts["shelves"]["vanished"] == 1
+
+
+def test_what_is_below_a_parent_that_is_gone_goes_with_it_where_that_is_declared(
+    connection, shelves
+):
+    shelves.books["b"] = [1, 2]
+    work(connection)
+    shelves.shelves.remove("b")
+
+    work(connection)
+
+    assert not {id_ for id_ in present() if id_.startswith("b-")}
+    assert len(present()) == 40
+
+
+def test_a_parent_that_comes_back_brings_what_is_below_it_again(connection, shelves):
+    shelves.books["b"] = [1, 2]
+    work(connection)
+    shelves.shelves.remove("b")
+    work(connection)
+    shelves.shelves.append("b")
+
+    work(connection)
+
+    assert {"b-1", "b-2"} <= present()
+
+
+def test_an_incremental_walk_deletes_nothing_it_did_not_find(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+
+    work(connection)
+
+    assert "a-3" in present()
+
+
+def test_a_full_sync_deletes_what_it_did_not_find_and_counts_it_apart(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+    shelves.books["c"].remove(19)
+
+    full(connection)
+
+    assert len(present()) == 58
+    run = run_of(connection)
+    line = run.counts["books"]
+    assert (line["vanished"], line["deleted"], line["read"]) == (2, 0, 58)
+    assert line["read"] == sum(
+        line[name]
+        for name in (
+            "inserted",
+            "updated",
+            "unchanged",
+            "deleted",
+            "superseded",
+            "rejected",
+            "dropped",
+        )
+    )
+
+
+def test_a_scope_that_could_not_be_read_loses_nothing(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+    shelves.books["b"] = []
+    shelves.closed.add("b")
+
+    full(connection)
+
+    assert "a-3" not in present()
+    assert len({id_ for id_ in present() if id_.startswith("b-")}) == 20
+
+
+def test_deletions_wait_for_the_end_of_a_walk_that_was_interrupted(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+    shelves.fails.append(ProviderUnavailableError("down"))
+
+    assert full(connection).state == "running"
+    assert "a-3" in present()
+    work(connection)
+
+    assert len(present()) == 59
+    assert not SweepBatch.objects.exists()
+
+
+def test_a_list_that_was_begun_again_forgets_what_the_lost_walk_saw(connection, shelves):
+    work(connection)
+    shelves.fails.append(ListRestartError("lost"))
+    shelves.books["c"].remove(3)
+
+    full(connection)
+
+    assert len(present()) == 59
+
+
+def test_what_has_vanished_is_looked_for_at_the_reconciling_interval(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+    EntityTypeStatus.objects.update(full_read_at=timezone.now() - timedelta(days=8))
+
+    work(connection)
+
+    assert "a-3" not in present()
+
+
+def test_a_connection_without_reconciling_reads_only_what_changed(connection, shelves):
+    Connection.objects.update(reconcile_seconds=0)
+    work(connection)
+    shelves.books["a"].remove(3)
+    EntityTypeStatus.objects.update(full_read_at=timezone.now() - timedelta(days=800))
+
+    work(connection)
+
+    assert "a-3" in present()
+
+
+def test_a_backfill_from_a_date_deletes_nothing(connection, shelves):
+    work(connection)
+    shelves.books["a"].remove(3)
+    SyncRun.objects.create(
+        connection=connection,
+        mode=SyncRun.Mode.BACKFILL,
+        not_before=timezone.now(),
+        entity_types=["books"],
+    )
+
+    work(connection)
+
+    assert "a-3" in present()
+    assert EntityTypeStatus.objects.get(entity_type="books").not_before is not None
+
+
+@pytest.mark.parametrize(("gone", "is_held"), [(5, False), (24, False), (25, True), (60, True)])
+def test_more_than_a_tenth_and_at_least_25_wait_for_a_person(connection, shelves, gone, is_held):
+    work(connection)
+    for n in range(gone):
+        shelves.books["abc"[n // 20]].remove(n % 20)
+
+    full(connection)
+
+    assert DeletionReview.objects.pending().exists() == is_held
+    assert len(present()) == (60 if is_held else 60 - gone)
+
+
+def test_a_tenth_of_very_many_is_deleted_without_asking(connection, shelves):
+    shelves.books["a"] = list(range(400))
+    work(connection)
+    shelves.books["a"] = list(range(370))
+
+    full(connection)
+
+    assert len(present()) == 410
+    assert not DeletionReview.objects.exists()
+
+
+@pytest.fixture
+def review(connection, shelves) -> DeletionReview:
+    work(connection)
+    shelves.books["a"] = []
+    shelves.books["b"] = list(range(10))
+    full(connection)
+    return DeletionReview.objects.pending().get()
+
+
+def test_a_review_says_how_many_of_how_many_and_is_told_once(connection, review):
+    full(connection)
+
+    assert str(DeletionReview.objects.pending().get()) == "30 of 60 books"
+    assert AuditEvent.objects.filter(action="deletions.held").count() == 1
+    assert run_of(connection).state == "succeeded"
+
+
+def test_approved_deletions_are_done_at_once(connection, review):
+    highest = Record.objects.latest("change_seq").change_seq
+
+    deleted = decide_deletions(review=review, approve=True, actor=PERSON)
+
+    assert deleted == 30
+    assert len(present()) == 30
+    assert Record.objects.filter(change_seq__gt=highest).count() == 30
+    assert AuditEvent.objects.filter(action="deletions.approved").exists()
+
+
+def test_what_came_back_after_the_review_is_not_deleted_by_approving_it(
+    connection, shelves, review
+):
+    Record.objects.filter(source_id="a-3").update(changed_at=timezone.now())
+
+    assert decide_deletions(review=review, approve=True, actor=PERSON) == 29
+    assert "a-3" in present()
+
+
+def test_kept_records_stay_and_are_not_asked_about_again(connection, shelves, review):
+    decide_deletions(review=review, approve=False, actor=PERSON)
+
+    full(connection)
+
+    assert len(present()) == 60
+    assert not DeletionReview.objects.pending().exists()
+
+
+def test_a_review_is_withdrawn_when_the_records_are_back(connection, shelves, review):
+    shelves.books["a"] = list(range(20))
+    shelves.books["b"] = list(range(20))
+
+    full(connection)
+
+    review.refresh_from_db()
+    assert review.state == DeletionReview.State.OUTDATED
+
+
+def test_a_review_is_decided_once(connection, review):
+    decide_deletions(review=review, approve=False, actor=PERSON)
+
+    with pytest.raises(RefusedError, match="decided"):
+        decide_deletions(review=review, approve=True, actor=PERSON)
+
+    assert len(present()) == 60
+
+
+def test_reported_deletions_of_more_than_half_wait_for_a_person(inside_acme, server):
+    connection = connected()
+    server.rows = {"companies": [{"id": f"c{n}", "name": "x", "changed": 1} for n in range(60)]}
+    work(connection)
+    server.rows["companies"] = [{"id": f"c{n}", "gone": True} for n in range(31)]
+
+    work(connection)
+
+    assert len(present("companies")) == 60
+    line = run_of(connection).counts["companies"]
+    assert (line["dropped"], line["deleted"], line["read"]) == (31, 0, 31)
+    held = DeletionReview.objects.pending().get()
+    assert held.cause == "signal"
+    assert decide_deletions(review=held, approve=True, actor=PERSON) == 31
+
+
+def test_reported_deletions_of_half_are_done(inside_acme, server):
+    connection = connected()
+    server.rows = {"companies": [{"id": f"c{n}", "name": "x", "changed": 1} for n in range(60)]}
+    work(connection)
+    server.rows["companies"] = [{"id": f"c{n}", "gone": True} for n in range(30)]
+
+    work(connection)
+
+    assert len(present("companies")) == 30

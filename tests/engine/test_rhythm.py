@@ -1,0 +1,156 @@
+"""How often each entity type is read: its own interval, and never more often than is allowed."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hub.fleet.models import Due
+from integrations.errors import FatalError, InvalidInputError
+from integrations.models import EntityTypeStatus, SyncRun
+from integrations.services.rhythm import change_type_interval
+from integrations.services.syncs import request_sync
+from tenants.actor import Actor
+from tests.engine.conftest import connected, run_of, work
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = Actor.system("tests")
+
+
+@pytest.fixture
+def shelf(db, inside_acme, shelves):
+    connection = connected("shelf_memory")
+    work(connection)
+    shelves.asked.clear()
+    return connection
+
+
+def read_long_ago(**ages: timedelta) -> None:
+    for name, age in ages.items():
+        EntityTypeStatus.objects.filter(entity_type=name).update(walked_at=timezone.now() - age)
+
+
+def minutes_to_next(connection) -> float:
+    due = Due.objects.get(object_id=connection.pk)
+    return (due.due_at - timezone.now()).total_seconds() / 60
+
+
+def test_a_type_with_a_longer_interval_waits_while_the_others_are_read(shelf, shelves):
+    change_type_interval(connection=shelf, entity_type="books", seconds=86_400, actor=SYSTEM)
+    read_long_ago(shelves=timedelta(hours=1), books=timedelta(hours=1))
+
+    work(shelf)
+
+    assert shelves.asked == ["shelves"]
+    assert run_of(shelf).counts["books"]["state"] == "waiting"
+
+
+def test_a_type_with_a_shorter_interval_brings_the_schedule_round_sooner(shelf, shelves):
+    change_type_interval(connection=shelf, entity_type="shelves", seconds=60, actor=SYSTEM)
+    assert minutes_to_next(shelf) <= 1
+    read_long_ago(shelves=timedelta(minutes=1), books=timedelta(minutes=1))
+
+    work(shelf)
+
+    assert shelves.asked == ["shelves"]
+    assert minutes_to_next(shelf) == pytest.approx(1, abs=0.1)
+
+
+def test_asking_reads_what_would_wait_but_not_what_may_not_be_asked_again_yet(shelf, shelves):
+    change_type_interval(connection=shelf, entity_type="books", seconds=86_400, actor=SYSTEM)
+    request_sync(connection=shelf, actor=SYSTEM, trigger="manual")
+
+    work(shelf)
+
+    assert shelves.asked == ["shelves", "books"]
+    assert run_of(shelf).counts["notes"]["state"] == "waiting"
+
+
+def test_a_full_sync_reads_everything(shelf, shelves):
+    request_sync(connection=shelf, actor=SYSTEM, trigger="manual", mode="full")
+
+    work(shelf)
+
+    assert set(shelves.asked) == {"shelves", "books", "notes"}
+
+
+@pytest.mark.parametrize("seconds", [0, 59, 86_401])
+def test_an_interval_is_between_a_minute_and_a_day(shelf, seconds):
+    with pytest.raises(InvalidInputError, match="between one minute and one day"):
+        change_type_interval(connection=shelf, entity_type="books", seconds=seconds, actor=SYSTEM)
+
+
+def test_an_interval_shorter_than_the_provider_allows_is_refused_with_the_reason(shelf):
+    with pytest.raises(InvalidInputError, match="allows notes to be read once in 1 day"):
+        change_type_interval(connection=shelf, entity_type="notes", seconds=3_600, actor=SYSTEM)
+
+
+def test_an_unknown_type_has_no_interval(shelf):
+    with pytest.raises(InvalidInputError, match="has no pens; it has shelves, books, notes"):
+        change_type_interval(connection=shelf, entity_type="pens", seconds=3_600, actor=SYSTEM)
+
+
+def test_without_an_interval_of_its_own_a_type_follows_the_connection_again(shelf):
+    change_type_interval(connection=shelf, entity_type="books", seconds=86_400, actor=SYSTEM)
+
+    change_type_interval(connection=shelf, entity_type="books", seconds=None, actor=SYSTEM)
+
+    assert EntityTypeStatus.objects.get(entity_type="books").interval_seconds is None
+
+
+def test_a_backfill_needs_a_date_and_only_a_backfill_takes_one(shelf):
+    with pytest.raises(InvalidInputError, match="date"):
+        request_sync(connection=shelf, actor=SYSTEM, trigger="manual", mode="backfill")
+    with pytest.raises(InvalidInputError, match="date"):
+        request_sync(connection=shelf, actor=SYSTEM, trigger="manual", not_before=timezone.now())
+    with pytest.raises(InvalidInputError, match="past"):
+        request_sync(
+            connection=shelf,
+            actor=SYSTEM,
+            trigger="manual",
+            mode="backfill",
+            not_before=timezone.now() + timedelta(days=1),
+        )
+
+
+def test_an_unknown_error_is_tried_again_soon_twice_and_is_permanent_the_third_time(shelf, shelves):
+    """The same fingerprint in runs in a row; KeyError is what nobody has classed."""
+    waits = []
+    for _ in range(4):
+        shelves.books["a"].append(1_000)
+        shelves.fails = [KeyError("surprise")]
+        assert work(shelf).state == "failed"
+        waits.append(minutes_to_next(shelf))
+
+    assert [round(wait) for wait in waits[:2]] == [1, 2]
+    assert min(waits[2:]) > 50
+    assert run_of(shelf).error_code == "unknown_error"
+    assert "surprise" not in run_of(shelf).error
+
+
+def test_another_unknown_error_begins_the_count_anew(shelf, shelves):
+    for error in (KeyError("a"), KeyError("b"), ZeroDivisionError()):
+        shelves.books["a"].append(1_000)
+        shelves.fails = [error]
+        work(shelf)
+
+    assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 1
+
+
+def test_a_success_forgets_the_unknown_error(shelf, shelves):
+    shelves.books["a"].append(1_000)
+    shelves.fails = [KeyError("a")]
+    work(shelf)
+    work(shelf)
+
+    assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 0
+
+
+def test_an_error_somebody_has_classed_is_not_counted(shelf, shelves):
+    shelves.books["a"].append(1_000)
+    shelves.fails = [FatalError("ours")]
+    work(shelf)
+
+    assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 0
+    assert SyncRun.objects.latest("created_at").error_code == "fatal"
