@@ -1,4 +1,4 @@
-"""What the demo consists of: a person, two tenants, and their six connections."""
+"""What the demo consists of: a person, two tenants, and their connections."""
 
 from dataclasses import dataclass
 from typing import Any
