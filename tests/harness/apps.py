@@ -16,7 +16,7 @@ class HarnessConfig(AppConfig):
         from integrations.sync import read_ahead, settle
 
         replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
-        replace(client, CALL_SECONDS=1.5, _BACKOFF=Backoff(first=0.01, longest=0.05))
+        replace(client, CALL_SECONDS=0.7, _BACKOFF=Backoff(first=0.01, longest=0.05))
         replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
         replace(tasks, BACKOFF_SECONDS=0.2, BACKOFF_AT_MOST_SECONDS=1.0)
 

@@ -12,6 +12,7 @@ from tests.faults.conftest import database_url
 from tests.harness.checker import remembered_checkpoints
 from tests.harness.hub import SLUG, Hub
 from tests.harness.simulator import Simulator
+from tests.harness.tcp_chaos import TcpChaos
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +29,30 @@ def simulator(serving: Simulator) -> Simulator:
 
 
 @pytest.fixture(scope="session")
+def between() -> Iterator[TcpChaos]:
+    """What lies between the hub and the provider."""
+    with TcpChaos() as chaos:
+        yield chaos
+
+
+@pytest.fixture
+def network(between: TcpChaos) -> Iterator[TcpChaos]:
+    """The same, without trouble at first and in the end."""
+    between.set()
+    yield between
+    between.set()
+
+
+@pytest.fixture(scope="session")
 def processes(
-    django_db_setup: None, serving: Simulator, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,
+    serving: Simulator,
+    between: TcpChaos,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Hub]:
     log: Path = tmp_path_factory.mktemp("harness") / "hub.log"
-    hub = Hub(database_url(), serving.url, log)
+    between.upstream = serving.port
+    hub = Hub(database_url(), f"http://127.0.0.1:{between.port}", log)
     yield hub
     hub.close()
 

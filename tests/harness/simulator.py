@@ -202,11 +202,12 @@ class Simulator:
                 return self._listed(0, "", parts.path, json.dumps(told).encode(), fault)
             self._received += 1
             number = self._received
-            fault = self.faults.pop(number, None) or self.weather(number, parts.path) or Fault()
+            ordered = self.faults.pop(number) if number in self.faults else None
+            fault = ordered or self.weather(number, parts.path) or Fault()
             account = self._of(bearer)
             if account is None:
-                told = b'{"error": "token_expired"}'
-                return self._listed(number, "", target, told, Fault(401))
+                refused = b'{"error": "token_expired"}'
+                return self._listed(number, "", target, refused, Fault(401))
             if fault.status or fault.body is not None:
                 return self._listed(number, account.name, target, fault.body or b"", fault)
             self.between(account, number)
@@ -214,8 +215,8 @@ class Simulator:
             if int(query.get("since", account.floor)) < account.floor:
                 gone = b'{"error": "cursor_gone"}'
                 return self._listed(number, account.name, target, gone, Fault(410))
-            told = json.dumps(_page(account, parts.path.strip("/"), query)).encode()
-            return self._listed(number, account.name, target, told, fault)
+            page = json.dumps(_page(account, parts.path.strip("/"), query)).encode()
+            return self._listed(number, account.name, target, page, fault)
 
     def _of(self, bearer: str) -> Account | None:
         account = self.accounts.get(bearer.rpartition("-")[0])

@@ -29,15 +29,15 @@ class Trouble:
     reset_after: int | None = None  # bytes of one connection, then RST
     black_hole: bool = False  # accepted, and never a word
     half_open: bool = False  # their end is dead, ours is never told
-    cut_at: bytes = b""  # when the caller has sent this: it arrives, its answer does not
+    cut_at: tuple[bytes, ...] = ()  # once the caller has sent these in turn, no answer comes
 
 
 class TcpChaos:
     """Listens on a port of loopback, in a thread of its own."""
 
-    def __init__(self, upstream: int | str, trouble: Trouble | None = None) -> None:
+    def __init__(self, upstream: int | str = 0) -> None:
         self.upstream = upstream
-        self.trouble = trouble or Trouble()
+        self.trouble = Trouble()
         self.cuts = 0  # connections spoiled for good
         self.port = 0
         self._ready = threading.Event()
@@ -59,7 +59,8 @@ class TcpChaos:
 
     def drop_all(self) -> None:
         """Reset every connection that is open."""
-        self._loop.call_soon_threadsafe(lambda: [_reset(one) for one in self._open])
+        for one in list(self._open):
+            self._loop.call_soon_threadsafe(_reset, one)
 
     def _run(self) -> None:
         asyncio.run(self._listen())
@@ -100,12 +101,13 @@ class _Link:
         self.chaos = chaos
         self.writer = writer
         self.sent = 0
-        self.is_cut = False
+        self.seen = 0  # of what `cut_at` names
 
     async def up(self, reader: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
-            mark = self.chaos.trouble.cut_at
-            self.is_cut = self.is_cut or bool(mark and mark in data)
+            marks = self.chaos.trouble.cut_at
+            while self.seen < len(marks) and marks[self.seen] in data:
+                self.seen += 1
             to.write(data)
             await to.drain()
         with suppress(OSError):
@@ -118,7 +120,7 @@ class _Link:
                 continue
             if trouble.delay:
                 await asyncio.sleep(trouble.delay)
-            if self.is_cut:
+            if trouble.cut_at and self.seen >= len(trouble.cut_at):
                 self._end(_reset)
                 return
             for limit, end in (

@@ -61,7 +61,7 @@ def asked(chaos: TcpChaos, said: bytes = b"hello\n", seconds: float = 0.3) -> by
         (Trouble(cut_after=30), ANSWER[:30] + b"|closed"),
         (Trouble(black_hole=True), b"|silent"),
         (Trouble(half_open=True), b"|silent"),
-        (Trouble(cut_at=b"COMMIT"), ANSWER),
+        (Trouble(cut_at=(b"COMMIT",)), ANSWER),
     ],
 )
 def test_trouble_does_what_its_name_says(chaos: TcpChaos, trouble: Trouble, found: bytes) -> None:
@@ -77,7 +77,7 @@ def test_a_reset_is_seen_as_one(chaos: TcpChaos) -> None:
 
 
 def test_an_answer_to_what_was_named_never_comes(chaos: TcpChaos) -> None:
-    chaos.set(Trouble(cut_at=b"COMMIT"))
+    chaos.set(Trouble(cut_at=(b"COMMIT",)))
 
     assert asked(chaos, b"COMMIT\n") == b"|reset"
     assert chaos.cuts == 1
