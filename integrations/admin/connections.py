@@ -22,6 +22,7 @@ from hub.fleet.models import Due
 from integrations.admin.base import link_to
 from integrations.admin.connection_actions import Call, ConnectionActions
 from integrations.admin.progress import duration_text, progress_bar
+from integrations.admin.through_composio import ThroughComposio
 from integrations.errors import HubError, PermissionRefusedError
 from integrations.models import Connection, SyncRun
 from integrations.services.connect_links import connect_url, create_connect_session
@@ -34,7 +35,7 @@ RECENT_RUNS = 10
 
 
 @admin.register(Connection, site=sites.tenant)
-class ConnectionAdmin(ConnectionActions, TenantModelAdmin):
+class ConnectionAdmin(ThroughComposio, ConnectionActions, TenantModelAdmin):
     """The tenant's connections. Their credentials are on no page."""
 
     class Media:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from hub import display, sites
 from hub.connect.models import ProviderApp
 from integrations.connectors.registry import all_connectors
+from integrations.http.composio import LABEL, NAME
 from integrations.services.connections import button_way
 from integrations.services.provider_apps import save_provider_app
 from tenants.admin.base import AddedByService, OpsAdmin, TenantFilter
@@ -17,9 +18,12 @@ from tenants.models import Tenant
 
 
 def providers() -> list[tuple[str, str]]:
-    """Those whose connections begin at an app of ours."""
+    """Those whose connections begin at an app of ours, and the gateway at which we have a key."""
     found = [connector.provider for connector in all_connectors()]
-    return [(one.slug, one.label) for one in found if button_way(one)]
+    return [
+        *((one.slug, one.label) for one in found if button_way(one)),
+        (NAME, f"{LABEL} (gateway)"),
+    ]
 
 
 class ProviderAppForm(forms.Form):
@@ -61,7 +65,8 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
     service_title = "Set a provider app"
     service_button = "Save"
     service_hint = (
-        "Setting an app that exists replaces its client id, and its secret if one is given."
+        "Setting an app that exists replaces its client id, and its secret if one is given. For "
+        f"{LABEL} the secret is its API key, and the client id any name for the project."
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
