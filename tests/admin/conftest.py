@@ -12,6 +12,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
 from hub.connect.models import AllowedAddress, ProviderApp
+from hub.fleet.limits import Circuit, RateBudget, row_id
 from hub.fleet.models import ConnectionStatus, Due, Worker
 from integrations.models import (
     Checkpoint,
@@ -143,6 +144,44 @@ def make_due(tenant: Tenant, connection: Connection, **changes: Any) -> Due:
     return Due.objects.create(**{**fields, **changes})
 
 
+def make_circuit(tenant: Tenant, connection: Connection, **changes: Any) -> Circuit:
+    """Open for 20 s, after five failures of the connection."""
+    now = timezone.now()
+    retry_at = now + timedelta(seconds=40)
+    fields: dict[str, Any] = {
+        "name": f"circuit:connection:{connection.provider}:{connection.pk}",
+        "scope": Circuit.Scope.CONNECTION,
+        "provider": connection.provider,
+        "owner": str(connection.pk),
+        "tenant_id": tenant.pk,
+        "state": Circuit.State.OPEN,
+        "failures": 5,
+        "reason": "The provider did not answer in time.",
+        "changed_at": now - timedelta(seconds=20),
+        "retry_at": retry_at,
+        "document": {"state": "open", "failures": 5, "retry_at": retry_at.timestamp()},
+    }
+    row = {**fields, **changes}
+    return Circuit.objects.create(id=row_id(row["name"]), **row)
+
+
+def make_budget(tenant: Tenant, connection: Connection, **changes: Any) -> RateBudget:
+    """150 a minute, of which 37 are used; the connection itself waits."""
+    soon = timezone.now().timestamp() + 30
+    fields: dict[str, Any] = {
+        "name": f"budget:connection:{connection.provider}:{connection.pk}:150/60",
+        "kind": RateBudget.Kind.BUDGET,
+        "scope": RateBudget.Scope.CONNECTION,
+        "provider": connection.provider,
+        "owner": str(connection.pk),
+        "tenant_id": tenant.pk,
+        "requests": 150,
+        "per_seconds": 60,
+        "document": {"taken": [[soon, 37]], "waiting": {f"{connection.pk}:a1": [0, soon]}},
+    }
+    return RateBudget.objects.create(**{**fields, **changes})
+
+
 def make_event(tenant: Tenant | None, target: models.Model, **detail: Any) -> AuditEvent:
     record_event(
         AuditAction.SYNC_REQUESTED,
@@ -189,6 +228,8 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
             AuditEvent: make_event(tenant, connection, mode="full"),
             User: user,
             Membership: MembershipFactory(user=user, tenant=tenant),
+            Circuit: make_circuit(tenant, connection),
+            RateBudget: make_budget(tenant, connection),
             ApiKey: ApiKey.objects.create(
                 tenant=tenant, name="export", prefix="hub_ab", hash=f"hash {number}".encode()
             ),
