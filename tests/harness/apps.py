@@ -12,11 +12,13 @@ class HarnessConfig(AppConfig):
     def ready(self) -> None:
         from integrations import tasks
         from integrations.http import client
+        from integrations.resilience import circuit
         from integrations.resilience.backoff import Backoff
         from integrations.sync import read_ahead, settle
 
         replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
         replace(client, CALL_SECONDS=0.7, _BACKOFF=Backoff(first=0.01, longest=0.05))
+        replace(circuit, OPEN_SECONDS=0.5)
         replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
         replace(tasks, BACKOFF_SECONDS=0.2, BACKOFF_AT_MOST_SECONDS=1.0)
 
