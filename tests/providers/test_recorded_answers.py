@@ -184,19 +184,15 @@ def test_a_page_of_a_type_that_is_not_synced_is_read_all_the_same(name: str) -> 
     assert all(isinstance(one.payload, dict) for one in came if not one.is_rest)
 
 
-REFUSALS = [
-    *((name, RECORDED[name]) for name in those(Error)),
-    *(
-        (name, one)
-        for name in those(Errors)
-        for one in RECORDED[name].named.values()  # type: ignore[union-attr]
-    ),
-]
+def refusals() -> Iterator[Any]:
+    """(file, refusal), also those that lie together in one file."""
+    for name, kind in RECORDED.items():
+        alone = [kind] if isinstance(kind, Error) else []
+        for one in kind.named.values() if isinstance(kind, Errors) else alone:
+            yield pytest.param(name, one, id=f"{name} {one.at}".strip())
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [pytest.param(*one, id=f"{one[0]} {one[1].at}".strip()) for one in REFUSALS]
-)
+@pytest.mark.parametrize(("name", "kind"), refusals())
 def test_a_recorded_error_says_whose_turn_it_is(name: str, kind: Error) -> None:
     if name.startswith(f"{GATEWAY}/"):
         error = refusal(WireAnswer(kind.status, {}, (SAMPLES / name).read_bytes()))
