@@ -7,8 +7,14 @@ from integrations.api.composio import ComposioConnectionView, ComposioLinkView
 from integrations.api.connect_sessions import ConnectSessionView
 from integrations.api.connect_settings import ConnectSettingsView
 from integrations.api.connections import ConnectionViewSet
+from integrations.api.destinations import (
+    DestinationRunViewSet,
+    DestinationViewSet,
+    RejectedRowViewSet,
+)
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
+from integrations.api.routes import RouteViewSet
 from integrations.api.sync_runs import SyncRunViewSet
 from integrations.api.token import TokenView
 
@@ -17,6 +23,10 @@ router.register("providers", ProviderViewSet, "provider")
 router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
 router.register("records", RecordViewSet, "record")
+router.register("destinations", DestinationViewSet, "destination")
+router.register("destinations/<uuid:destination_id>/routes", RouteViewSet, "route")
+router.register("destinations/<uuid:destination_id>/runs", DestinationRunViewSet, "destination-run")
+router.register("destinations/<uuid:destination_id>/rejected", RejectedRowViewSet, "rejected-row")
 
 urlpatterns = [
     path("token/", TokenView.as_view(), name="token"),

@@ -6,7 +6,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hub.fleet.models import Due
-from integrations.models import Connection, Record, RecordLink, SyncRun
+from integrations.models import Connection, DestinationRun, Record, RecordLink, SyncRun
+from integrations.services.destinations import create_destination
+from integrations.services.routes import create_route
+from tenants.actor import Actor
 from tenants.context import current_tenant
 from tests.factories import ConnectionFactory, SyncRunFactory
 
@@ -71,3 +74,18 @@ def ran(connection: Connection, **fields: Any) -> SyncRun:
         "state": "done",
     }
     return SyncRunFactory(connection=connection, counts={"companies": line}, **fields)
+
+
+def followed(slug: str) -> dict[str, Any]:
+    """A destination named after the tenant, with a route and a run: the id of each by name."""
+    admin = Actor.system("tests")
+    destination = create_destination(
+        type="airtable",
+        name=f"{slug} base",
+        settings={"base_id": f"app{slug}1"},
+        secrets={"key": f"pat{slug}.1"},
+        actor=admin,
+    )
+    route = create_route(destination=destination, record_type="company", actor=admin)
+    run = DestinationRun.objects.create(destination=destination)
+    return {"destination": destination.pk, "route": route.pk, "destination_run": run.pk}
