@@ -36,7 +36,7 @@ class Circuit(models.Model):
 
     id = UUID7Field()
     name = models.CharField(max_length=400, unique=True)
-    scope = models.CharField("of", max_length=12, choices=Scope)
+    scope = models.CharField("level", max_length=12, choices=Scope)
     provider = models.CharField(max_length=40)
     owner = models.CharField(max_length=250, blank=True, help_text="The app or the connection.")
     tenant_id = models.UUIDField(null=True, blank=True)
@@ -53,7 +53,7 @@ class Circuit(models.Model):
         ordering = ("-updated_at", "name")
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.get_scope_display().lower()} {self.owner}".strip()
+        return f"{self.provider} · {self.get_scope_display().lower()}"
 
     @property
     def is_closed(self) -> bool:
@@ -77,7 +77,7 @@ class RateBudget(models.Model):
     id = UUID7Field()
     name = models.CharField(max_length=400, unique=True)
     kind = models.CharField(max_length=8, choices=Kind)
-    scope = models.CharField("of", max_length=12, choices=Scope)
+    scope = models.CharField("level", max_length=12, choices=Scope)
     provider = models.CharField(max_length=40, blank=True)
     owner = models.CharField(max_length=250, blank=True)
     tenant_id = models.UUIDField(null=True, blank=True)
@@ -94,7 +94,8 @@ class RateBudget(models.Model):
         indexes = [models.Index(fields=["updated_at"], name="fleet_budget_by_age")]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.get_scope_display().lower()} {self.owner}".strip()
+        what = self.get_scope_display().lower()
+        return f"{self.provider} · {what}" if self.provider else what
 
     @property
     def allowed(self) -> int:

@@ -62,7 +62,7 @@ class CircuitAdmin(AddedByService, OpsAdmin):
     list_filter = ("state", "scope", "provider", TenantIdFilter)
     search_fields = ("provider", "owner", "reason")
     search_help_text = "Provider, connection id or reason."
-    ordering = ("-changed_at", "id")
+    ordering = ("-state", "-changed_at", "id")  # open, one trial, closed
     fields = ("what", "tenant", "held", "failures", "since", "next_trial", "updated_at", "name")
     actions = ("trip", "reset")
     service_form = CircuitForm
@@ -157,7 +157,7 @@ class RateBudgetAdmin(OpsReadOnlyAdmin):
 
     place = 50
     paginator = CappedPaginator
-    list_display = ("what", "tenant", "allowance", "use", "waits", "last_used")
+    list_display = ("what", "tenant", "allowance", "use", "waits")
     list_filter = ("scope", "kind", "provider", TenantIdFilter)
     search_fields = ("provider", "owner")
     search_help_text = "Provider, account, host or connection id."

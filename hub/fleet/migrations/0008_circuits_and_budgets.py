@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', hub.fields.UUID7Field(default=hub.fields.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=400, unique=True)),
-                ('scope', models.CharField(choices=[('app', 'Provider app'), ('connection', 'Connection')], max_length=12, verbose_name='of')),
+                ('scope', models.CharField(choices=[('app', 'Provider app'), ('connection', 'Connection')], max_length=12, verbose_name='level')),
                 ('provider', models.CharField(max_length=40)),
                 ('owner', models.CharField(blank=True, help_text='The app or the connection.', max_length=250)),
                 ('tenant_id', models.UUIDField(blank=True, null=True)),
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('id', hub.fields.UUID7Field(default=hub.fields.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=400, unique=True)),
                 ('kind', models.CharField(choices=[('budget', 'Requests in a time'), ('slots', 'Requests at one time')], max_length=8)),
-                ('scope', models.CharField(choices=[('app', 'Provider app'), ('account', 'Account'), ('host', 'Host'), ('connection', 'Connection'), ('tenant', 'Tenant')], max_length=12, verbose_name='of')),
+                ('scope', models.CharField(choices=[('app', 'Provider app'), ('account', 'Account'), ('host', 'Host'), ('connection', 'Connection'), ('tenant', 'Tenant')], max_length=12, verbose_name='level')),
                 ('provider', models.CharField(blank=True, max_length=40)),
                 ('owner', models.CharField(blank=True, max_length=250)),
                 ('tenant_id', models.UUIDField(blank=True, null=True)),
