@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from hub.connect.models import ProviderApp
 from hub.connect.provider_apps import set_provider_app
 from hub.fleet.models import Due
+from integrations.connectors.registry import all_connectors
 from integrations.errors import AppRefusedError
 from tenants.actor import Actor
 from tenants.models import Tenant
@@ -22,7 +23,8 @@ def save_provider_app(
 ) -> ProviderApp:
     """Store the app as `set_provider_app` does; connections it kept waiting are due now.
 
-    Their first renewal that succeeds repairs them; one that fails lets them wait again.
+    What is no provider is a gateway, by which any provider may be called. The first renewal that
+    succeeds repairs a connection; one that fails lets it wait again.
     """
     app = set_provider_app(
         provider=provider,
@@ -31,7 +33,9 @@ def save_provider_app(
         tenant=tenant,
         actor=actor,
     )
-    waiting = Due.objects.free().filter(provider=provider, parked_reason=AppRefusedError.code)
+    waiting = Due.objects.free().filter(parked_reason=AppRefusedError.code)
+    if any(connector.provider.slug == provider for connector in all_connectors()):
+        waiting = waiting.filter(provider=provider)
     if tenant is not None:
         waiting = waiting.filter(tenant=tenant)
     waiting.update(due_at=Now(), parked_reason="")

@@ -204,6 +204,15 @@ def save_credentials(
         connection.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
 
 
+def blame_app(connection: Connection, exc: AppRefusedError, *, actor: Actor) -> None:
+    """Say that our app is refused, when a call has shown it and no renewal; a second call is idle.
+
+    The connection then waits for its app: `save_provider_app` wakes it, or an attempt each hour.
+    """
+    if not connection.waits_for_app:
+        _blame_app(connection, _open(connection, actor, "sync"), exc, actor)
+
+
 def provider_app_of(name: str, app_id: str) -> ProviderApp:
     """The app with this id; if it is gone, the one with which the tenant would connect now.
 
@@ -348,7 +357,7 @@ def _looked_after(connection: Connection, secrets: dict[str, Any], actor: Actor)
         raise ReauthorizationRequiredError(
             f"{composio.LABEL} holds no access for {connection} any more: {account.trouble}."
         )
-    note_accepted(app, actor=actor)
+    # The key may still be refused by the proxy, so it is not said to be accepted here.
     if connection.waits_for_app:
         mark_working(connection)
     return secrets

@@ -28,6 +28,7 @@ from integrations.errors import (
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
 from integrations.sync import positions, rhythm, status, unknown
+from integrations.sync.credentials import blame_app
 from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
 from integrations.sync.order import ENDED, in_order
 from integrations.types import EntityType
@@ -179,6 +180,8 @@ def stopped(
                     customer="The connection has lost its access. Please reconnect it.",
                     actor=ENGINE,
                 )
+        elif isinstance(exc, AppRefusedError):
+            blame_app(connection, exc, actor=ENGINE)
         else:
             connection.error_code = exc.code
             connection.error = str(exc)[:500]
