@@ -102,7 +102,8 @@ def _row(connector: Connector, entity: Entity, record: NormalizedRecord) -> Row:
 
 def _dump(value: Any) -> bytes:
     """JSON with sorted keys; numbers too large for 64 bits become strings."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    # A copy: what orjson returns keeps its buffer of 8 KB, which a batch holds 10,000 times.
+    return bytes(memoryview(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)))
 
 
 def _links(record: NormalizedRecord) -> Iterator[Link]:
