@@ -1,4 +1,4 @@
-"""An offline stand-in for providers: Copper, QuickBooks and Slack on one loopback port.
+"""An offline stand-in for all providers, and for a gateway to them, on one loopback port.
 
 It speaks their wire formats and refuses what they refuse. It imports nothing of the hub; only the
 demo and the tests name it. A new provider is one new module here with a `Part` subclass.
