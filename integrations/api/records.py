@@ -1,15 +1,18 @@
 """/api/v1/records/: the tenant's records, with where they come from and what they point to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from integrations.managers import RecordQuerySet
 from integrations.models import Record, RecordLink
+from integrations.services.freshness import Freshness, freshness_of
 
 
 class ProvenanceSerializer(serializers.Serializer[Any]):
@@ -30,16 +33,27 @@ class LinkSerializer(serializers.Serializer[Any]):
     source_id = serializers.CharField()
 
 
+class FreshnessSerializer(serializers.Serializer[Any]):
+    as_of = serializers.DateTimeField(
+        allow_null=True, help_text="When its entity type was last read from the provider."
+    )
+    is_stale = serializers.BooleanField(help_text="Nothing newer can be had at present.")
+    reason = serializers.CharField(
+        help_text="Why: `provider_unavailable`, `overdue`, or the connection's status; else empty."
+    )
+
+
 class RecordSerializer(serializers.ModelSerializer[Record]):
     data = serializers.DictField(  # type: ignore[assignment]  # a field here, as DRF means it
         help_text="The shared shape of its record type."
     )
     provenance = ProvenanceSerializer(source="*")
+    freshness = FreshnessSerializer(help_text="How old this is, and whether newer can be had.")
     links = serializers.SerializerMethodField(help_text="Per field, what it points to, in order.")
 
     class Meta:
         model = Record
-        fields = ("id", "record_type", "title", "data", "provenance", "links")
+        fields = ("id", "record_type", "title", "data", "provenance", "freshness", "links")
         read_only_fields = fields
 
     @extend_schema_field(serializers.DictField(child=LinkSerializer(many=True)))
@@ -81,12 +95,37 @@ class RecordFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped l
         return queryset
 
 
+class RecordPages(ReadOnlyModelViewSet.pagination_class):  # type: ignore[misc, valid-type]
+    """Pages that say how old the oldest of what they hold is."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described: dict[str, Any] = super().get_paginated_response_schema(schema)
+        described["required"] += ["as_of", "is_stale"]
+        described["properties"] |= {
+            "as_of": {
+                "type": "string",
+                "format": "date-time",
+                "nullable": True,
+                "description": "The earliest `as_of` on this page; null where one is not known.",
+            },
+            "is_stale": {
+                "type": "boolean",
+                "description": "Of something on this page nothing newer can be had at present.",
+            },
+        }
+        return described
+
+
 class RecordViewSet(ReadOnlyModelViewSet[Record]):
-    """The tenant's records, the oldest first. A page is two statements, however long it is."""
+    """The tenant's records, the oldest first. A page is five statements, however long it is.
+
+    They are served as last synced, also while their provider is down, and say how old they are.
+    """
 
     queryset = Record.objects.none()
     serializer_class = RecordSerializer
     lookup_value_converter = "int"
+    pagination_class = RecordPages
 
     @property
     def filterset_class(self) -> type[RecordFilter] | None:
@@ -96,3 +135,33 @@ class RecordViewSet(ReadOnlyModelViewSet[Record]):
     def get_queryset(self) -> RecordQuerySet:
         links = models.Prefetch("links", RecordLink.objects.order_by("field", "position"))
         return Record.objects.defer("raw", "content_hash").prefetch_related(links)
+
+    page_ages: Sequence[Freshness] = ()
+
+    def get_object(self) -> Record:
+        [record] = with_freshness([super().get_object()])
+        return record  # type: ignore[no-any-return]
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """The page's records, each with `freshness`."""
+        page = super().paginate_queryset(queryset)
+        self.page_ages = [record.freshness for record in with_freshness(list(page or ()))]
+        return page
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """The page, with the age of its oldest and whether anything on it is stale."""
+        answer = super().get_paginated_response(data)
+        known = [age.as_of for age in self.page_ages if age.as_of is not None]
+        is_known = bool(known) and len(known) == len(self.page_ages)
+        shown = serializers.DateTimeField().to_representation
+        answer.data["as_of"] = shown(min(known)) if is_known else None
+        answer.data["is_stale"] = any(age.is_stale for age in self.page_ages)
+        return answer
+
+
+def with_freshness(records: list[Any]) -> list[Any]:
+    """The records, each with `freshness`, for this answer only."""
+    ages = freshness_of(records)
+    for record in records:
+        record.freshness = ages[record.connection_id, record.entity_type]
+    return records

@@ -61,7 +61,7 @@ def test_a_page_of_records_costs_the_same_however_long_it_is(api):
     api.get("records/?page_size=1")  # the key's last use is noted once a minute
 
     for size in (2, 20):
-        with reads(3):  # key, records, links
+        with reads(6):  # key, records, links; connections, their types, open circuits
             assert len(ids(api.get(f"records/?page_size={size}"))) == size
 
 
