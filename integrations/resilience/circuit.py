@@ -62,7 +62,7 @@ class Circuit:
     def answered(self, now: float, by: str) -> Self:
         """After any other answer: also one that refuses shows that somebody is there."""
         if self.state == "closed":
-            return replace(self, failures=0, reason="") if self.failures else self
+            return self.reset(now) if self.failures else self
         return self.reset(now) if self._is_trial_of(by) else self
 
     def gave_up(self, now: float, by: str) -> Self:
