@@ -3,12 +3,15 @@
 from integrations.admin import (
     allowed_addresses,
     connections,
+    destination_statuses,
+    destinations,
     fleet,
     limits,
     provider_apps,
     providers,
     records,
     rejected_records,
+    routes,
     sync_runs,
     tenants,
 )
@@ -16,12 +19,15 @@ from integrations.admin import (
 __all__ = [
     "allowed_addresses",
     "connections",
+    "destination_statuses",
+    "destinations",
     "fleet",
     "limits",
     "provider_apps",
     "providers",
     "records",
     "rejected_records",
+    "routes",
     "sync_runs",
     "tenants",
 ]

@@ -13,16 +13,20 @@ from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
 from hub.connect.models import AllowedAddress, ProviderApp
 from hub.fleet.limits import Circuit, RateBudget, row_id
-from hub.fleet.models import ConnectionStatus, Due, Worker
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
 from integrations.models import (
     Checkpoint,
     Connection,
+    Destination,
     EntityTypeStatus,
     Record,
     RecordLink,
     RejectedRecord,
+    Route,
     SyncRun,
 )
+from integrations.services.destinations import create_destination
+from integrations.services.routes import create_route
 from tenants.actor import Actor
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.roles import Role
@@ -193,6 +197,20 @@ def make_event(tenant: Tenant | None, target: models.Model, **detail: Any) -> Au
     return AuditEvent.objects.latest("seq")
 
 
+def make_destination(number: int = 1) -> Destination:
+    return create_destination(
+        type="airtable",
+        name=f"Base {number}",
+        settings={"base_id": f"appBase{number}"},
+        secrets={"key": "patOfBase.secret"},
+        actor=Actor.system("tests"),
+    )
+
+
+def make_route(destination: Destination) -> Route:
+    return create_route(destination=destination, record_type="company", actor=Actor.system("tests"))
+
+
 def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model], models.Model]:
     """Make `rows` rows of every registered model; return the last of each."""
     made: dict[type[models.Model], models.Model] = {}
@@ -215,6 +233,7 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
             target=record,
         )
         user = UserFactory()
+        destination = make_destination(number)
         made = {
             Connection: connection,
             SyncRun: SyncRunFactory(
@@ -242,5 +261,8 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
                 address=f"https://app{number}.{tenant.slug}.example",
             ),
             Tenant: tenant,
+            Destination: destination,
+            Route: make_route(destination),
+            DestinationStatus: DestinationStatus.objects.get(destination_id=destination.pk),
         }
     return made

@@ -1,0 +1,313 @@
+"""Destinations inside a tenant: how each does, its routes, its runs, and what it refused."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from hub import display, sites
+from hub.fleet.models import DestinationStatus
+from integrations.admin.base import link_to
+from integrations.destinations.registry import all_destination_types, get_destination_type
+from integrations.models import Connection, Destination, DestinationRun, ExternalId, Route
+from integrations.services.destinations import (
+    change_destination,
+    create_destination,
+    delete_destination,
+    pause_destination,
+    resume_destination,
+    rewrite_destination,
+)
+from integrations.sync.changes import lag_behind
+from tenants.admin.base import AddedByService, TenantModelAdmin
+from tenants.roles import Role
+
+RUNS_SHOWN = 10
+REFUSED_SHOWN = 50
+KEEP, FORGET = "keep", "forget"
+TABLES = (
+    (KEEP, "Write into the tables that are there."),
+    (FORGET, "Make tables and columns anew that somebody removed there."),
+)
+COUNTS = (*("read", *DestinationRun.OUTCOMES), "linked")
+
+
+class DestinationForm(forms.Form):
+    """What every type asks for; fields of other types than the chosen one stay empty."""
+
+    type = forms.ChoiceField(
+        choices=lambda: [(kind.slug, kind.label) for kind in all_destination_types()]
+    )
+    name = forms.CharField(max_length=200, help_text="What people here call it.")
+    connection = forms.ModelChoiceField(
+        queryset=Connection.objects.none(),
+        required=False,
+        empty_label="An access of its own, entered below",
+        help_text="A connection can lend its access, if it may write.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        kinds = all_destination_types()
+        lenders = Connection.objects.active().filter(provider__in=[k.provider for k in kinds])
+        self.fields["connection"].queryset = lenders  # type: ignore[attr-defined]
+        for kind in kinds:
+            for field in kind.fields:
+                widget = (
+                    forms.PasswordInput(attrs={"autocomplete": "new-password"})
+                    if field.secret
+                    else forms.TextInput(attrs={"class": "vTextField"})
+                )
+                self.fields[field.name] = forms.CharField(
+                    label=field.label, help_text=field.help, required=False, widget=widget
+                )
+
+
+@admin.register(Destination, site=sites.tenant)
+class DestinationAdmin(AddedByService, TenantModelAdmin):
+    """Where else records are written. An access that was entered is on no page."""
+
+    place = 14
+    add_role = Role.ADMIN
+    change_role = Role.ADMIN
+    actions = ("look_again", "rewrite", "pause", "remove")
+    list_display = ("called", "state", "behind", "row_count", "rejected_count", "caught_up")
+    list_filter = ("status", "type")
+    search_fields = ("name", "type")
+    search_help_text = "Name or type."
+    ordering = ("name",)
+    change_form_template = "admin/destination.html"
+    service_form = DestinationForm
+    service_title = "Add a destination"
+    service_button = "Add"
+    service_hint = (
+        "It writes nothing until it has a route. What an access may do is seen when it is used."
+    )
+    fields = ("name", "what", "state", "behind_now", "caught_up", "lent_by", "created_at", "id")
+    readonly_fields = ("what", "state", "behind_now", "caught_up", "lent_by", "created_at", "id")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        seen = DestinationStatus.objects.filter(destination_id=models.OuterRef("pk"))
+        names = ("behind", "behind_since", "rows", "rejected")
+        counted = {f"{name}_seen": models.Subquery(seen.values(name)[:1]) for name in names}
+        rows = super().get_queryset(request).defer("credentials", "schema")
+        return rows.select_related("connection").annotate(**counted)
+
+    # Columns
+
+    @admin.display(description="destination", ordering="name")
+    def called(self, row: Destination) -> str:
+        return display.with_note(row.name, self.what(row))
+
+    @admin.display(description="writes to")
+    def what(self, row: Destination) -> str:
+        kind = get_destination_type(row.type)
+        return f"{kind.label} · {row.settings.get(kind.place, display.NONE)}"
+
+    @admin.display(description="status", ordering="status")
+    def state(self, row: Destination) -> str:
+        return display.state_with_reason(row.status, row.get_status_display(), row.error)
+
+    @admin.display(description="behind")
+    def behind(self, row: Any) -> str:
+        return behind_text(row.behind_seen or 0, row.behind_since_seen)
+
+    @admin.display(description="behind")
+    def behind_now(self, row: Destination) -> str:
+        lag = lag_behind(row.checkpoint)
+        return behind_text(lag.changes, lag.since)
+
+    @admin.display(description="rows there")
+    def row_count(self, row: Any) -> str:
+        return display.number(row.rows_seen or 0)
+
+    @admin.display(description="rejected")
+    def rejected_count(self, row: Any) -> str:
+        return display.number(row.rejected_seen or 0)
+
+    @admin.display(description="last caught up", ordering="caught_up_at")
+    def caught_up(self, row: Destination) -> str:
+        return display.ago(row.caught_up_at)
+
+    @admin.display(description="access")
+    def lent_by(self, row: Destination) -> str:
+        return link_to(row.connection) if row.connection else "its own, sealed"
+
+    # What people do
+
+    def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> str:
+        kind = get_destination_type(values["type"])
+        entered = {field.name: values[field.name] for field in kind.fields if values[field.name]}
+        secret = {field.name for field in kind.fields if field.secret}
+        made = create_destination(
+            type=kind.slug,
+            name=values["name"],
+            settings={name: text for name, text in entered.items() if name not in secret},
+            secrets={name: text for name, text in entered.items() if name in secret},
+            connection=values["connection"],
+            actor=self.actor_of(request),
+        )
+        return f"{made} is added. Give it a route, so that it writes."
+
+    def save_model(self, request: HttpRequest, obj: Destination, form: Any, change: bool) -> None:
+        if "name" in form.changed_data:
+            change_destination(destination=obj, name=obj.name, actor=self.actor_of(request))
+
+    def fits(self, action: str, row: Destination) -> bool:
+        return action != "pause" or not row.is_paused
+
+    @admin.action(description="Resume or look again", permissions=["operate"])
+    def look_again(self, request: HttpRequest, queryset: models.QuerySet[Destination]) -> None:
+        actor = self.actor_of(request)
+        self.for_each(
+            request,
+            queryset,
+            lambda row: resume_destination(destination=row, actor=actor),
+            done="due now; a worker begins within seconds",
+        )
+
+    @admin.action(description="Write everything again", permissions=["operate"])
+    def rewrite(
+        self, request: HttpRequest, queryset: models.QuerySet[Destination]
+    ) -> TemplateResponse | None:
+        page = self.ask_first(
+            request,
+            queryset,
+            question="Write everything again?",
+            consequence="Every row is sent again, which can take long. Rows are found by their "
+            "key, so none is made twice; what somebody typed over in our columns is replaced.",
+            button="Write everything again",
+            options=TABLES,
+        )
+        if page is None:
+            actor, forget = self.actor_of(request), request.POST["option"] == FORGET
+            self.for_each(
+                request,
+                queryset,
+                lambda row: rewrite_destination(destination=row, forget_tables=forget, actor=actor),
+                done="due now; every row is written again",
+            )
+        return page
+
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: models.QuerySet[Destination]) -> None:
+        actor = self.actor_of(request)
+        self.for_each(
+            request,
+            queryset,
+            lambda row: pause_destination(destination=row, actor=actor),
+            done="paused; its checkpoint stays",
+        )
+
+    @admin.action(description="Remove", permissions=["manage"])
+    def remove(
+        self, request: HttpRequest, queryset: models.QuerySet[Destination]
+    ) -> TemplateResponse | None:
+        page = self.ask_first(
+            request,
+            queryset,
+            question="Remove destinations?",
+            consequence="Their routes and what is known of their rows go with them. The rows "
+            "themselves stay where they are, and are kept in step no more.",
+            button="Remove",
+        )
+        if page is None:
+            actor = self.actor_of(request)
+            self.for_each(
+                request,
+                list(queryset),
+                lambda row: delete_destination(destination=row, actor=actor),
+                done="removed; the rows stay where they are",
+            )
+        return page
+
+    # The page
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        destination = self.get_object(request, object_id)
+        shown: dict[str, Any] = {}
+        if destination is not None:
+            query = urlencode({"destination": destination.pk})
+            shown = {
+                "destination": destination,
+                "may_route": self.has_operate_permission(request),
+                "add_route": f"{reverse('admin:integrations_route_add')}?{query}",
+                "routes": routes_table(destination),
+                "runs": _runs_table(destination),
+                "refused": _refused_table(destination),
+            }
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+
+def behind_text(changes: int, since: Any) -> SafeString | str:
+    """ "3 changes" with since when below, or "in step"."""
+    if not changes:
+        return "in step"
+    noun = "change" if changes == 1 else "changes"
+    return display.with_note(f"{changes:,} {noun}", display.ago(since))
+
+
+def routes_table(destination: Destination) -> SafeString | str:
+    rows = Route.objects.filter(destination=destination).select_related("connection")
+    return display.table(
+        ("Route", "Records", "Table", "Columns", "Filter", "State"),
+        [
+            (
+                link_to(row),
+                f"{row.entity_type or row.record_type} of {row.connection or 'all connections'}",
+                row.table,
+                len(row.mapping) if row.mapping else "every field",
+                f"{len(row.filter)} conditions" if row.filter else display.NONE,
+                display.badge("active" if row.is_active else "paused", "")
+                if row.is_active
+                else display.badge("off"),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _runs_table(destination: Destination) -> SafeString | str:
+    heads = ("Began", "State", *(name.capitalize() for name in COUNTS), "Calls", "Error")
+    return display.table(
+        heads,
+        [
+            (
+                display.ago(run.started_at),
+                display.badge(run.state, run.get_state_display()),
+                *(run.totals[name] for name in COUNTS),
+                run.calls,
+                run.error or display.NONE,
+            )
+            for run in destination.runs.all()[:RUNS_SHOWN]
+        ],
+    )
+
+
+def _refused_table(destination: Destination) -> SafeString | str:
+    rows = ExternalId.objects.filter(destination=destination).exclude(rejected_reason="")
+    record = reverse("admin:integrations_record_changelist")
+    return display.table(
+        ("Record", "Route", "Reason", "When"),
+        [
+            (
+                display.link(f"{record}{row.record_id}/change/", row.key),
+                str(row.route),
+                row.rejected_reason,
+                display.ago(row.written_at),
+            )
+            for row in rows.select_related("route")[:REFUSED_SHOWN]
+        ],
+    )
