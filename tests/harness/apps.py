@@ -10,7 +10,10 @@ class HarnessConfig(AppConfig):
     label = "harness"
 
     def ready(self) -> None:
-        from integrations import tasks
+        from datetime import timedelta
+
+        from hub.fleet import unit
+        from integrations import queue, tasks
         from integrations.http import client
         from integrations.resilience import circuit
         from integrations.resilience.backoff import Backoff
@@ -20,6 +23,8 @@ class HarnessConfig(AppConfig):
         replace(client, CALL_SECONDS=0.7, _BACKOFF=Backoff(first=0.01, longest=0.05))
         replace(circuit, OPEN_SECONDS=0.5)
         replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
+        replace(queue, YOUNG=timedelta(seconds=2))
+        replace(unit, HOUSEKEEPING_SECONDS=2.0, FORGOTTEN_AFTER=timedelta(seconds=5))
         replace(tasks, BACKOFF_SECONDS=0.2, BACKOFF_AT_MOST_SECONDS=1.0)
 
 

@@ -32,39 +32,21 @@ from django.db import Error  # noqa: E402
 from hub.fleet.claims import claim_one  # noqa: E402
 from hub.fleet.models import Due  # noqa: E402
 from integrations import crash, tasks  # noqa: E402
-from integrations.connectors.registry import get_connector  # noqa: E402
 from integrations.models import Connection, SyncRun  # noqa: E402
 from integrations.queue import SliceTimeoutError  # noqa: E402
-from integrations.services.accounts import Access, keep_account  # noqa: E402
 from integrations.services.syncs import request_sync  # noqa: E402
-from integrations.types import Account  # noqa: E402
-from tenants.actor import Actor  # noqa: E402
 from tenants.context import get_tenant, in_tenant  # noqa: E402
 from tests.harness import mutants  # noqa: E402
+from tests.harness.estate import ACTOR, connected  # noqa: E402
 
 Order = dict[str, Any]
-ACTOR = Actor.system("harness")
 POLL_SECONDS = 0.01
 
 
 def connect(order: Order) -> str:
     """Connect the account; its first sync is due."""
-    provider = get_connector(order["provider"]).provider
-    name = order["account"]
     with in_tenant(get_tenant(order["tenant"])):
-        connection = keep_account(
-            provider=provider,
-            account=Account(name, name),
-            access=Access(
-                "oauth2",
-                {"access_token": f"{name}-a0", "refresh_token": f"{name}-r0"},
-                scopes=("read",),
-            ),
-            name=name,
-            expected=None,
-            actor=ACTOR,
-        )
-    return str(connection.pk)
+        return connected(order["account"])
 
 
 def request(order: Order) -> str:

@@ -62,7 +62,7 @@ class Hub:
 
     def connect(self, account: str) -> str:
         """The id of a connection to the account."""
-        return str(self.ask(do="connect", provider=SLUG, account=account)["said"])
+        return str(self.ask(do="connect", account=account)["said"])
 
     def work(self, connection: str, **how: Any) -> dict[str, Any]:
         """One slice of whatever of the connection is due."""

