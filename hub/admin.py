@@ -91,6 +91,8 @@ def _counted() -> Iterable[Tile]:
         paused=Count("pk", filter=Q(status=Connection.Status.PAUSED)),
         records=Sum("records"),
         rejected=Sum("rejected"),
+        reviews=Sum("waiting_reviews"),
+        deciding=Count("tenant", filter=Q(waiting_reviews__gt=0), distinct=True),
     )
     suspended = f"{tenants['suspended']} suspended" if tenants["suspended"] else ""
     yield Tile(
@@ -112,6 +114,14 @@ def _counted() -> Iterable[Tile]:
         f"{fleet_address()}?{urlencode({'status': PERSON})}",
         tone="bad" if found["trouble"] else "good",
     )
+    if found["reviews"]:
+        yield Tile(
+            display.number(found["reviews"]),
+            "deletions wait",
+            f"{fleet_address()}?{urlencode({'reviews': 'waiting'})}",
+            tone="warning",
+            note=f"in {found['deciding']} tenant{'s' if found['deciding'] != 1 else ''}",
+        )
     yield Tile(
         display.number(found["records"] or 0),
         "records",

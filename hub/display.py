@@ -26,6 +26,7 @@ TONES = {
     "closing": "warning",
     "disconnecting": "warning",
     "refused": "warning",
+    "pending": "warning",
     "needs_reauth": "bad",
     "broken": "bad",
     "blocked": "bad",
@@ -93,6 +94,19 @@ def link(url: str, text: object) -> SafeString:
 def together(*parts: object) -> SafeString:
     """The parts in one line."""
     return format_html_join(" ", "{}", ((part,) for part in parts))
+
+
+def share(part: int, whole: int) -> SafeString:
+    """A bar of how much of the whole it is, with the figures: "30 of 60 (50 %)"."""
+    return format_html(
+        '<span class="run-progress"><meter value="{}" max="{}"></meter>'
+        ' <span class="run-text">{} of {} ({} %)</span></span>',
+        part,
+        max(whole, part, 1),
+        f"{part:,}",
+        f"{whole:,}",
+        round(100 * part / max(whole, part, 1)),
+    )
 
 
 def pretty_json(value: Any) -> SafeString | str:

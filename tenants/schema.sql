@@ -87,6 +87,7 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_deletionreview (
     decided_at timestamp with time zone,
     decided_by character varying(200) NOT NULL,
     connection_id uuid NOT NULL,
+    held integer GENERATED ALWAYS AS (cardinality(record_ids)) STORED,
     CONSTRAINT integrations_deletionreview_present_check CHECK ((present >= 0))
 );
 
@@ -557,12 +558,14 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('fleet', '0006_due_indexes_of_a_flat_claim', now()),
     ('fleet', '0007_destination_status', now()),
     ('fleet', '0008_circuits_and_budgets', now()),
+    ('fleet', '0009_connection_status_waiting_reviews', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('integrations', '0003_disconnection', now()),
     ('integrations', '0004_sync_run_calls_saved', now()),
     ('integrations', '0005_destinations_and_routes', now()),
     ('integrations', '0006_lanes_sweeps', now()),
+    ('integrations', '0007_deletion_review_held', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

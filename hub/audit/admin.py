@@ -163,6 +163,10 @@ class HubModelAdmin(admin.ModelAdmin):
         """Whether the page of `row` offers `action`; the changelist offers all of them."""
         return True
 
+    def button_for(self, action: str, row: Any) -> str:
+        """What the button of `action` says on the page of `row`; '' if what the list says."""
+        return ""
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -179,7 +183,7 @@ class HubModelAdmin(admin.ModelAdmin):
             context["act_url"] = reverse(name, args=[quote(obj.pk)])
             actions: dict[str, Any] = self.get_actions(request)
             context["act_buttons"] = [
-                (action, description)
+                (action, self.button_for(action, obj) or description)
                 for action, (_, _, description) in actions.items()
                 if self.fits(action, obj)
             ]

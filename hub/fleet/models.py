@@ -32,6 +32,9 @@ class ConnectionStatus(models.Model):
     last_success_at = models.DateTimeField(null=True)
     records = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    waiting_reviews = models.PositiveIntegerField(
+        default=0, help_text="Deletions that wait until somebody in the tenant has decided."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ConnectionStatusManager()

@@ -3,6 +3,7 @@
 from integrations.admin import (
     allowed_addresses,
     connections,
+    deletion_reviews,
     destination_statuses,
     destinations,
     fleet,
@@ -19,6 +20,7 @@ from integrations.admin import (
 __all__ = [
     "allowed_addresses",
     "connections",
+    "deletion_reviews",
     "destination_statuses",
     "destinations",
     "fleet",

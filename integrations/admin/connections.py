@@ -21,6 +21,7 @@ from hub import display, sites
 from hub.fleet.models import Due
 from integrations.admin.base import link_to
 from integrations.admin.connection_actions import Call, ConnectionActions
+from integrations.admin.deletion_reviews import waiting
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
 from integrations.errors import HubError, PermissionRefusedError
@@ -206,8 +207,10 @@ class ConnectionAdmin(ThroughComposio, ConnectionActions, TenantModelAdmin):
         waits = connection.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
         lacks_scopes = connection.error_code == SCOPES_MISSING
         may_reconnect = (waits or lacks_scopes) and self.has_operate_permission(request)
+        reviews = connection.deletion_reviews.pending().defer("record_ids")
         return {
             "connection": connection,
+            "waiting": waiting(reviews.select_related("connection")),
             "may_reconnect": may_reconnect,
             "more_acts": may_reconnect,
             "disconnection": _steps(connection) if connection.is_leaving else "",

@@ -24,6 +24,19 @@ NEED_A_PERSON = (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
 PERSON = "person"  # in addresses: those that need one, whatever the reason
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    title = "reviews"
+    parameter_name = "reviews"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("waiting", "Deletions wait for a decision")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> models.QuerySet[Any]:
+        return queryset.filter(waiting_reviews__gt=0) if self.value() else queryset
+
+
 class StatusFilter(admin.SimpleListFilter):
     title = "status"
     parameter_name = "status"
@@ -54,9 +67,10 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "next_run",
         "record_count",
         "rejected_count",
+        "waiting_reviews",
     )
     list_display_links = ("account",)
-    list_filter = (StatusFilter, "provider", "last_run_state", TenantFilter)
+    list_filter = (StatusFilter, WaitingFilter, "provider", "last_run_state", TenantFilter)
     list_select_related = ("tenant",)
     search_fields = (
         "account_label",
@@ -79,6 +93,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "next_run",
         "record_count",
         "rejected_count",
+        "waiting_reviews",
         "connection_id",
         "updated_at",
         "open_link",

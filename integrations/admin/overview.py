@@ -12,13 +12,15 @@ from django.utils.safestring import SafeString
 from hub import display
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.admin.base import address_of, link_to
+from integrations.admin.deletion_reviews import waiting
 from integrations.admin.progress import duration_text, progress_bar
-from integrations.models import Connection, RejectedRecord, SyncRun
+from integrations.models import Connection, DeletionReview, RejectedRecord, SyncRun
 from tenants.admin.base import has_role
 from tenants.roles import Role
 
 CARDS = 60
 RECENT_RUNS = 12
+REVIEWS = 10
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         )
         for connection in connections
     ]
+    reviews = DeletionReview.objects.pending().defer("record_ids").select_related("connection")
     return {
+        "waiting": waiting(reviews[:REVIEWS]),
         "may_operate": has_role(request, Role.OPERATOR),
         "cards": cards,
         "records": display.number(sum(row.records for row in seen.values())),

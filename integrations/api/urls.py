@@ -7,6 +7,7 @@ from integrations.api.composio import ComposioConnectionView, ComposioLinkView
 from integrations.api.connect_sessions import ConnectSessionView
 from integrations.api.connect_settings import ConnectSettingsView
 from integrations.api.connections import ConnectionViewSet
+from integrations.api.deletion_reviews import DeletionReviewViewSet
 from integrations.api.destinations import (
     DestinationRunViewSet,
     DestinationViewSet,
@@ -23,6 +24,7 @@ router.register("providers", ProviderViewSet, "provider")
 router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
 router.register("records", RecordViewSet, "record")
+router.register("deletion-reviews", DeletionReviewViewSet, "deletion-review")
 router.register("destinations", DestinationViewSet, "destination")
 router.register("destinations/<uuid:destination_id>/routes", RouteViewSet, "route")
 router.register("destinations/<uuid:destination_id>/runs", DestinationRunViewSet, "destination-run")

@@ -13,7 +13,8 @@ class DeletionReview(models.Model):
     """So many records of one entity type would be deleted at once that a person decides.
 
     A later walk replaces `record_ids` while it is pending: they are always what the last one found.
-    What is kept is not asked about again. `present` is how many records of the type there were.
+    What is kept is not asked about again. `held` is how many there are, of the `present` records of
+    the type. Lists defer `record_ids`, which may be very long.
     """
 
     class Cause(models.TextChoices):
@@ -32,6 +33,11 @@ class DeletionReview(models.Model):
     cause = models.CharField(max_length=10, choices=Cause)
     run_id = models.UUIDField(help_text="The run that found them last.")
     record_ids = ArrayField(models.BigIntegerField(), editable=False)
+    held = models.GeneratedField(
+        expression=models.Func("record_ids", function="cardinality"),
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
     present = models.PositiveIntegerField(help_text="Records of the type when it was found.")
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     created_at = models.DateTimeField(db_default=Now())
@@ -52,4 +58,8 @@ class DeletionReview(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{len(self.record_ids):,} of {self.present:,} {self.entity_type}"
+        return f"{self.held:,} of {self.present:,} {self.entity_type}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.state == self.State.PENDING

@@ -76,6 +76,8 @@ _PURGE_OTHERS = tuple(
         ("integrations_rejectedrecord", "source_system = %(system)s"),
         ("integrations_checkpoint", "connection_id = ANY(%(connections)s)"),
         ("integrations_entitytypestatus", "connection_id = ANY(%(connections)s)"),
+        ("integrations_sweepbatch", "connection_id = ANY(%(connections)s)"),
+        ("integrations_deletionreview", "connection_id = ANY(%(connections)s)"),
         ("integrations_syncrun", "connection_id = ANY(%(connections)s)"),
     )
 )

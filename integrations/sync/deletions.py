@@ -30,6 +30,7 @@ from integrations.models import (
     Record,
     SweepBatch,
 )
+from integrations.sync.status import publish_reviews
 from integrations.types import Checkpoint as Since
 from integrations.types import EntityType
 from tenants.actor import Actor
@@ -254,15 +255,18 @@ def _ask(
             target=connection,
             detail={"entity_type": values["type"], "cause": cause, "review": str(review.pk)},
         )
+        publish_reviews(connection)
 
 
 def _withdraw(connection: Connection, declared: EntityType) -> None:
     """A walk found so few absent that nothing needs to be asked any more."""
-    DeletionReview.objects.pending().filter(
+    open_one = DeletionReview.objects.pending().filter(
         connection=connection,
         entity_type=declared.name,
         cause=DeletionReview.Cause.ABSENCE,
-    ).update(state=DeletionReview.State.OUTDATED, decided_at=timezone.now())
+    )
+    if open_one.update(state=DeletionReview.State.OUTDATED, decided_at=timezone.now()):
+        publish_reviews(connection)
 
 
 def _others_than_swept(

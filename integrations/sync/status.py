@@ -4,7 +4,7 @@ Call it inside the transaction of the change, so that both are seen or neither i
 """
 
 from hub.fleet.models import ConnectionStatus, RunHour
-from integrations.models import Connection, SyncRun
+from integrations.models import Connection, DeletionReview, SyncRun
 from tenants.context import current_tenant
 
 _OF_CONNECTION = (
@@ -42,6 +42,13 @@ def publish_run(run: SyncRun) -> None:
             state=run.state,
             records=totals["inserted"] + totals["updated"] + totals["deleted"],
         )
+
+
+def publish_reviews(connection: Connection) -> None:
+    """Show operations how many deletion reviews of the connection wait; not what is in them."""
+    seen = _seen(connection)
+    seen.waiting_reviews = DeletionReview.objects.pending().filter(connection=connection).count()
+    _upsert(seen, ("waiting_reviews",))
 
 
 def _seen(connection: Connection) -> ConnectionStatus:

@@ -17,6 +17,7 @@ from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
 from integrations.models import (
     Checkpoint,
     Connection,
+    DeletionReview,
     Destination,
     EntityTypeStatus,
     Record,
@@ -30,6 +31,7 @@ from integrations.services.routes import create_route
 from tenants.actor import Actor
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.roles import Role
+from tests.api.rows import waiting
 from tests.factories import ConnectionFactory, MembershipFactory, SyncRunFactory, UserFactory
 
 COUNTS = {
@@ -239,6 +241,7 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
             SyncRun: SyncRunFactory(
                 connection=connection, state=SyncRun.State.RUNNING, ended_at=None, counts=COUNTS
             ),
+            DeletionReview: waiting(connection, [record]),
             Record: record,
             RejectedRecord: make_rejected(connection, number),
             ConnectionStatus: make_status(tenant, connection),

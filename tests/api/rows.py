@@ -1,12 +1,20 @@
 """Rows the API shows, in the tenant that is entered."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Max
 from django.utils import timezone
 
 from hub.fleet.models import Due
-from integrations.models import Connection, DestinationRun, Record, RecordLink, SyncRun
+from integrations.models import (
+    Connection,
+    DeletionReview,
+    DestinationRun,
+    Record,
+    RecordLink,
+    SyncRun,
+)
 from integrations.services.destinations import create_destination
 from integrations.services.routes import create_route
 from tenants.actor import Actor
@@ -74,6 +82,20 @@ def ran(connection: Connection, **fields: Any) -> SyncRun:
         "state": "done",
     }
     return SyncRunFactory(connection=connection, counts={"companies": line}, **fields)
+
+
+def waiting(
+    connection: Connection, records: Sequence[Record], *, entity_type: str = "companies"
+) -> DeletionReview:
+    """A review of whether `records` are to be deleted."""
+    return DeletionReview.objects.create(
+        connection=connection,
+        entity_type=entity_type,
+        cause=DeletionReview.Cause.ABSENCE,
+        run_id=connection.pk,
+        record_ids=[record.pk for record in records],
+        present=2 * len(records),
+    )
 
 
 def followed(slug: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hub.fields import uuid7
 from hub.fleet.models import Due
 from integrations.models import (
     Connection,
+    DeletionReview,
     Destination,
     ExternalId,
     Record,
@@ -31,7 +32,7 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.caller import Caller, with_key, with_token
-from tests.api.rows import connected, followed, linked, ran, stored
+from tests.api.rows import connected, followed, linked, ran, stored, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +67,9 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "full"}),
     f"GET {SYNC_RUNS}{{id}}/": ({"connection_id": "connection", "id": "run"}, None),
     f"POST {SYNC_RUNS}{{id}}/cancel/": ({"connection_id": "connection", "id": "run"}, None),
+    "GET /api/v1/deletion-reviews/": ({}, None),
+    "GET /api/v1/deletion-reviews/{id}/": ({"id": "review"}, None),
+    "POST /api/v1/deletion-reviews/{id}/decide/": ({"id": "review"}, {"delete": True}),
     "GET /api/v1/records/": ({}, None),
     "GET /api/v1/records/{id}/": ({"id": "record"}, None),
     "GET /api/v1/destinations/": ({}, None),
@@ -117,9 +121,11 @@ def seed(tenant: Tenant, records: int) -> dict[str, Any]:
         run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
         rows = [stored(connection, f"{tenant.slug}-{n}") for n in range(records)]
         linked(rows[0], "company", rows[-1])
+        review = waiting(connection, rows, entity_type=f"of {tenant.slug}")
         return {
             "connection": connection.pk,
             "run": run.pk,
+            "review": review.pk,
             "record": rows[-1].pk,
             **followed(tenant.slug),
         }
@@ -130,7 +136,16 @@ def everything_of(tenant: Tenant) -> list[Any]:
     with in_tenant(tenant):
         rows = [
             list(model.objects.order_by("pk").values())
-            for model in (Connection, SyncRun, Record, RecordLink, Destination, Route, ExternalId)
+            for model in (
+                Connection,
+                SyncRun,
+                DeletionReview,
+                Record,
+                RecordLink,
+                Destination,
+                Route,
+                ExternalId,
+            )
         ]
         shared = [
             list(model.objects.filter(tenant=tenant).order_by("pk").values())
