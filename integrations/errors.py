@@ -18,7 +18,8 @@
     │   └── CheckpointExpiredError          start over in a new generation
     ├── the engine stops this run quietly
     │   ├── FencedError                     another worker has taken over
-    │   └── CancelledError                  somebody asked the run to stop
+    │   ├── CancelledError                  somebody asked the run to stop
+    │   └── StalledError                    too old a run that gets nowhere: it fails, a new one begins
     ├── nobody knows yet
     │   └── UnknownError                    tried again in two more runs, then like a FatalError
     ├── a person acts
@@ -183,6 +184,12 @@ class UnknownError(HubError):
     def __init__(self, message: str = "", fingerprint: str = "") -> None:
         super().__init__(message)
         self.fingerprint = fingerprint
+
+
+class StalledError(HubError):
+    """The run is too old and gets nowhere; it fails, and what was committed stays."""
+
+    code = "stalled"
 
 
 # A person acts.
