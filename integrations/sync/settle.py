@@ -4,7 +4,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Least, Now
 from django.utils import timezone
@@ -45,6 +45,15 @@ def opened_run(due: Due, connection: Connection) -> SyncRun | None:
 
     None in the lane "backfill" if its run was ended meanwhile: that lane begins none.
     """
+    try:
+        return _opened_run(due, connection)
+    except IntegrityError as exc:
+        if "sync_run_one_open_per_lane" not in str(exc):
+            raise
+        return _opened_run(due, connection)  # somebody has asked for it at the same moment
+
+
+def _opened_run(due: Due, connection: Connection) -> SyncRun | None:
     with transaction.atomic():
         run = SyncRun.objects.open().filter(connection=connection, lane=due.lane).first()
         if run is None and due.lane == SyncRun.Lane.BACKFILL:

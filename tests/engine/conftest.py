@@ -43,9 +43,9 @@ def shelves() -> Iterator[shelf_provider.Server]:
     server.__init__()  # type: ignore[misc]
 
 
-def connected(provider: str = "acme_memory") -> Connection:
+def connected(provider: str = "acme_memory", *, account: str = "1") -> Connection:
     connection = ConnectionFactory.build(
-        provider=provider, account_id="1", source_system=f"{provider}:1"
+        provider=provider, account_id=account, source_system=f"{provider}:{account}"
     )
     save_credentials(connection, {"key": "k"}, expires_at=None, scopes=[])
     publish(connection)
