@@ -41,6 +41,7 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 
 CHECK_SECONDS = 300.0
+CHECK_LIMITS_FACTOR = "100"  # real limits would make a check wait a minute for Slack alone
 LOOK_SECONDS = 0.5
 WATCHED_LATENCY_MS = 150  # as a real provider would take, so that there is something to see
 
@@ -60,7 +61,10 @@ class Command(BaseCommand):
         # A pipe has no width; a table squeezed into 80 columns cannot be read in a log.
         self.console = Console(width=None if self.stdout.isatty() else 120)
         self.begun = time.monotonic()
-        children = Children(data_folder().parent / "logs", {"HUB_LOG_LEVEL": "WARNING"})
+        environment = {"HUB_LOG_LEVEL": "WARNING"}
+        if check:
+            environment["HUB_LIMITS_FACTOR"] = CHECK_LIMITS_FACTOR
+        children = Children(data_folder().parent / "logs", environment)
         if not children.are_alone():
             raise CommandError(
                 "Another demo runs on the same data; end it first, or set HUB_DATA_DIR to another"
