@@ -16,7 +16,7 @@ from integrations.services.freshness import Freshness, freshness_of
 
 
 class ProvenanceSerializer(serializers.Serializer[Any]):
-    source_system = serializers.CharField(help_text="Provider and account, `copper:73001`.")
+    source_system = serializers.CharField(help_text="Provider and account, `acme:73001`.")
     entity_type = serializers.CharField()
     source_id = serializers.CharField(help_text="The entity's id at the provider.")
     connection_id = serializers.UUIDField()

@@ -36,7 +36,7 @@ def completed(declared: OAuth2) -> OAuth2:
 
 @lru_cache
 def backend_called(name: str) -> type[Any]:
-    """The backend of that name: "salesforce-oauth2" is looked for in social-core's `salesforce`.
+    """The backend of that name: "acme-oauth2" is looked for in social-core's `acme`.
 
     Raises:
         FatalError: there is none, or it speaks no OAuth 2.

@@ -123,7 +123,7 @@ def _document(wire: WireAnswer, provider: Provider) -> dict[str, Any]:
 
 
 def _error_code(body: dict[str, Any], provider: Provider) -> str:
-    """The standard `error`, else the provider's own code; Slack's ok:false always has one."""
+    """The standard `error`, else the provider's own code."""
     said = body.get("error")
     if isinstance(said, str) and said:
         return re.sub(r"[^A-Za-z0-9_.:-]+", "_", without_secrets(said))[:60]

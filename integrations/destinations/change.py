@@ -33,7 +33,7 @@ class Change:
 
     @property
     def key(self) -> str:
-        """The same for the same entity, for ever: "copper:73001:people:140001"."""
+        """The same for the same entity, for ever: "acme:73001:people:140001"."""
         return key_of(self.source_system, self.entity_type, self.source_id)
 
     @property

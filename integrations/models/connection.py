@@ -10,7 +10,7 @@ from integrations.managers import ConnectionManager
 class Connection(models.Model):
     """One account at one provider that the tenant has authorized us to read.
 
-    `source_system` names provider and account ("copper:73001") and is half of every record's key,
+    `source_system` names provider and account ("acme:73001") and is half of every record's key,
     so that reconnecting continues and two accounts never collide.
     """
 

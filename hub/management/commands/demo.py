@@ -41,7 +41,7 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 
 CHECK_SECONDS = 300.0
-CHECK_LIMITS_FACTOR = "100"  # real limits would make a check wait a minute for Slack alone
+CHECK_LIMITS_FACTOR = "100"  # with real limits one provider alone makes a check wait a minute
 LOOK_SECONDS = 0.5
 WATCHED_LATENCY_MS = 150  # as a real provider would take, so that there is something to see
 

@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", required=True, help="the tenant's slug")
-        parser.add_argument("--provider", required=True, help="such as copper")
+        parser.add_argument("--provider", required=True, help="its slug")
         parser.add_argument(
             "--credentials-file",
             type=Path,
