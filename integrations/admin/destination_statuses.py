@@ -25,7 +25,7 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
     audit_kind = "destination"
     paginator = CappedPaginator
     actions = ("look_again",)
-    list_display = ("called", "tenant", "state", "behind_shown", "rows", "rejected", "seen")
+    list_display = ("called", "tenant", "state", "behind_shown", "row_count", "refused", "seen")
     list_filter = ("status", "type", TenantFilter)
     list_select_related = ("tenant",)
     search_fields = ("name", "type", "tenant__slug", "tenant__name", "error", "=destination_id")
@@ -39,8 +39,8 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
         "error_code",
         "behind_shown",
         "caught_up_at",
-        "rows",
-        "rejected",
+        "row_count",
+        "refused",
         "destination_id",
         "updated_at",
         "open_link",
@@ -62,6 +62,14 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
     @admin.display(description="behind", ordering="behind")
     def behind_shown(self, row: DestinationStatus) -> str:
         return behind_text(row.behind, row.behind_since)
+
+    @admin.display(description="rows", ordering="rows")
+    def row_count(self, row: DestinationStatus) -> str:
+        return display.number(row.rows)
+
+    @admin.display(description="rejected", ordering="rejected")
+    def refused(self, row: DestinationStatus) -> str:
+        return display.number(row.rejected)
 
     @admin.display(description="seen", ordering="updated_at")
     def seen(self, row: DestinationStatus) -> str:

@@ -1,20 +1,25 @@
 """Destinations inside a tenant: how each does, its routes, its runs, and what it refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from hub import display, sites
 from hub.fleet.models import DestinationStatus
 from integrations.admin.base import link_to
+from integrations.destinations.columns import table_for
 from integrations.destinations.registry import all_destination_types, get_destination_type
+from integrations.destinations.tables import TableDestination
+from integrations.errors import HubError
 from integrations.models import Connection, Destination, DestinationRun, ExternalId, Route
 from integrations.services.destinations import (
     change_destination,
@@ -25,6 +30,7 @@ from integrations.services.destinations import (
     rewrite_destination,
 )
 from integrations.sync.changes import lag_behind
+from integrations.types import Field
 from tenants.admin.base import AddedByService, TenantModelAdmin
 from tenants.roles import Role
 
@@ -38,13 +44,9 @@ TABLES = (
 COUNTS = (*("read", *DestinationRun.OUTCOMES), "linked")
 
 
-class DestinationForm(forms.Form):
-    """What every type asks for; fields of other types than the chosen one stay empty."""
+class AccessForm(forms.Form):
+    """How the destination is signed in to; only secret fields of its type."""
 
-    type = forms.ChoiceField(
-        choices=lambda: [(kind.slug, kind.label) for kind in all_destination_types()]
-    )
-    name = forms.CharField(max_length=200, help_text="What people here call it.")
     connection = forms.ModelChoiceField(
         queryset=Connection.objects.none(),
         required=False,
@@ -52,21 +54,39 @@ class DestinationForm(forms.Form):
         help_text="A connection can lend its access, if it may write.",
     )
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, kinds: Sequence[type[TableDestination]] = (), **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        kinds = all_destination_types()
+        kinds = kinds or all_destination_types()
         lenders = Connection.objects.active().filter(provider__in=[k.provider for k in kinds])
         self.fields["connection"].queryset = lenders  # type: ignore[attr-defined]
-        for kind in kinds:
-            for field in kind.fields:
-                widget = (
-                    forms.PasswordInput(attrs={"autocomplete": "new-password"})
-                    if field.secret
-                    else forms.TextInput(attrs={"class": "vTextField"})
-                )
-                self.fields[field.name] = forms.CharField(
-                    label=field.label, help_text=field.help, required=False, widget=widget
-                )
+        for field in (field for kind in kinds for field in kind.fields if self.asks(field)):
+            widget = (
+                forms.PasswordInput(attrs={"autocomplete": "new-password"})
+                if field.secret
+                else forms.TextInput(attrs={"class": "vTextField"})
+            )
+            self.fields[field.name] = forms.CharField(
+                label=field.label, help_text=field.help, required=False, widget=widget
+            )
+
+    def asks(self, field: Field) -> bool:
+        return field.secret
+
+
+class DestinationForm(AccessForm):
+    """What every type asks for; fields of other types than the chosen one stay empty."""
+
+    type = forms.ChoiceField(
+        choices=lambda: [(kind.slug, kind.label) for kind in all_destination_types()]
+    )
+    name = forms.CharField(max_length=200, help_text="What people here call it.")
+
+    field_order = ("type", "name", "connection")
+
+    def asks(self, field: Field) -> bool:
+        return True
 
 
 @admin.register(Destination, site=sites.tenant)
@@ -123,7 +143,7 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
         lag = lag_behind(row.checkpoint)
         return behind_text(lag.changes, lag.since)
 
-    @admin.display(description="rows there")
+    @admin.display(description="rows")
     def row_count(self, row: Any) -> str:
         return display.number(row.rows_seen or 0)
 
@@ -131,7 +151,7 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     def rejected_count(self, row: Any) -> str:
         return display.number(row.rejected_seen or 0)
 
-    @admin.display(description="last caught up", ordering="caught_up_at")
+    @admin.display(description="in step", ordering="caught_up_at")
     def caught_up(self, row: Destination) -> str:
         return display.ago(row.caught_up_at)
 
@@ -227,7 +247,47 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
             )
         return page
 
-    # The page
+    # The pages
+
+    def get_urls(self) -> list[URLPattern]:
+        access = self.admin_site.admin_view(self.access_view)
+        name = "integrations_destination_access"
+        return [path("<path:object_id>/access/", access, name=name), *super().get_urls()]
+
+    def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Enter another access, for instance because the present one was withdrawn."""
+        destination = self.get_object(request, object_id)
+        if destination is None:
+            return self._gone(request, object_id)
+        if not self.has_change_permission(request, destination):
+            raise PermissionDenied
+        kind = get_destination_type(destination.type)
+        form = AccessForm(request.POST or None, kinds=[kind])
+        if form.is_valid():
+            given = form.cleaned_data
+            lender = given.pop("connection")
+            try:
+                change_destination(
+                    destination=destination,
+                    secrets={name: text for name, text in given.items() if text},
+                    connection=lender,
+                    actor=self.actor_of(request),
+                )
+            except HubError as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                self.message_user(request, "The access is changed; a worker tries it now.")
+                page = reverse("admin:integrations_destination_change", args=[destination.pk])
+                return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Another access for {destination}",
+            "opts": self.opts,
+            "form": form,
+            "button": "Save",
+            "hint": "What was entered before is replaced.",
+        }
+        return TemplateResponse(request, "admin/service_form.html", context)
 
     def change_view(
         self,
@@ -243,6 +303,7 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
             shown = {
                 "destination": destination,
                 "may_route": self.has_operate_permission(request),
+                "may_change": self.has_change_permission(request),
                 "add_route": f"{reverse('admin:integrations_route_add')}?{query}",
                 "routes": routes_table(destination),
                 "runs": _runs_table(destination),
@@ -256,23 +317,22 @@ def behind_text(changes: int, since: Any) -> SafeString | str:
     if not changes:
         return "in step"
     noun = "change" if changes == 1 else "changes"
-    return display.with_note(f"{changes:,} {noun}", display.ago(since))
+    return display.with_note(f"{changes:,}\N{NO-BREAK SPACE}{noun}", display.ago(since))
 
 
 def routes_table(destination: Destination) -> SafeString | str:
     rows = Route.objects.filter(destination=destination).select_related("connection")
     return display.table(
-        ("Route", "Records", "Table", "Columns", "Filter", "State"),
+        ("Route", "Records", "From", "Table", "Columns", "Conditions", "State"),
         [
             (
                 link_to(row),
-                f"{row.entity_type or row.record_type} of {row.connection or 'all connections'}",
+                row.entity_type or table_for(row.record_type),
+                row.connection or "all connections",
                 row.table,
-                len(row.mapping) if row.mapping else "every field",
-                f"{len(row.filter)} conditions" if row.filter else display.NONE,
-                display.badge("active" if row.is_active else "paused", "")
-                if row.is_active
-                else display.badge("off"),
+                str(len(row.mapping)) if row.mapping else "every field",
+                str(len(row.filter)) if row.filter else display.NONE,
+                display.badge("active" if row.is_active else "off"),
             )
             for row in rows
         ],

@@ -134,6 +134,9 @@ class DestinationChangesSerializer(_AccessSerializer):
     """What may be changed; where it writes to is not."""
 
     name = serializers.CharField(max_length=200, required=False)
+    secrets = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="Replace what was entered before."
+    )
 
 
 class RewriteRequestSerializer(serializers.Serializer[Any]):

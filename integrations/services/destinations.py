@@ -13,7 +13,7 @@ from hub.observability.known_secrets import remember_values
 from integrations.destinations.registry import get_destination_type
 from integrations.destinations.tables import TableDestination
 from integrations.errors import InvalidInputError, NameTakenError, RefusedError
-from integrations.models import Connection, Destination, DestinationRun, ExternalId
+from integrations.models import Connection, Destination, ExternalId
 from integrations.services.entered import checked_fields
 from integrations.sync.destination_status import change_due, make_due, publish_destination
 from integrations.types import OAuth2
@@ -92,7 +92,7 @@ def change_destination(
         changed["name"] = {"old": row.name, "new": name.strip()}
         row.name = _checked_name(name)
         _refuse_taken(kind, row)
-    if secrets or connection is not None:
+    if secrets is not None or connection is not None:
         row.connection = connection
         _seal_access(kind, row, secrets or {})
         changed["access"] = "connection" if connection else "entered"
@@ -184,12 +184,6 @@ def begin_again(destination: Destination) -> None:
     if not destination.is_paused:
         make_due(destination)
     publish_destination(destination)
-
-
-def end_runs(destination: Destination) -> None:
-    DestinationRun.objects.filter(destination=destination, state="running").update(
-        state=DestinationRun.State.CANCELLED
-    )
 
 
 def _locked(destination: Destination) -> Destination:

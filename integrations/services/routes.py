@@ -251,8 +251,8 @@ def _previewed(
 
 def _name_of(route: Route) -> str:
     of = f" of {route.connection}" if route.connection is not None else ""
-    what = route.entity_type or f"{route.record_type}s"
-    return f"{name_for(what)}{of}"[:LONGEST_NAME]
+    what = name_for(route.entity_type) if route.entity_type else table_for(route.record_type)
+    return f"{what}{of}"[:LONGEST_NAME]
 
 
 def _checked(text: str, field: str, longest: int) -> str:

@@ -141,7 +141,7 @@ def test_a_destinations_page_shows_routes_runs_and_what_was_rejected(
 
     page = acme_admin.get(address("destination", "change", destination.pk)).content.decode()
 
-    for said in (str(route), "The table is gone.", "Too long for the field.", "1 change"):
+    for said in (str(route), "The table is gone.", "Too long for the field.", "1\xa0change"):
         assert said in page
 
 
@@ -163,12 +163,28 @@ def test_buttons_pause_resume_and_remove(acme, destination, acme_admin: Client):
     assert not DestinationStatus.objects.exists()
 
 
+def test_an_access_that_was_withdrawn_is_replaced_on_a_page_of_its_own(
+    acme, destination, acme_admin: Client, acme_operator: Client
+):
+    page = address("destination", "access", destination.pk)
+    with in_tenant(acme):
+        before = bytes(Destination.objects.get().credentials)
+
+    assert acme_operator.get(page).status_code == 403
+    assert "Enter Personal access token" in acme_admin.post(page, {"key": ""}).content.decode()
+    answer = acme_admin.post(page, {"key": "patNew.other"}, follow=True)
+
+    assert "a worker tries it now" in answer.content.decode()
+    with in_tenant(acme):
+        assert bytes(Destination.objects.get().credentials) != before
+
+
 def test_operations_see_what_is_blocked_and_let_it_be_looked_at_again(destination, ops: Client):
     DestinationStatus.objects.update(status="blocked", error="The base was removed.", behind=12)
     name = "admin:fleet_destinationstatus"
     page = ops.get(reverse(f"{name}_changelist", urlconf="hub.urls")).content.decode()
 
-    assert "The base was removed." in page and "12 changes" in page
+    assert "The base was removed." in page and "12\xa0changes" in page
     act = reverse(f"{name}_act", urlconf="hub.urls", args=[destination.pk])
     answer = ops.post(act, {"action": "look_again"}, follow=True)
     assert "due now" in answer.content.decode()
