@@ -25,6 +25,7 @@ class Subject:
     """What a document is about: a name that all processes build alike, and what a person reads.
 
     `owner` is the provider app, account, host, connection or tenant it belongs to; ids as text.
+    `pool` parts budgets of the same figures that are counted apart.
     """
 
     kind: Literal["circuit", "budget", "slots"]
@@ -33,6 +34,7 @@ class Subject:
     provider: str = ""
     tenant_id: str = ""
     limit: Limit | None = None
+    pool: str = ""
 
     @property
     def name(self) -> str:
@@ -40,7 +42,7 @@ class Subject:
         if self.limit is None:
             return base
         figures = self.limit.concurrent if self.kind == "slots" else _figures(self.limit)
-        return f"{base}:{figures}"
+        return f"{base}:{figures}:{self.pool}" if self.pool else f"{base}:{figures}"
 
 
 class Store(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -22,6 +22,8 @@ from tenants.models import Tenant
 TENANT_SECONDS: Final = 10.0
 """The window of a tenant's own budget: long enough for a burst, short enough to be fair."""
 
+_KINDS: Final[tuple[Literal["slots", "budget"], ...]] = ("slots", "budget")
+
 
 def guard_for(
     connection: Connection,
@@ -40,18 +42,20 @@ def guard_for(
         "host": (urlsplit(base_url).hostname or "").lower(),
         "connection": str(connection.pk),
     }
-    ids = {"connection": str(tenant.pk)}
     limits = [_scaled(limit) for limit in provider.limits]
     budgets = [
         Subject(
-            "budget", limit.per, owners[limit.per], provider.slug, ids.get(limit.per, ""), limit
+            kind,
+            limit.per,
+            owners[limit.per],
+            provider.slug,
+            tenant_id=str(tenant.pk) if limit.per == "connection" else "",
+            limit=limit,
+            pool=_pool(limit, limits),
         )
+        for kind in _KINDS
         for limit in limits
-    ]
-    slots = [
-        Subject("slots", limit.per, owners[limit.per], provider.slug, ids.get(limit.per, ""), limit)
-        for limit in limits
-        if limit.concurrent is not None
+        if kind == "budget" or limit.concurrent is not None
     ]
     is_through = connection.auth_kind == composio.NAME
     return Guard(
@@ -60,7 +64,7 @@ def guard_for(
         store=store or store_of_settings(),
         clock=clock,
         circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
-        budgets=[*slots, *budgets, _of_tenant(tenant)],
+        budgets=[*budgets, _of_tenant(tenant)],
         quotas=provider.quotas,
     )
 
@@ -112,6 +116,17 @@ def _of_tenant(tenant: Tenant) -> Subject:
     allowed = max(1, int(settings.HUB_TENANT_CALLS_PER_SECOND * TENANT_SECONDS))
     limit = Limit(allowed, TENANT_SECONDS)
     return Subject("budget", "tenant", str(tenant.pk), "", str(tenant.pk), limit)
+
+
+def _pool(limit: Limit, limits: Sequence[Limit]) -> str:
+    """What parts this limit from others with the same figures: its path, if each call counts one.
+
+    Where calls cost differently, the provider counts units of one allowance.
+    """
+    figures = (limit.requests, limit.per_seconds, limit.per)
+    alike = [each for each in limits if (each.requests, each.per_seconds, each.per) == figures]
+    costs_differ = len({each.cost for each in alike}) > 1
+    return "" if limit.path == "*" or costs_differ else limit.path
 
 
 def _scaled(limit: Limit) -> Limit:

@@ -50,8 +50,9 @@ class Limit:
     """At most `requests` in `per_seconds`, counted per connection, app, host or account.
 
     Of the limits with the same `per`, the first whose `path` (a glob) matches applies. `cost` is
-    what one call takes from it; `concurrent` limits calls under way at one time. Who goes beyond
-    it is refused everything for `lockout` seconds, where the provider does so without saying so.
+    what one call takes from it: limits of the same figures and different costs share one allowance.
+    `concurrent` limits calls under way at one time. Who goes beyond it is refused everything for
+    `lockout` seconds, where the provider does so without saying so.
     """
 
     requests: int

@@ -21,7 +21,7 @@ from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Documents, Store, Subject
-from integrations.sync.shared import OwnConnection, PostgresStore
+from integrations.sync.shared import OwnConnection, PostgresStore, store_of_settings
 from integrations.types import Limit
 from tests.connecting.conftest import running, world
 from tests.refresh.conftest import Outside, outside
@@ -145,7 +145,9 @@ def test_several_processes_never_take_more_than_there_is(shared: Opened) -> None
     assert row.allowed == 40
 
 
-def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered() -> None:
+def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered(
+    record_property: Callable[[str, object], None],
+) -> None:
     connection = OwnConnection()
     limits = [Subject("budget", "app", "cheap", "acme", limit=Limit(60_000, 60))]
     gate = guard(PostgresStore(connection), app("cheap"), 0, *limits)
@@ -164,6 +166,7 @@ def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered() ->
     connection.close()
     assert len(asked) <= 5 * 3  # a lease locks, reads and keeps; blocks grow fourfold
     assert len(again) == 0
+    record_property("statements for 100 calls", len(asked))
 
 
 def test_a_store_that_went_away_is_opened_anew() -> None:
@@ -179,8 +182,6 @@ def test_a_store_that_went_away_is_opened_anew() -> None:
 
 
 def test_without_redis_nobody_calls(settings: Any, tmp_path: Any) -> None:
-    from integrations.sync.shared import store_of_settings
-
     settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
     with pytest.raises(RetryableError) as raised:
         guard(store_of_settings(), app("gone")).failed("down")
@@ -188,33 +189,35 @@ def test_without_redis_nobody_calls(settings: Any, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slug", "scale", "factor", "seconds", "least", "most"),
+    ("slug", "scale", "factor", "least", "most", "allowed"),
     [
         # Copper's 180 a minute, of which the hub declares 150; both a tenth
-        pytest.param("copper", 1 / 12, 0.1, 2, 12, 15, id="a minute's limit"),
+        pytest.param("copper", 1 / 12, 0.1, 12, 15, "15 a minute", id="a minute's limit"),
         # Stripe's 25 a second and endpoint cut to the 10 the hub declares
-        pytest.param("stripe", 0.4, 1, 2, 10, 30, id="a second's limit"),
+        pytest.param("stripe", 0.4, 1, 10, 30, "10 a second", id="a second's limit"),
     ],
 )
 def test_the_provider_never_refuses_processes_that_share_its_limit(
     outside: Outside,
     monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
     slug: str,
     scale: float,
     factor: float,
-    seconds: int,
     least: int,
     most: int,
+    allowed: str,
 ) -> None:
+    """F17, in little: three processes call for two seconds as fast as they may."""
     outside.world.control("set", limits_scale=scale)
     monkeypatch.setenv("HUB_LIMITS_FACTOR", str(factor))
     offered = outside.world.credentials(slug)[0]
     secrets = json.dumps({name: str(value) for name, value in offered.items()})
-    process = outside.start("-m", "tests.resilience.spenders", slug, secrets, "3", str(seconds))
+    process = outside.start("-m", "tests.resilience.spenders", slug, secrets, "3", "2")
     results = json.loads(process.communicate(timeout=60)[0])
 
     asked = [one for one in outside.world.requests() if one["slug"] == slug]
     assert [one["status"] for one in asked] == [200] * len(asked)
     assert len(asked) == sum(answered for answered, _ in results)
     assert least <= len(asked) <= most
-    assert all(answered for answered, _ in results)
+    record_property(f"calls by 3 processes where {allowed} are allowed", len(asked))
