@@ -20,7 +20,8 @@ class ReadAhead:
     """Iterate rows in chunks while a thread reads on; what the thread raises is raised here.
 
     A chunk ends at a position, unless positions are very far apart. `stop()` lets the thread end
-    after the row it is at, and what it has read still comes; leaving the block drops it.
+    after the row it is at, and what it has read still comes; leaving the block drops it. Only
+    behind the end of a whole list it goes on by one row, to see whether that was all.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -69,7 +70,7 @@ class ReadAhead:
                 if (row.position is not None and is_long) or len(chunk) >= MOST_ROWS:
                     self._put(chunk)
                     chunk, begun = [], monotonic()
-                if self._stopping.is_set():
+                if self._stopping.is_set() and not _may_be_last(row):
                     break
             else:
                 self.is_exhausted = True
@@ -88,3 +89,11 @@ class ReadAhead:
             except queue.Full:
                 continue
             return
+
+
+def _may_be_last(row: Row) -> bool:
+    """Whether a list without scopes ends here: stopped now, it would be read again from its start.
+
+    A finished scope is passed over when the walk goes on; the whole list is not.
+    """
+    return row.position is not None and row.position.done and row.position.scope == ""
