@@ -5,10 +5,7 @@ the fence, the stored hashes, COPY and one INSERT … ON CONFLICT for what chang
 deletions, the rejections, the checkpoint. Unchanged records are not touched.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -17,6 +14,7 @@ from django.utils import timezone
 
 from integrations import crash
 from integrations.destinations.base import Batch, Destination, Row, Written
+from integrations.destinations.compare import Key, Stored, compare, in_columns
 from integrations.errors import FencedError
 from tenants.context import current_tenant
 
@@ -24,20 +22,10 @@ CHANGE_LOCK = 7001  # class of the advisory locks that order change_seq within a
 
 COPY_ROWS = 500  # joined before they are sent
 
-Key = tuple[str, str]  # entity type, source id; the source system is the batch's
-
 _FENCE = """
 SELECT 1 FROM public.fleet_due d JOIN public.tenants_tenant t ON t.id = d.tenant_id
 WHERE d.id = %s AND d.fence = %s AND d.lease_until IS NOT NULL AND t.state = 'active'
 FOR SHARE OF d, t
-"""
-
-_STORED = """
-SELECT r.entity_type, r.source_id, r.id, r.content_hash, r.scope, r.deleted_at,
-    r.source_changed_at
-FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
-JOIN integrations_record r ON r.source_system = %s
-    AND r.entity_type = k.entity_type AND r.source_id = k.source_id
 """
 
 _INCOMING = """
@@ -131,15 +119,6 @@ ON CONFLICT (connection_id, entity_type, scope, destination) DO UPDATE SET
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    id: int
-    content_hash: bytes
-    scope: str
-    deleted_at: datetime | None
-    source_changed_at: datetime | None
-
-
 class PostgresDestination(Destination):
     """Writes into the schema of the tenant that is entered."""
 
@@ -154,43 +133,34 @@ class PostgresDestination(Destination):
         rows = batch.rows
         now = timezone.now()
         hold_fence(batch.due_id, batch.fence)
-        latest, gone = _last_words(rows)
-        records = [row for row in latest if row.kind == "record"]
-        rejected = [row for row in latest if row.kind == "rejected"]
-        stored = _stored(batch.source_system, records + (rejected if batch.sweep else []))
-        late = [row for row in records if _is_late(row, stored)]
-        late_keys = {(row.entity_type, row.source_id) for row in late}
-        changed = [
-            row
-            for row in records
-            if (row.entity_type, row.source_id) not in late_keys and _differs(row, stored)
-        ]
+        found = compare(batch.source_system, rows, with_rejected=batch.sweep is not None)
+        records, rejected, changed, gone = found.records, found.rejected, found.changed, found.gone
         deleted, new = 0, []
         if changed or gone:
             order_changes()
             if changed:
-                new = self._upsert(batch, changed, stored, now)
+                new = self._upsert(batch, changed, found.stored, now)
             if gone:
                 deleted = self._delete(batch, gone, now)
         if rejected:
             self._reject(batch, rejected, now)
         self._resolve(batch, records, now)
-        self._remember(batch, [*(row.id for row in stored.values()), *new])
+        self._remember(batch, [*(row.id for row in found.stored.values()), *new])
         crash.hit("before_checkpoint")
         self._checkpoint(batch, now)
         crash.hit("after_checkpoint")
-        inserted = sum((row.entity_type, row.source_id) not in stored for row in changed)
+        inserted = len(found.inserted)
         return Written(
             inserted=inserted,
             updated=len(changed) - inserted,
-            unchanged=len(records) - len(late) - len(changed) + len(gone) - deleted,
+            unchanged=found.unchanged + len(gone) - deleted,
             deleted=deleted,
-            superseded=len(rows) - len(latest) - len(gone) + len(late),
+            superseded=found.superseded,
             rejected=len(rejected),
         )
 
     def _upsert(
-        self, batch: Batch, changed: list[Row], stored: dict[Key, _Stored], now: datetime
+        self, batch: Batch, changed: list[Row], stored: dict[Key, Stored], now: datetime
     ) -> list[int]:
         """Store what changed; return the ids of what was not there before."""
         with connection.cursor() as cursor:
@@ -221,14 +191,16 @@ class PostgresDestination(Destination):
                 for link in row.links
             ]
             if links:
-                cursor.execute(_LINK, [batch.source_system, *_columns(links), batch.source_system])
+                cursor.execute(
+                    _LINK, [batch.source_system, *in_columns(links), batch.source_system]
+                )
             new = [pk for key, pk in ids.items() if key not in stored]
             if new:
                 cursor.execute(_LINK_THE_WAITING, [new])
         return new
 
     def _delete(self, batch: Batch, gone: list[Row], now: datetime) -> int:
-        types, ids, scopes = _columns([(r.entity_type, r.source_id, r.scope) for r in gone])
+        types, ids, scopes = in_columns([(r.entity_type, r.source_id, r.scope) for r in gone])
         with connection.cursor() as cursor:
             cursor.execute(
                 _DELETE,
@@ -244,7 +216,7 @@ class PostgresDestination(Destination):
             return int(cursor.rowcount)
 
     def _reject(self, batch: Batch, rejected: list[Row], now: datetime) -> None:
-        columns = _columns(
+        columns = in_columns(
             [(r.entity_type, r.source_id, r.scope, r.reason, r.raw) for r in rejected]
         )
         with connection.cursor() as cursor:
@@ -256,7 +228,7 @@ class PostgresDestination(Destination):
     def _resolve(self, batch: Batch, records: list[Row], now: datetime) -> None:
         """What was set aside earlier and is stored now is resolved."""
         if records and batch.has_rejections:
-            types, ids = _columns([(row.entity_type, row.source_id) for row in records])
+            types, ids = in_columns([(row.entity_type, row.source_id) for row in records])
             with connection.cursor() as cursor:
                 cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
 
@@ -272,7 +244,7 @@ class PostgresDestination(Destination):
     def _checkpoint(self, batch: Batch, now: datetime) -> None:
         if not batch.positions:
             return
-        columns = _columns(
+        columns = in_columns(
             [
                 (p.scope, orjson.dumps(p.cursor).decode(), batch.run_id if p.done else None)
                 for p in batch.positions.values()
@@ -311,62 +283,6 @@ def order_changes() -> None:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", [CHANGE_LOCK, current_tenant().number]
         )
-
-
-def _last_words(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    """What the batch says last of each entity, and from which scopes it is gone.
-
-    An entity that moved is gone from one scope and there in another, in either order: the one
-    takes nothing from the other.
-    """
-    latest: dict[Key, Row] = {}
-    gone: dict[tuple[Key, str], Row] = {}
-    for row in rows:
-        key = row.entity_type, row.source_id
-        if row.kind != "gone":
-            latest[key] = row
-            if gone:
-                gone.pop((key, row.scope), None)
-                gone.pop((key, ""), None)
-            continue
-        gone[key, row.scope] = row
-        if key in latest and row.scope in ("", latest[key].scope):
-            del latest[key]
-    return list(latest.values()), list(gone.values())
-
-
-def _stored(source_system: str, records: list[Row]) -> dict[Key, _Stored]:
-    if not records:
-        return {}
-    types, ids = _columns([(row.entity_type, row.source_id) for row in records])
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED, [types, ids, source_system])
-        return {
-            (row[0], row[1]): _Stored(row[2], bytes(row[3]), *row[4:]) for row in cursor.fetchall()
-        }
-
-
-def _is_late(row: Row, stored: dict[Key, _Stored]) -> bool:
-    """Whether a newer version is stored already, for types where the newest wins."""
-    old = stored.get((row.entity_type, row.source_id))
-    if not row.newest_wins or old is None or old.source_changed_at is None:
-        return False
-    return row.source_changed_at is not None and row.source_changed_at < old.source_changed_at
-
-
-def _differs(row: Row, stored: dict[Key, _Stored]) -> bool:
-    old = stored.get((row.entity_type, row.source_id))
-    return (
-        old is None
-        or old.content_hash != row.content_hash
-        or old.scope != row.scope
-        or old.deleted_at is not None
-    )
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Turn rows into the columns that unnest() takes."""
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _copy_line(ordinal: int, row: Row) -> bytes:
