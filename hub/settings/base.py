@@ -193,6 +193,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": [],
     # validatorUrl: or the page would show its address to a validator outside
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStateEnum": "integrations.models.SyncRun.State",
+        "DeletionReviewStateEnum": "integrations.models.DeletionReview.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "hub.openapi.describe_problems",
