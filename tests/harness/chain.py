@@ -13,6 +13,8 @@ from tests.harness.checker import Wrong, check, early
 from tests.harness.hub import Hub, due_of, let_leases_run_out, let_waits_pass
 from tests.harness.simulator import Account
 
+SWEPT = (*crash.POINTS["slice"], *crash.POINTS["access"])
+OFTEN = ("after_fetch", "before_commit", "before_checkpoint", "after_checkpoint", "after_commit")
 TIMEOUT_SECONDS = 0.8  # of a slice that is to hang; doubled if it was too slow to come so far
 LONGEST_SECONDS = 30.0
 TRIES = 8
@@ -41,12 +43,9 @@ class Chain:
 
     def meet(self, point: str, action: crash.Action, nth: int = 1) -> None:
         """Let slices begin until one comes to the point; what it leaves must be sound."""
-        renews = point in crash.POINTS["access"]
         timeout = TIMEOUT_SECONDS if action == "HANG" else LONGEST_SECONDS
         for _ in range(TRIES):
-            self._make_due()
-            if renews:
-                self.account.grant.left = 0
+            self.make_ready(point)
             order = f"{point}:{nth}:{action}"
             number = self.hub.order(
                 do="work",
@@ -58,12 +57,30 @@ class Chain:
             if answer.get("stopped"):
                 self._take_over(number, order)
             if answer["acted"]:
-                self._note(order, early(self.connection, self.account))
+                self.note(order)
                 return
             if answer["said"] == "timed out":
                 timeout = min(LONGEST_SECONDS, 2 * timeout)
             self.account.change(self.rng, 3)
+            nth = 1
         raise NotReachedError(f"no slice came to {point}:\n{self.hub.log.read_text()[-3000:]}")
+
+    def make_ready(self, point: str) -> None:
+        """Something is due, and access has expired if the point lies in its renewal."""
+        let_waits_pass(self.connection)
+        if not due_of(self.connection):
+            self.hub.ask(do="request", connection=self.connection)
+        if point in crash.POINTS["access"]:
+            self.account.grant.left = 0
+
+    def note(self, order: str) -> None:
+        """Look whether checkpoints run ahead after the fault `order`."""
+        if found := early(self.connection, self.account):
+            self.wrong.setdefault("early", []).extend(f"{order}: {each}" for each in found)
+
+    def turns(self, point: str) -> tuple[int, ...]:
+        """At which passings of the point a fault may come: a slice passes most of them once."""
+        return (1, 2, 3) if point in OFTEN else (1,)
 
     def rest(self) -> Wrong:
         """Everything that is wrong once all work is done."""
@@ -77,13 +94,4 @@ class Chain:
         self.hub.drain(self.connection, also=False)
         self.hub.ask(do="wake", order=number)
         self.hub.answer(number)
-        self._note(f"{order} woken", early(self.connection, self.account))
-
-    def _make_due(self) -> None:
-        let_waits_pass(self.connection)
-        if not due_of(self.connection):
-            self.hub.ask(do="request", connection=self.connection)
-
-    def _note(self, order: str, found: list[str]) -> None:
-        if found:
-            self.wrong.setdefault("early", []).extend(f"{order}: {each}" for each in found)
+        self.note(f"{order} woken")

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -21,6 +23,7 @@ from tests.harness.simulator import ORIGIN
 SLUG = "acme_faulty"
 ANSWER_SECONDS = 60.0
 LEASE_SECONDS = 30.0  # tests let it run out by hand
+LOCK_SECONDS = 10.0
 TURNS = 25  # slices until everything must be done
 
 
@@ -145,15 +148,26 @@ def open_runs(connection: str) -> list[SyncRun]:
 def let_waits_pass(connection: str) -> None:
     """As if the time were over for which an open run waits, or a dead worker holds its lease."""
     rows = Due.objects.filter(object_id=connection, kind=Due.Kind.SYNC)
-    for _ in range(20):
-        rows.filter(lease_until=None, due_at__gt=Now()).exclude(run_id=None).update(due_at=Now())
-        if not rows.filter(lease_until__gte=Now()).exists():
-            return
-        sleep(0.05)
+    later = rows.filter(lease_until=None, due_at__gt=Now()).exclude(run_id=None)
+    _in_spite_of_locks(lambda: later.update(due_at=Now()))
+    if rows.filter(lease_until__gte=Now()).exists():
         let_leases_run_out(connection)
 
 
 def let_leases_run_out(connection: str) -> None:
     """As if whoever holds work of the connection had given no sign of life for too long."""
     rows = Due.objects.filter(object_id=connection, lease_until__isnull=False)
-    rows.update(lease_until=Now())
+    _in_spite_of_locks(lambda: rows.update(lease_until=Now()))
+
+
+def _in_spite_of_locks(change: Callable[[], object]) -> None:
+    """A process that stands still in a transaction holds its rows until the server ends it."""
+    until = monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            change()
+        except OperationalError:
+            if monotonic() > until:
+                raise
+        else:
+            return

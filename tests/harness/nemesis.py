@@ -113,7 +113,9 @@ class Nemesis:
 
     def lose_commit(self) -> None:
         """Batches are committed, and nobody is told."""
-        self._for_a_while(self.to_database, Trouble(cut_at=(b"integrations_checkpoint", b"COMMIT")))
+        self._for_a_while(
+            self.to_database, Trouble(cut_at=(b"INSERT INTO integrations_record AS", b"COMMIT"))
+        )
 
     def network(self) -> None:
         self._for_a_while(self.to_provider, self.rng.choice(NETWORK))

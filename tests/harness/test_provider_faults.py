@@ -129,7 +129,7 @@ def test_a_cursor_that_expired_begins_one_full_read_that_survives_being_killed(
     account = simulator.account("a1")
     connection = hub.connect("a1")
     hub.drain(connection)
-    account.add("companies", 10)
+    account.change(Random(SEED), 20)
     account.floor = account.last
     hub.ask(do="request", connection=connection)
 

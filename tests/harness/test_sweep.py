@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from integrations import crash
-from tests.harness.chain import Chain
+from tests.harness.chain import SWEPT, Chain
 from tests.harness.hub import Hub
 from tests.harness.simulator import Simulator
 
@@ -28,6 +28,6 @@ def test_a_sync_that_meets_a_fault_at_every_point_ends_with_what_the_provider_ha
     account.grant.grace = GRACE_SECONDS
     chain = Chain(hub, account, hub.connect("a1"), Random(SEED))
 
-    wrong = chain.through((*crash.POINTS["slice"], *crash.POINTS["access"]), action)
+    wrong = chain.through(SWEPT, action)
 
     assert wrong == {}, f"seed {SEED}"
