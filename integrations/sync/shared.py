@@ -7,13 +7,14 @@ what was spent stays spent whatever is rolled back. A breaker's change of state 
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.conf import settings
 from django.db import Error, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -83,19 +84,29 @@ class OwnConnection:
             OperationalError: the server is away; the next call connects anew.
         """
         with self._lock:
-            opened = self._opened()
             try:
-                with opened.connection.transaction(), opened.cursor() as cursor:
-                    yield cursor
-            except Error as exc:
+                with ExitStack() as stack:
+                    yield self._begun(stack)
+            except (Error, psycopg.Error) as exc:
                 self.close()
-                raise OperationalError(str(exc)) from exc
+                raise OperationalError("The connection for what is shared was lost.") from exc
 
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
+
+    def _begun(self, stack: ExitStack) -> Any:
+        """A cursor in a transaction that has begun; a connection that was cut is opened anew."""
+        opened = self._opened()
+        try:
+            stack.enter_context(opened.connection.transaction())
+        except psycopg.Error:
+            self.close()
+            opened = self._opened()
+            stack.enter_context(opened.connection.transaction())
+        return stack.enter_context(opened.cursor())
 
     def _opened(self) -> BaseDatabaseWrapper:
         if self._pid != os.getpid():  # a fork shares the socket; it is the parent's

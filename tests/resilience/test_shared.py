@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditEvent
@@ -21,7 +23,7 @@ from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Documents, Store, Subject
-from integrations.sync.shared import OwnConnection, PostgresStore, store_of_settings
+from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store_of_settings
 from integrations.types import Limit
 from tests.connecting.conftest import running, world
 from tests.refresh.conftest import Outside, outside
@@ -169,19 +171,31 @@ def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered(
     record_property("statements for 100 calls", len(asked))
 
 
-def test_a_store_that_went_away_is_opened_anew() -> None:
+def test_a_connection_that_the_server_cut_is_opened_anew() -> None:
     connection = OwnConnection()
     store, circuit = PostgresStore(connection), app("away")
     guard(store, circuit).failed("down")
+    process = connection._opened().connection.info.backend_pid
+    with SHARED.transaction() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
 
-    connection._opened().connection.close()
     guard(store, circuit).failed("down")
 
     assert state(store, circuit).failures == 2
     connection.close()
 
 
-def test_without_redis_nobody_calls(settings: Any, tmp_path: Any) -> None:
+def test_a_server_that_is_away_lets_nobody_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "HOST", str(tmp_path))  # no socket there
+
+    with pytest.raises(RetryableError) as raised:
+        guard(PostgresStore(OwnConnection()), app("refused")).failed("down")
+    assert raised.value.retry_after == 5
+
+
+def test_without_redis_nobody_calls(settings: Any, tmp_path: Path) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
     with pytest.raises(RetryableError) as raised:
         guard(store_of_settings(), app("gone")).failed("down")
