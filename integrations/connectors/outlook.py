@@ -14,6 +14,7 @@ refused access; how the granted scopes are written in a token answer.
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from integrations.connectors.base import Connector, Declared
 from integrations.connectors.registry import register
@@ -54,6 +55,7 @@ Delta = partial(UrlPages, items="value", next="@odata.nextLink", delta="@odata.d
 REMOVED = ("@removed", None)
 MARKS = ("@odata.context", "@odata.etag", "@odata.type")
 Told = partial(EntityType, deletions="signal", changed_at="lastModifiedDateTime", ignore=MARKS)
+DATED: dict[str, Any] = {"lifetime": timedelta(days=30), "window": True}
 LISTS = {"folders": "mailFolders"}
 WHOLE = {"folders": {"displayName", "parentFolderId"}}
 FOLDER = {"name": "displayName", "parent": "folders:parentFolderId", "item_count": "totalItemCount"}
@@ -102,13 +104,7 @@ class OutlookConnector(Declared, Connector):
     entity_types = (
         Told("folders", Folder, path="/me/mailFolders/delta", scopes=("Mail.Read",)),
         Told("messages", Message, parent="folders", path=IN_FOLDER, orphans="delete"),
-        Told(
-            "events",
-            Event,
-            path="/me/calendarView/delta",
-            lifetime=timedelta(days=30),
-            window=True,
-        ),
+        Told("events", Event, path="/me/calendarView/delta", **DATED),
         Told("contacts", Person, path="/me/contacts/delta", scopes=("Contacts.Read",)),
     )
 
