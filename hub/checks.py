@@ -6,6 +6,7 @@ and every migration run it, and every start makes the same test before anything 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -184,6 +185,18 @@ def the_database() -> Iterator[Finding]:
     elif used["HOST"] == str(data_folder()):
         yield Finding(
             8, "DATABASE_URL names the embedded server, which is for a laptop; name your own."
+        )
+
+
+@registered
+def the_shared_limits() -> Iterator[Finding]:
+    if not settings.REDIS_URL:
+        return
+    if urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+        yield Finding(13, "REDIS_URL is no address of Redis; write redis://host:6379/0.")
+    elif find_spec("redis") is None:
+        yield Finding(
+            13, "REDIS_URL is set, but Redis's client is not installed: pip install hub[redis]."
         )
 
 

@@ -5,7 +5,7 @@ people and for filters. They are written on a connection of their own, outside e
 the work they belong to, so neither has a foreign key.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,6 +15,10 @@ from django.utils import timezone
 from hub.fields import UUID7Field
 
 _NAMES = UUID("6f0c1d1e-54a4-4cf0-9a1b-0d4f5a1c7e21")
+
+
+KEPT = timedelta(days=3)
+"""Longer than any window a provider counts in; what nobody has touched for so long says nothing."""
 
 
 def row_id(name: str) -> UUID:

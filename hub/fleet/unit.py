@@ -30,6 +30,7 @@ from django.utils import timezone
 from hub.audit.partitions import ensure_partitions
 from hub.fields import uuid7
 from hub.fleet.claims import Claim, claim, park_crash_loops
+from hub.fleet.limits import forget_unused
 from hub.fleet.models import Due, RunHour, Worker
 from hub.fleet.processes import ProcessGroup
 
@@ -239,6 +240,7 @@ class Unit:
         if self.swept_on != today:
             ensure_partitions(today)
             RunHour.objects.forget_older(RUN_HOURS_KEPT)
+            forget_unused()
             self.swept_on = today
         Due.objects.put_off_inactive(PUT_OFF)
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()

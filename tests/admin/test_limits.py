@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hub.audit.models import AuditEvent
-from hub.fleet.limits import Circuit, RateBudget
+from hub.fleet.limits import Circuit, RateBudget, forget_unused
 from integrations.connectors.registry import get_connector
 from integrations.errors import CircuitOpenError
 from integrations.models import Connection
@@ -167,3 +167,18 @@ def test_who_may_only_look_sees_both_pages_and_no_button(acme, connection):
     assert looker.post(f"{CIRCUITS}{row.pk}/act/", {"action": "reset"}).status_code == 403
     assert looker.get(f"{CIRCUITS}add/").status_code == 403
     assert looker.post(f"{CIRCUITS}add/", {"provider": "copper"}).status_code == 403
+
+
+def test_what_nobody_has_used_for_days_is_forgotten_but_what_is_held_stays(acme, connection):
+    old = timezone.now() - timedelta(days=4)
+    make_circuit(acme, connection)
+    make_budget(acme, connection)
+    held = make_circuit(acme, connection, name="circuit:app:slack:", is_tripped=True)
+    used = make_budget(acme, connection, name="budget:tenant::1")
+    Circuit.objects.update(updated_at=old)
+    RateBudget.objects.exclude(pk=used.pk).update(updated_at=old)
+
+    forget_unused()
+
+    assert list(Circuit.objects.all()) == [held]
+    assert list(RateBudget.objects.all()) == [used]

@@ -65,6 +65,7 @@ def test_a_complete_deployment_has_nothing_to_mend(production):
         ("HUB_PROVIDER_ADDRESSES", {"https://a.example": "http://b.example"}, "E009", "https"),
         ("HUB_EGRESS_PROXY", "proxy.example.com:3128", "E010", "http://proxy"),
         ("HUB_EGRESS_CA_BUNDLE", "/nowhere/ca.pem", "E010", "/nowhere/ca.pem"),
+        ("REDIS_URL", "localhost:6379", "E013", "redis://"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_production_is_named_with_what_to_change(
