@@ -129,3 +129,10 @@ class RateBudget(models.Model):
 
     def _kept(self, name: str, otherwise: Any) -> Any:
         return self.document.get(name, otherwise)
+
+
+def forget_unused() -> None:
+    """Budgets and breakers nobody has used for days are gone; what a person holds open stays."""
+    before = timezone.now() - KEPT
+    RateBudget.objects.filter(updated_at__lt=before).delete()
+    Circuit.objects.filter(updated_at__lt=before, is_tripped=False).delete()
