@@ -18,7 +18,7 @@ help:
 	@echo "make bench        the benchmarks, some minutes each; one with NAME=name"
 	@echo "make format       let ruff write the format"
 	@echo "make lock         write the lock files anew (needs uv)"
-	@echo "make tenant-script  write tenants/schema.sql after a migration was added"
+	@echo "make tenant-script  write tenants/*.sql after a migration was added or a record type changed"
 
 # --- set-up: a virtual environment, and packages from a lock file with hashes -------------------
 
@@ -82,6 +82,7 @@ lock:
 
 tenant-script: $(VENV)/.installed
 	$(MANAGE) write_tenant_script
+	$(MANAGE) write_views
 
 clean:
 	rm -rf $(VENV) .hub .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

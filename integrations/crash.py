@@ -49,7 +49,10 @@ POINTS: Final[dict[str, tuple[str, ...]]] = {
         "after_destination_checkpoint",
         "before_destination_release",
     ),
-    "closing": ("after_lock_out", "after_connection", "after_revoke_all", "after_drop_schema"),
+    "closing": (
+        *("after_lock_out", "after_bi_access"),
+        *("after_connection", "after_revoke_all", "after_drop_schema"),
+    ),
     "keys": (
         *("before_wrapped", "after_wrapped", "before_new_keys", "after_new_keys"),
         *("before_batch", "after_batch", "before_retired", "after_retired"),

@@ -2,7 +2,7 @@
 
 The schema comes from tenants/schema.sql, a script written from the migrations by
 `make tenant-script` (a test holds the two equal): one statement list, about 20 ms, however many
-tenants there are.
+tenants there are. Then come the views of tenants/views.sql.
 """
 
 import re
@@ -20,9 +20,9 @@ from tenants.actor import Actor
 from tenants.keys import create_data_key
 from tenants.models import Membership, Tenant, User
 from tenants.roles import Role
+from tenants.views import PLACEHOLDER, create_views
 
 SCRIPT = Path(__file__).parent / "schema.sql"
-PLACEHOLDER = "t_00000000000000000000000000000000"
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 RESERVED = {"admin", "api", "connect", "public", "static"}
 
@@ -83,6 +83,7 @@ def script() -> str:
 def _create_schema(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(script().replace(PLACEHOLDER, name))
+    create_views(name)
 
 
 def _next_number() -> int:

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from tenants.provisioning import PLACEHOLDER
+from tenants.views import PLACEHOLDER
 
 
 def write_script() -> str:

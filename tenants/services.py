@@ -20,6 +20,7 @@ from integrations.errors import (
     UnauthenticatedError,
 )
 from tenants.actor import Actor
+from tenants.bi_access import let_log_in, stop_logins
 from tenants.decorators import requires_role
 from tenants.middleware import forget_tenant
 from tenants.models import ApiKey, Membership, Tenant, User
@@ -127,6 +128,7 @@ def suspend_tenant(*, tenant: Tenant, actor: Actor) -> None:
         TenantNotActiveError: it is not active.
     """
     _move(tenant, Tenant.State.ACTIVE, Tenant.State.SUSPENDED)
+    transaction.on_commit(lambda: stop_logins(tenant))
     record_event(AuditAction.TENANT_SUSPENDED, actor=actor, target=tenant, tenant_id=tenant.pk)
 
 
@@ -138,6 +140,7 @@ def resume_tenant(*, tenant: Tenant, actor: Actor) -> None:
         TenantNotActiveError: it is not suspended.
     """
     _move(tenant, Tenant.State.SUSPENDED, Tenant.State.ACTIVE)
+    let_log_in(tenant)
     record_event(AuditAction.TENANT_RESUMED, actor=actor, target=tenant, tenant_id=tenant.pk)
 
 

@@ -66,6 +66,9 @@ class AuditAction(models.TextChoices):
     ROUTE_CREATED = "route.created", "Route created"
     ROUTE_CHANGED = "route.changed", "Route changed"
     ROUTE_DELETED = "route.deleted", "Route deleted"
+    BI_ACCESS_OPENED = "bi_access.opened", "Login for BI tools made"
+    BI_ACCESS_ROTATED = "bi_access.rotated", "Login for BI tools given a new password"
+    BI_ACCESS_REVOKED = "bi_access.revoked", "Login for BI tools ended"
     RECORD_REPLAYED = "record.replayed", "Rejected record replayed"
 
 

@@ -13,6 +13,7 @@ from integrations import crash
 from integrations.models import Connection
 from integrations.services.disconnect import disconnect_at_once
 from tenants.actor import Actor
+from tenants.bi_access import end_bi_access
 from tenants.context import in_closing_tenant
 from tenants.decorators import requires_role
 from tenants.models import ApiKey, DataKey, Domain, Membership, Tenant
@@ -21,8 +22,8 @@ from tenants.roles import Role
 
 @requires_role(Role.ADMIN)
 def close_tenant(*, tenant: Tenant, actor: Actor) -> None:
-    """Erase the tenant: its access at every provider, work, schema, keys and members. Only its
-    audit events and a nameless row that says that it existed remain.
+    """Erase the tenant: its login for BI tools, its access at every provider, work, schema, keys
+    and members. Only its audit events and a nameless row that says that it existed remain.
 
     A provider that cannot be reached does not hold it up; the audit names what is left there.
     Calling it again finishes what a crash left undone.
@@ -31,6 +32,8 @@ def close_tenant(*, tenant: Tenant, actor: Actor) -> None:
         return
     _lock_out(tenant, actor)
     crash.hit("after_lock_out")
+    end_bi_access(tenant=tenant, actor=actor)
+    crash.hit("after_bi_access")
     _revoke_all(tenant)
     crash.hit("after_revoke_all")
     _drop_schema(tenant)

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from tenants.lag import lagging_tenants
+from tenants.lag import lagging_tenants, unmigrated_tenants
+from tenants.views import drop_views, make_views
 
 
 class Command(BaseCommand):
@@ -19,9 +20,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         quiet = {"verbosity": 0, "interactive": False}
         call_command("migrate_schemas", shared=True, **quiet)
-        lagging = lagging_tenants()
+        lagging, unmigrated = lagging_tenants(), set(unmigrated_tenants())
         for number, tenant in enumerate(lagging, 1):
             self.stdout.write(f"[{number}/{len(lagging)}] {tenant.slug}")
-            call_command("migrate_schemas", schema_name=tenant.schema_name, **quiet)
+            if tenant in unmigrated:
+                drop_views(tenant.schema_name)  # a table under a view cannot change freely
+                call_command("migrate_schemas", schema_name=tenant.schema_name, **quiet)
+            make_views(tenant.schema_name)
         if options["verbosity"] > 0:
             self.stdout.write(f"Public is up to date; {len(lagging)} tenants were behind.")
