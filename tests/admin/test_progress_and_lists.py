@@ -35,7 +35,7 @@ def test_progress_tells_how_far_an_open_run_is(viewer):
             "name": "companies",
             "state": "Running",
             "tone": "busy",
-            "counts": [120, 100, 15, 3, 0, 0, 2],
+            "counts": [120, 100, 15, 3, 0, 0, 2, 0, 0],
         }
     ]
 

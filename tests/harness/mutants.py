@@ -10,6 +10,7 @@ from django.db import connections, transaction
 
 from integrations.destinations import postgres
 from integrations.sync import credentials
+from tenants.context import current_tenant, in_tenant
 from tests.harness.apps import replace
 
 
@@ -29,11 +30,11 @@ def without_same_transaction() -> None:
 
     def apart(self: Any, batch: Any, now: Any) -> None:
         inner: Any = connections["default"]
+        tenant = current_tenant()
         other: Any = connections.create_connection("default")
-        other.set_tenant(inner.tenant)
         connections["default"] = other
         try:
-            with transaction.atomic():
+            with in_tenant(tenant), transaction.atomic():
                 write(self, batch, now)
         finally:
             connections["default"] = inner

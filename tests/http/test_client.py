@@ -25,6 +25,7 @@ from integrations.errors import (
     RateLimitError,
     ReauthorizationRequiredError,
     RetryableError,
+    UnknownError,
 )
 from integrations.http.answer import Answer
 from integrations.http.client import ProviderClient
@@ -217,8 +218,8 @@ def test_a_code_is_found_in_each_of_the_declared_shapes() -> None:
     assert code_in({"error": {"message": "no type"}, "records": []}, errors) == ""
 
 
-def test_an_unknown_code_under_200_is_tried_twice_more_and_then_fatal() -> None:
-    with called(fault("who_knows")) as made, pytest.raises(FatalError, match="who_knows"):
+def test_an_unknown_code_under_200_is_tried_twice_more_and_is_then_the_engines() -> None:
+    with called(fault("who_knows")) as made, pytest.raises(UnknownError, match="who_knows"):
         made.client.get("/items")
 
     assert made.client.calls == 3

@@ -281,7 +281,7 @@ def check_that_it_was_a_search(world: World, places: dict[str, bytes], pages: in
     """Everything happened, everything was looked at, and a leak would have been seen."""
     said = places["logs"].decode()
     assert {"access", "refresh", "code", "verifier", "state", "basic"} <= set(world.provider.seen)
-    assert "slice failed" in said and "Traceback" in said
+    assert "unexpected error while reading" in said and "Traceback" in said
     assert "no page for" in said
     assert '"level": "debug"' in said
     assert RejectedRecord.objects.exists()
