@@ -10,12 +10,14 @@ Unverified: the nesting of a 429's code, and what type of error a plan's row lim
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from integrations.destinations.airtable_fields import (
     adopted,
     field_of,
     table_of,
+    type_of,
     written,
 )
 from integrations.destinations.change import Change
@@ -37,6 +39,7 @@ from integrations.types import ApiKey, AuthContext, Field, Identity, Json, Limit
 
 LOCKOUT_SECONDS = 30.0
 SAME_REFUSAL_FROM = 5  # rows of one request, all refused alike: it is not the rows
+ROW_GONE = "ROW_DOES_NOT_EXIST"
 BILLING = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
 
 KEY = Column(KEY_COLUMN)
@@ -92,6 +95,7 @@ class AirtableDestination(TableDestination):
         self._base = access.settings[self.place]
         self._schema: Schema = {"tables": {}, **deepcopy(schema)}
         self._there: dict[str, dict[str, Any]] = {}
+        self._columns: dict[str, tuple[Column, ...]] = {}
         self._http = ProviderClient(
             AIRTABLE,
             AuthContext({"Authorization": f"Bearer {token}"}, AIRTABLE.base_url),
@@ -127,9 +131,9 @@ class AirtableDestination(TableDestination):
         for table in tables:
             if table.name not in self._schema["tables"]:
                 self._adopt_or_create(table)
-            for column in (KEY, *table.columns):
-                if not column.is_link:
-                    self._field(table.name, column)
+            self._columns[table.name] = (KEY, *(c for c in table.columns if not c.is_link))
+            for column in self._columns[table.name]:
+                self._field(table.name, column)
 
     def _read_base(self) -> None:
         try:
@@ -235,7 +239,22 @@ class AirtableDestination(TableDestination):
     # Rows.
 
     def upsert(self, table: str, rows: Sequence[TableRow]) -> list[Outcome]:
-        outcomes = list(self._upsert(table, list(rows)))
+        """In one request, or in two where values must be converted: an id that is no longer there
+        would be taken for the title of a row to be made."""
+        converts = self._converts(table)
+        linked = [
+            row for row in rows if any(ids for to in row.links.values() for ids in to.values())
+        ]
+        if not converts or not linked:
+            outcomes = list(self._upsert(table, list(rows), typecast=converts))
+        else:
+            outcomes = list(
+                self._upsert(table, [replace(r, links={}) for r in rows], typecast=True)
+            )
+            there = {outcome.key for outcome in outcomes if not outcome.reason}
+            links = [TableRow(row.key, {}, row.links) for row in rows if row.key in there]
+            refused = {o.key: o for o in self._upsert(table, links, typecast=False) if o.reason}
+            outcomes = [refused.get(outcome.key, outcome) for outcome in outcomes]
         reasons = {outcome.reason for outcome in outcomes}
         if len(outcomes) >= SAME_REFUSAL_FROM and len(reasons) == 1 and "" not in reasons:
             raise DestinationBlockedError(
@@ -243,12 +262,20 @@ class AirtableDestination(TableDestination):
             )
         return outcomes
 
-    def _upsert(self, table: str, rows: list[TableRow]) -> Iterator[Outcome]:
+    def _converts(self, table: str) -> bool:
+        """Whether a field that was there before is of another type than its column."""
+        fields = {f["id"]: f["type"] for f in self._there[self._table_id(table)]["fields"]}
+        return any(
+            fields.get(self._field(table, column)) != type_of(column)
+            for column in self._columns[table]
+        )
+
+    def _upsert(self, table: str, rows: list[TableRow], *, typecast: bool) -> Iterator[Outcome]:
         """All rows in one request; if that is refused, by halves down to the one that is."""
         key = self._field(table, KEY)
         body = {
             "performUpsert": {"fieldsToMergeOn": [key]},
-            "typecast": True,
+            "typecast": typecast,
             "returnFieldsByFieldId": True,
             "records": [{"fields": self._cells(table, row)} for row in rows],
         }
@@ -257,10 +284,11 @@ class AirtableDestination(TableDestination):
         except RefusedByAirtableError as exc:
             self._look_again(table, exc)
             if len(rows) == 1:
-                yield Outcome(rows[0].key, reason=str(exc))
+                is_lost = exc.type == ROW_GONE
+                yield Outcome(rows[0].key, reason=str(exc), has_lost_links=is_lost)
                 return
             for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-                yield from self._upsert(table, half)
+                yield from self._upsert(table, half, typecast=typecast)
             return
         created = set(answer.body.get("createdRecords", ()))
         by_key = {record["fields"].get(key): record["id"] for record in answer.body["records"]}
@@ -287,6 +315,8 @@ class AirtableDestination(TableDestination):
         """Is it the table, a field or the access? Then no row is to blame, and all must wait."""
         if exc.status not in (403, 404) and exc.type != "UNKNOWN_FIELD_NAME":
             return
+        if exc.type == ROW_GONE:
+            return
         self._read_base()
         for name in self._schema["tables"]:
             self._check_remembered(name)
@@ -310,7 +340,10 @@ class AirtableDestination(TableDestination):
         return cells
 
     def _path(self, table: str) -> str:
-        return f"/{self._base}/{self._schema['tables'][table]['id']}"
+        return f"/{self._base}/{self._table_id(table)}"
+
+    def _table_id(self, table: str) -> str:
+        return str(self._schema["tables"][table]["id"])
 
 
 def classify(answer: Answer) -> HubError | None:

@@ -59,6 +59,11 @@ def field_of(name: str, column: Column, linked_id: str = "") -> dict[str, Any]:
     return {"name": name, **_TYPES[column.kind]}
 
 
+def type_of(column: Column) -> str:
+    """The type of field that takes the column's values as they are."""
+    return str(_TYPES[column.kind]["type"])
+
+
 def adopted(table: dict[str, Any], name: str, column: Column, linked_id: str = "") -> str | None:
     """The id of the table's field of this name, if the column can be written to it."""
     for field in table["fields"]:

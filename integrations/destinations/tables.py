@@ -39,12 +39,16 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: its external id, or the reason why it was refused."""
+    """What became of one row: its external id, or the reason why it was refused.
+
+    `has_lost_links`: it was refused only because a row it links to is no longer there.
+    """
 
     key: str
     external_id: str = ""
     is_new: bool = False
     reason: str = ""
+    has_lost_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)

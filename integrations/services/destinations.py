@@ -16,6 +16,7 @@ from integrations.errors import InvalidInputError, NameTakenError, RefusedError
 from integrations.models import Connection, Destination, ExternalId
 from integrations.services.entered import checked_fields
 from integrations.sync.destination_status import change_due, make_due, publish_destination
+from integrations.sync.ledger import write_again
 from integrations.types import OAuth2
 from tenants.actor import Actor
 from tenants.context import current_tenant
@@ -148,7 +149,7 @@ def rewrite_destination(
     row = _locked(destination)
     if row.is_paused:
         raise RefusedError(f"{row} is paused; resume it first.")
-    ExternalId.objects.filter(destination=row).update(content_hash=b"", rejected_reason="")
+    write_again(row, is_unsure=forget_tables)
     if forget_tables:
         row.schema = {}
         row.save(update_fields=["schema", "updated_at"])

@@ -92,6 +92,7 @@ class _Slice:
         self.calls_before = 0  # of targets that are closed
         self.routes: list[ActiveRoute] = []
         self.needs_raw = False
+        self.lost: set[int] = set()  # records whose rows are gone there, as a link has shown
 
     @property
     def calls(self) -> int:
@@ -179,7 +180,7 @@ class _Slice:
             try:
                 row = route.row(change, titles, there)
             except RecordRejectedError as exc:
-                refused.append(self._refusal(route, change, line, str(exc), b""))
+                refused.append(self._refusal(route, change, line, str(exc), ledger.AGAIN))
                 self._count(counts, "rejected", change, line)
                 continue
             if line is None or bytes(line.content_hash) != hash_of(row):
@@ -208,20 +209,38 @@ class _Slice:
         by_key = {outcome.key: outcome for outcome in outcomes}
         counts: Counter[str] = Counter()
         written: list[Line] = []
+        without_links = [change for change, row in chunk if by_key[row.key].has_lost_links]
         for change, row in chunk:
             outcome = by_key[row.key]
             line = lines.get((route.id, change.record_id))
+            if outcome.has_lost_links:
+                continue
             if outcome.reason:
                 written.append(self._refusal(route, change, line, outcome.reason, hash_of(row)))
                 self._count(counts, "rejected", change, line)
                 continue
-            is_fresh = line is None or line.external_id != outcome.external_id or line.is_fresh
+            is_fresh = (
+                line is None
+                or line.is_fresh
+                or line.external_id != outcome.external_id
+                or bytes(line.content_hash) == ledger.UNSURE
+            )
             written.append(_line(route, change, outcome, hash_of(row), is_fresh))
             what = "linked" if only_links else "created" if outcome.is_new else "updated"
             self._count(counts, what, change, line)
         self._note(written, counts)
         crash.hit("after_destination_note")
         self._stop_if_over()
+        if without_links:
+            self._lose_targets(route, without_links)
+            self._write(route, without_links, only_links=only_links)
+
+    def _lose_targets(self, route: ActiveRoute, changes: Sequence[Change]) -> None:
+        """What these records link to may be gone there: it is written again before it is linked."""
+        titles = Titles.of((change, ref) for change in changes for ref in route.refs(change))
+        targets = {record_id for record_id, _ in titles.found.values()}
+        ledger.mark_unsure(self.destination, targets)
+        self.lost |= targets
 
     def _delete(self, route: ActiveRoute, gone: Sequence[tuple[Change, ExternalId]]) -> None:
         for chunk in _chunks(gone, self._target().rows_per_request):
@@ -238,15 +257,24 @@ class _Slice:
 
     def _link(self) -> None:
         """Write again what refers to rows that are new there, now that they can be linked to."""
-        after = 0
-        while ids := ledger.referrers_of_fresh(self.destination, after, PAGE_ROWS):
-            after = ids[-1]
-            changes = changes_of(ids, with_raw=self.needs_raw)
-            for route in self.routes:
-                taken = [change for change in changes if route.takes(change)]
-                if taken:
-                    self._write(route, taken, only_links=True)
-        ledger.forget_fresh(self.destination)
+        is_first = True
+        while is_first or self.lost:
+            is_first = False
+            self._rewrite(sorted(self.lost))
+            self.lost.clear()
+            after = 0
+            while ids := ledger.referrers_of_fresh(self.destination, after, PAGE_ROWS):
+                after = ids[-1]
+                self._rewrite(ids)
+            ledger.forget_fresh(self.destination)
+
+    def _rewrite(self, record_ids: Sequence[int]) -> None:
+        """Send the rows of these records if they differ from what is there, links and all."""
+        changes = changes_of(record_ids, with_raw=self.needs_raw) if record_ids else []
+        for route in self.routes:
+            taken = [change for change in changes if route.takes(change)]
+            if taken:
+                self._write(route, taken, only_links=True)
 
     def _end_page(self, changes: Sequence[Change], plan: Plan) -> None:
         with transaction.atomic():

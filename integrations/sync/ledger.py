@@ -25,6 +25,9 @@ ORDER BY e.record_id LIMIT %s
 
 LineKey = tuple[UUID, int]  # route, record
 
+# In place of a hash: the row is written again; and nobody knows whether it is still there.
+AGAIN, UNSURE = b"\x00", b""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -47,10 +50,11 @@ def lines_of(destination: Destination, record_ids: Sequence[int]) -> dict[LineKe
 
 
 def rows_there(destination: Destination, record_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-    """External ids to link to: {record id: {table: external id}}."""
+    """External ids to link to: {record id: {table: external id}}; none that may be gone."""
     rows = (
         ExternalId.objects.filter(destination=destination, record_id__in=list(record_ids))
         .exclude(external_id="")
+        .exclude(content_hash=UNSURE)
         .values_list("record_id", "route__table", "external_id")
     )
     found: dict[int, dict[str, str]] = {}
@@ -106,6 +110,20 @@ def referrers_of_fresh(destination: Destination, after: int, limit: int) -> list
     with connection.cursor() as cursor:
         cursor.execute(_REFERRERS, [destination.pk, after, limit])
         return [row[0] for row in cursor.fetchall()]
+
+
+def write_again(destination: Destination, *, is_unsure: bool) -> None:
+    """Every row is written again; with `is_unsure` none is linked to before it is."""
+    ExternalId.objects.filter(destination=destination).update(
+        content_hash=UNSURE if is_unsure else AGAIN, rejected_reason=""
+    )
+
+
+def mark_unsure(destination: Destination, record_ids: Iterable[int]) -> None:
+    """These rows may be gone there: none is linked to before it is written again."""
+    ExternalId.objects.filter(destination=destination, record_id__in=list(record_ids)).update(
+        content_hash=UNSURE
+    )
 
 
 def forget_fresh(destination: Destination) -> None:

@@ -16,7 +16,8 @@ from integrations.services.destinations import (
 from integrations.services.routes import change_route
 from integrations.sync.changes import last_change, wake_destinations
 from integrations.sync.shared import SHARED
-from tests.destinations.conftest import ADMIN, follow, last_run
+from tests.destinations.conftest import ADMIN, Records, follow, last_run
+from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -207,6 +208,30 @@ def test_f39_what_becomes_empty_is_cleared_and_a_new_column_takes_nothing_away(
 
     assert "Role" not in base.rows("Companies")[key(records, "companies", "c1")]
     assert list(base.fields("Companies"))[:3] == ["Name", "Hub ID", "Role"]
+
+
+def test_rows_of_records_that_were_purged_with_their_connection_go_too(
+    base, records, destination, route
+):
+    route("company")
+    for number in range(1, 13):
+        records.company(number)
+    follow(destination)
+    kept = Records(ConnectionFactory())
+    kept.company(1)
+    Record.objects.filter(source_system=records.connection.source_system).delete()
+    records.connection.disconnections.create(
+        keep_records=False, actor_kind="system", ended_at=timezone.now()
+    )
+
+    follow(destination)
+
+    assert set(base.rows("Companies")) == {key(kept, "companies", "c1")}
+    totals = last_run(destination).totals
+    assert (totals["created"], totals["deleted"]) == (1, 12)
+    assert ExternalId.objects.count() == 1
+    base.forget_requests()
+    assert follow(destination) == "Nothing has changed."
 
 
 # Faults
@@ -433,15 +458,42 @@ def forget_pauses() -> None:
         cursor.execute("DELETE FROM public.fleet_ratebudget")
 
 
-def _number_field(base, destination, route, records) -> None:
-    """Companies with a number field that somebody made there, and a route that fills it."""
+def _table(base, name: str, *fields) -> None:
+    """Somebody makes a table there."""
     head = {"Authorization": f"Bearer {base.token}"}
     meta = base.sandbox.addresses()["https://api.airtable.com"] + f"/v0/meta/bases/{base.id}/tables"
-    fields = [
-        {"name": "Name", "type": "singleLineText"},
-        {"name": "Size", "type": "number", "options": {"precision": 0}},
-    ]
-    made = base.http.post(meta, json={"name": "Companies", "fields": fields}, headers=head)
+    made = base.http.post(meta, json={"name": name, "fields": list(fields)}, headers=head)
     assert made.status_code == 200, made.text
+
+
+def _number_field(base, destination, route, records) -> None:
+    """Companies with a number field that somebody made there, and a route that fills it."""
+    name = {"name": "Name", "type": "singleLineText"}
+    _table(base, "Companies", name, {"name": "Size", "type": "number", "options": {"precision": 0}})
     mapping = [{"column": "Name", "from": "name"}, {"column": "Size", "from": "raw.size"}]
     route("company", mapping=mapping)
+
+
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_a_row_that_somebody_deleted_by_hand_comes_back_as_soon_as_it_is_linked_to(
+    base, records, destination, route, is_adopted
+):
+    if is_adopted:  # then values are converted there, and an unknown id could become a title
+        _table(base, "People", {"name": "Name", "type": "multilineText"})
+    mapping = [{"column": "Name", "from": "name"}, {"column": "At", "from": "company"}]
+    route("person", mapping=mapping)
+    route("company")
+    records.company(1)
+    records.person(1, company=1)
+    follow(destination)
+    firm = base.rows("Companies")[key(records, "companies", "c1")]
+    base.control("delete", entity="rows", ids=[firm["id"]])
+    records.person(2, company=1)
+
+    follow(destination)
+
+    assert list(base.rows("Companies")) == [key(records, "companies", "c1")]
+    back = base.rows("Companies")[key(records, "companies", "c1")]
+    assert {tuple(row["At"]) for row in base.rows("People").values()} == {(back["id"],)}
+    totals = last_run(destination).totals
+    assert totals["read"] == totals["created"] + totals["updated"] == 1

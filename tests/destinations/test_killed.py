@@ -2,7 +2,7 @@
 
 import os
 import signal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection as database
@@ -13,7 +13,7 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.models import DestinationRun, ExternalId
-from integrations.sync.changes import last_change
+from integrations.sync.changes import last_change, wake_destinations
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.shared import SHARED
@@ -29,8 +29,8 @@ POINTS = (
 )
 
 
-def follow_and_die(destination, point: str) -> None:
-    """Follow in a process of its own, which is killed at the point."""
+def begin(destination, point: str) -> tuple[int, UUID]:
+    """Follow in a process of its own, which acts at the point; return it and the due row."""
     due = Due.objects.get(object_id=destination.pk)
     claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
     _close_connections()
@@ -41,9 +41,15 @@ def follow_and_die(destination, point: str) -> None:
             follow_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
         finally:
             os._exit(0)
+    return pid, due.pk
+
+
+def follow_and_die(destination, point: str) -> None:
+    """Follow in a process of its own, which is killed at the point."""
+    pid, due = begin(destination, point)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    Due.objects.filter(pk=due.pk).update(lease_until=timezone.now())  # it runs out by itself
+    Due.objects.filter(pk=due).update(lease_until=timezone.now())  # it runs out by itself
 
 
 def _close_connections() -> None:
@@ -79,6 +85,21 @@ def test_f3_whoever_is_killed_leaves_no_row_out_and_makes_none_twice(
     assert destination.checkpoint == last_change()
     assert ExternalId.objects.count() == 30
     assert DestinationRun.objects.filter(state="running").count() == 0
+
+
+def test_what_changes_while_a_slice_ends_is_not_slept_over(base, records, destination, route):
+    route("company")
+    records.company(1)
+    pid, due = begin(destination, "before_destination_release:1:STOP")
+    os.waitpid(pid, os.WUNTRACED)
+    records.company(2)
+    wake_destinations()
+    os.kill(pid, signal.SIGCONT)
+
+    os.waitpid(pid, 0)
+
+    assert Due.objects.get(pk=due).due_at <= timezone.now()
+    assert Due.objects.get(pk=due).lease_until is None
 
 
 def test_what_a_killed_one_noted_is_counted_once(base, records, destination, route):

@@ -14,6 +14,7 @@ from hub.fleet.models import Due
 from integrations.destinations.base import Batch
 from integrations.destinations.postgres import PostgresDestination
 from integrations.models import Record
+from integrations.sync.changes import changes_after
 from integrations.sync.prepare import prepare
 from integrations.types import Entity, Position
 from tenants.context import current_tenant, in_tenant
@@ -88,8 +89,7 @@ def test_a_reader_with_a_cursor_misses_no_row_while_writers_commit_side_by_side(
 
 
 def _newer(cursor: int) -> list[int]:
-    later = Record.objects.filter(change_seq__gt=cursor).order_by("change_seq")
-    return list(later.values_list("change_seq", flat=True)[:50])
+    return [change.seq for change in changes_after(cursor, 50)]
 
 
 def _without_checkpoint(batch: Batch) -> Batch:
