@@ -6,8 +6,8 @@ what was spent stays spent whatever is rolled back. A breaker's change of state 
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
@@ -33,10 +33,9 @@ ENGINE: Final = Actor.system("engine")
 AWAY_SECONDS: Final = 5.0  # the store does not answer: nobody calls for so long
 SHOWN_EVERY_SECONDS: Final = 5.0  # of a budget in Redis, what operations see in PostgreSQL
 
-_LOCK = """
-SELECT pg_advisory_xact_lock(7002, hashtext(name)) FROM unnest(%s::text[]) AS name
-"""
-_READ = """
+# The read must see what whoever held the lock has written, so it is a statement of its own.
+_LOCK_AND_READ = """
+SELECT pg_advisory_xact_lock(7002, hashtext(name)) FROM unnest(%s::text[]) AS name;
 SELECT '', to_jsonb(extract(epoch FROM clock_timestamp()))::text
 UNION ALL SELECT name, document::text FROM public.fleet_circuit WHERE name = ANY(%s)
 UNION ALL SELECT name, document::text FROM public.fleet_ratebudget WHERE name = ANY(%s)
@@ -77,19 +76,27 @@ class OwnConnection:
         return self._connection is not None and self._pid == os.getpid()
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """A cursor inside a transaction of its own.
+    def transaction(self, opening: str = "", values: Sequence[Any] = ()) -> Iterator[Any]:
+        """A cursor in a transaction of its own, with the last result of `opening` at hand.
+
+        Statements are joined by semicolons wherever they need no answer in between: each is a way
+        to the server and back while others wait for the lock.
 
         Raises:
             OperationalError: the server is away; the next call connects anew.
         """
         with self._lock:
             try:
-                with ExitStack() as stack:
-                    yield self._begun(stack)
+                with self._begun(f"BEGIN; {opening}", values) as cursor:
+                    yield cursor
+                    if self._is_in_transaction:
+                        cursor.execute("COMMIT")
             except (Error, psycopg.Error) as exc:
                 self.close()
                 raise OperationalError("The connection for what is shared was lost.") from exc
+            except BaseException:
+                self.close()  # which rolls back
+                raise
 
     def close(self) -> None:
         with self._lock:
@@ -97,16 +104,24 @@ class OwnConnection:
                 self._connection.close()
             self._connection = None
 
-    def _begun(self, stack: ExitStack) -> Any:
-        """A cursor in a transaction that has begun; a connection that was cut is opened anew."""
-        opened = self._opened()
+    @property
+    def _is_in_transaction(self) -> bool:
+        assert self._connection is not None
+        status = self._connection.connection.info.transaction_status
+        return bool(status != psycopg.pq.TransactionStatus.IDLE)
+
+    def _begun(self, opening: str, values: Sequence[Any]) -> Any:
+        """A cursor after `opening`; a connection that was cut meanwhile is opened anew."""
+        cursor = self._opened().cursor()
         try:
-            stack.enter_context(opened.connection.transaction())
-        except psycopg.Error:
+            cursor.execute(opening, values)
+        except Error:
             self.close()
-            opened = self._opened()
-            stack.enter_context(opened.connection.transaction())
-        return stack.enter_context(opened.cursor())
+            cursor = self._opened().cursor()
+            cursor.execute(opening, values)
+        while cursor.nextset():
+            continue
+        return cursor
 
     def _opened(self) -> BaseDatabaseWrapper:
         if self._pid != os.getpid():  # a fork shares the socket; it is the parent's
@@ -142,16 +157,14 @@ class PostgresStore:
         by_name = {subject.name: subject for subject in subjects}
         names = sorted(by_name)
         try:
-            with self._connection.transaction() as cursor:
-                cursor.execute(_LOCK, [names])
-                cursor.execute(_READ, [names, names])
+            with self._connection.transaction(_LOCK_AND_READ, [names] * 3) as cursor:
                 found = {name: orjson.loads(text) for name, text in cursor.fetchall()}
                 now = float(found.pop(""))
                 before: dict[str, Document | None] = {name: found.get(name) for name in names}
                 changed = change(before, now)
                 for name, document in changed.items():
-                    keep(cursor, by_name[name], document)
                     audit(cursor, by_name[name], before[name], document, self._actor)
+                keep(cursor, {by_name[name]: kept for name, kept in changed.items()})
         except OperationalError as exc:
             raise RetryableError("The hub's limits cannot be read.", AWAY_SECONDS) from exc
         return {**before, **changed}
@@ -178,8 +191,8 @@ class ShownRedisStore:
             try:
                 with self._connection.transaction() as cursor:
                     for name, document in shown.items():
-                        keep(cursor, by_name[name], document)
                         audit(cursor, by_name[name], before[name], document, self._actor)
+                    keep(cursor, {by_name[name]: kept for name, kept in shown.items()})
             except OperationalError as exc:
                 raise RetryableError("The hub's limits cannot be shown.", AWAY_SECONDS) from exc
         return {**before, **changed}
@@ -192,50 +205,53 @@ def store_of_settings(*, actor: Actor = ENGINE) -> Store:
     return PostgresStore(actor=actor)
 
 
-def keep(cursor: Any, subject: Subject, document: Document) -> None:
-    """Write the row of one subject."""
-    text = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS).decode()
-    tenant_id = subject.tenant_id or None
-    if subject.kind == "circuit":
-        circuit = Circuit.of_document(document)
-        cursor.execute(
-            _KEEP_CIRCUIT,
-            [
-                row_id(subject.name),
-                subject.name,
-                subject.scope,
-                subject.provider,
-                subject.owner,
-                tenant_id,
-                circuit.state,
-                circuit.failures,
-                circuit.is_tripped,
-                circuit.reason[:300],
-                circuit.since or None,
-                circuit.retry_at or None,
-                text,
-            ],
-        )
-        return
+def keep(cursor: Any, documents: Mapping[Subject, Document]) -> None:
+    """Write the rows of the subjects and commit, in one go."""
+    statements, values = ["COMMIT"], list[Any]()
+    for subject, document in documents.items():
+        is_circuit = subject.kind == "circuit"
+        row = _circuit_row(subject, document) if is_circuit else _budget_row(subject, document)
+        statements.insert(-1, _KEEP_CIRCUIT if is_circuit else _KEEP_BUDGET)
+        values += row
+    cursor.execute(";".join(statements), values)
+
+
+def _circuit_row(subject: Subject, document: Document) -> list[Any]:
+    circuit = Circuit.of_document(document)
+    return [
+        row_id(subject.name),
+        subject.name,
+        subject.scope,
+        subject.provider,
+        subject.owner,
+        subject.tenant_id or None,
+        circuit.state,
+        circuit.failures,
+        circuit.is_tripped,
+        circuit.reason[:300],
+        circuit.since or None,
+        circuit.retry_at or None,
+        orjson.dumps(document).decode(),
+    ]
+
+
+def _budget_row(subject: Subject, document: Document) -> list[Any]:
     limit = subject.limit
     assert limit is not None
-    cursor.execute(
-        _KEEP_BUDGET,
-        [
-            row_id(subject.name),
-            subject.name,
-            subject.kind,
-            subject.scope,
-            subject.provider,
-            subject.owner,
-            tenant_id,
-            limit.path,
-            limit.requests,
-            limit.per_seconds,
-            limit.concurrent,
-            text,
-        ],
-    )
+    return [
+        row_id(subject.name),
+        subject.name,
+        subject.kind,
+        subject.scope,
+        subject.provider,
+        subject.owner,
+        subject.tenant_id or None,
+        limit.path,
+        limit.requests,
+        limit.per_seconds,
+        limit.concurrent,
+        orjson.dumps(document).decode(),
+    ]
 
 
 def audit(
