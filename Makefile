@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 JOBS ?= 2
+SECONDS ?= 600
+SEEDS ?= 20
+SEED ?= 1
 
-.PHONY: help demo demo-check test check prove refresh-long bench format lock tenant-script clean
+.PHONY: help demo demo-check test check prove refresh-long soak bench format lock tenant-script clean
 
 help:
 	@echo "make demo         start the hub with a sandbox and two tenants; Ctrl-C ends it"
@@ -15,6 +18,7 @@ help:
 	@echo "make check        format, lint, types, import order, migrations, deploy checks"
 	@echo "make prove        every promise of docs/claims.md; one with CLAIM=name"
 	@echo "make refresh-long  refresh-once with 10,000 rounds instead of 200; about an hour"
+	@echo "make soak         faults at random on a running hub, with SECONDS= SEEDS= SEED=; most of an hour"
 	@echo "make bench        the benchmarks, some minutes each; one with NAME=name"
 	@echo "make format       let ruff write the format"
 	@echo "make lock         write the lock files anew (needs uv)"
@@ -66,6 +70,12 @@ prove: $(VENV)/.installed-dev
 
 refresh-long: $(VENV)/.installed-dev
 	@ROUNDS=10000 $(BIN)/python docs/prove.py refresh-once
+
+# Every point with every action, the database stopped at every point, then whatever comes.
+soak: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.harness.sweep --seed $(SEED) --seeds $(SEEDS)
+	@$(BIN)/python -m tests.harness.restarts --seed $(SEED)
+	@$(BIN)/python -m tests.harness.soak --seed $(SEED) --seconds $(SECONDS)
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.benchmarks $(NAME)

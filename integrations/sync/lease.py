@@ -19,7 +19,7 @@ from django.db import Error, connection
 
 from hub.fleet.models import Due, Worker
 
-EXTENSIONS_PER_LEASE = 8  # every 15 s of 120
+EXTENSIONS_PER_LEASE = 8  # every 7.5 s of 60
 LOOK_SECONDS = 3.0
 JOIN_SECONDS = 10.0
 

@@ -257,7 +257,7 @@ def test_a_database_without_tables_says_how_to_make_them(run):
         ("HUB_WORKERS", "many", "write a number such as 2"),
         ("HUB_WORKERS", "0.5", "write a number such as 2"),
         ("HUB_SLICE_SECONDS", "nan", "write a number such as 45"),
-        ("HUB_LEASE_SECONDS", "-1", "write a number such as 120"),
+        ("HUB_LEASE_SECONDS", "-1", "write a number such as 60"),
         ("HUB_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
     ],
 )

@@ -1,0 +1,28 @@
+"""Every crash point with every action, each by itself, and the faults of provider and database."""
+
+import subprocess
+import sys
+
+TESTS = [f"tests/harness/test_{name}.py" for name in ("overtaken", "provider_faults")]
+TESTS += ["tests/harness/test_database_faults.py", "tests/harness/test_sweep.py"]
+
+
+def said_by(*command: str) -> tuple[bool, str]:
+    """Whether it succeeded, and the last line it printed."""
+    done = subprocess.run(
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False
+    )
+    print(done.stdout[-3000:], flush=True)
+    lines = done.stdout.strip().splitlines()
+    return done.returncode == 0, lines[-1] if lines else "nothing was shown"
+
+
+def main() -> int:
+    sweep, cases = said_by("-m", "tests.harness.sweep", "--seeds", "1")
+    tests, passed = said_by("docs/proofs/passed.py", *TESTS)
+    print(f"{cases}; faults of provider and database: {passed}")
+    return 0 if sweep and tests else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
