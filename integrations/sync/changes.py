@@ -7,20 +7,16 @@ whoever reads later sees what is now, not how it came about.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Max
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from hub.fleet.models import Due
 from integrations.destinations.change import Change
 from integrations.models import Record
-from tenants.context import current_tenant
 
 COUNTED_AT_MOST = 100_000  # changes behind; more are "100,000 or more"
-WAKE_WITHIN_SECONDS = 2  # what is due so soon need not be woken
 
 _FIELDS = (
     "change_seq",
@@ -79,21 +75,6 @@ def lag_behind(cursor: int) -> Lag:
     if first is None:
         return Lag(0, None)
     return Lag(later[:COUNTED_AT_MOST].values("pk").count(), first)
-
-
-def wake_destinations() -> int:
-    """Make the tenant's destinations due now, those left alone that wait for a reason of their own.
-
-    One statement, and nothing if they are due anyway; call it in the transaction that changes
-    records, so that neither is lost without the other.
-    """
-    asleep = Due.objects.filter(
-        tenant_id=current_tenant().pk,
-        kind=Due.Kind.DESTINATION,
-        parked_reason="",
-        due_at__gt=Now() + timedelta(seconds=WAKE_WITHIN_SECONDS),
-    )
-    return asleep.update(due_at=Now())
 
 
 def _fields(with_raw: bool) -> tuple[str, ...]:

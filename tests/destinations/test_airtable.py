@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.models import DestinationStatus, Due
+from integrations.destinations.wake import wake_destinations
 from integrations.models import ExternalId, Record
 from integrations.services.destinations import (
     pause_destination,
@@ -14,7 +15,7 @@ from integrations.services.destinations import (
     rewrite_destination,
 )
 from integrations.services.routes import change_route
-from integrations.sync.changes import last_change, wake_destinations
+from integrations.sync.changes import last_change
 from integrations.sync.shared import SHARED
 from tests.destinations.conftest import ADMIN, Records, follow, last_run
 from tests.factories import ConnectionFactory

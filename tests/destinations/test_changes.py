@@ -6,13 +6,13 @@ import pytest
 from django.utils import timezone
 
 from hub.fleet.models import Due
+from integrations.destinations.wake import wake_destinations
 from integrations.services.destinations import create_destination, pause_destination
 from integrations.sync.changes import (
     changes_after,
     changes_of,
     lag_behind,
     last_change,
-    wake_destinations,
 )
 from tenants.context import in_tenant
 from tests.destinations.conftest import ADMIN, Records

@@ -2,18 +2,21 @@
 
 import os
 import signal
+import time
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
 from hub.audit import record
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations import crash
+from integrations.destinations.wake import wake_destinations
 from integrations.models import DestinationRun, ExternalId
-from integrations.sync.changes import last_change, wake_destinations
+from integrations.sync.changes import last_change
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.shared import SHARED
@@ -92,9 +95,11 @@ def test_what_changes_while_a_slice_ends_is_not_slept_over(base, records, destin
     records.company(1)
     pid, due = begin(destination, "before_destination_release:1:STOP")
     os.waitpid(pid, os.WUNTRACED)
-    records.company(2)
-    wake_destinations()
-    os.kill(pid, signal.SIGCONT)
+    with transaction.atomic():
+        records.company(2)
+        wake_destinations()
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.3)  # it would be over long ago if it did not wait for us
 
     os.waitpid(pid, 0)
 
