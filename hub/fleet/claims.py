@@ -1,9 +1,10 @@
 """Claiming due work: who may work on what, decided in one statement by the database's clock.
 
 A claim raises the row's fence; whoever holds an older one can commit nothing any more. Claims are
-fair: the tenant that has waited longest for its turn comes first, none holds more than its share,
-and no provider gets more slices at once than its bulkhead lets through. Two units that claim in the
-same instant never get the same row, but may together pass a share by what each took.
+fair: the tenant that has waited longest for its turn comes first, one that never had any since its
+work came due; none holds more than its share, and no provider gets more slices at once than its
+bulkhead lets through. Two units that claim in the same instant never get the same row, but may
+together pass a share by what each took.
 """
 
 from collections.abc import Sequence
@@ -118,9 +119,13 @@ WITH RECURSIVE running AS MATERIALIZED (
     SELECT s.tenant_id, served.last_turn, coalesce(b.slices, 0) AS running
     FROM seen s LEFT JOIN busy_tenants b ON b.tenant_id = s.tenant_id
     CROSS JOIN LATERAL (
-        SELECT max(claimed_at) AS last_turn FROM public.fleet_due WHERE tenant_id = s.tenant_id
+        SELECT coalesce(
+            (SELECT max(claimed_at) FROM public.fleet_due WHERE tenant_id = s.tenant_id),
+            (SELECT min(due_at) FROM public.fleet_due WHERE tenant_id = s.tenant_id AND {_RIPE}),
+            '-infinity'
+        ) AS last_turn
     ) served
-    ORDER BY running, last_turn NULLS FIRST
+    ORDER BY running, last_turn
     LIMIT %(candidates)s
 ), fair AS (
     SELECT d.*, w.last_turn,
@@ -138,19 +143,19 @@ WITH RECURSIVE running AS MATERIALIZED (
     ) d
 ), let_through AS (
     SELECT f.*, coalesce(b.slices, 0) + row_number() OVER (
-            PARTITION BY f.provider ORDER BY f.turn, f.last_turn NULLS FIRST, f.due_at, f.id
+            PARTITION BY f.provider ORDER BY f.turn, f.last_turn, f.due_at, f.id
         ) AS slot
     FROM fair f LEFT JOIN busy_providers b ON b.provider = f.provider
     WHERE f.turn <= %(per_tenant)s
 ), picked AS (
     SELECT * FROM let_through WHERE provider = '' OR slot <= %(per_provider)s
-    ORDER BY turn, last_turn NULLS FIRST, due_at, id
+    ORDER BY turn, last_turn, due_at, id
     LIMIT %(candidates)s
 ), locked AS (
     SELECT d.id FROM public.fleet_due d JOIN picked p ON p.id = d.id
     WHERE d.fence = p.fence AND d.due_at IS NOT NULL
         AND (d.lease_until < {NOW} OR d.lease_until IS NULL AND d.due_at <= {NOW})
-    ORDER BY p.turn, p.last_turn NULLS FIRST, p.due_at, p.id
+    ORDER BY p.turn, p.last_turn, p.due_at, p.id
     LIMIT %(limit)s
     FOR UPDATE OF d SKIP LOCKED
 )

@@ -101,10 +101,17 @@ def test_with_one_free_process_the_tenant_served_longest_ago_comes_first(acme, g
         (taken,) = claim_some(1)
         served.append(taken.tenant_id)
         # The clock of one transaction stands still, so the turn is moved by hand.
-        ended = {"claimed_at": minutes_ago(30 - len(served)), "due_at": None}
+        ended = {"claimed_at": minutes_ago(0.6 - len(served) / 10), "due_at": None}
         Due.objects.release(taken.due_id, fence=taken.fence, **ended)
 
     assert served == [acme.pk, globex.pk] * 3
+
+
+def test_a_tenant_that_is_new_does_not_come_before_one_that_waits_longer(acme, globex):
+    waiting = DueFactory(tenant=acme, claimed_at=minutes_ago(2), due_at=minutes_ago(1))
+    DueFactory(tenant=globex, due_at=minutes_ago(0.5))
+
+    assert [row.due_id for row in claim_some(1)] == [waiting.pk]
 
 
 def test_a_tenant_whose_old_work_fills_the_window_does_not_hide_the_others(acme, globex):
