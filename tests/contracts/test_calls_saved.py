@@ -108,6 +108,7 @@ def measured(request: Any, settings: Any) -> Iterator[Measured]:
     slug = connector.provider.slug
     with Sandbox(seed=3, scale=scale_for(slug)) as sandbox:
         settings.HUB_PROVIDER_ADDRESSES = sandbox.addresses()
+        settings.HUB_TENANT_CALLS_PER_SECOND = 100_000  # calls are counted here, not spread
         subject = Subject(connector, sandbox, own(slug).tables)
         subject.begin()
         yield Measured(subject, connected(subject))
