@@ -133,21 +133,33 @@ class Guard:
                 purse.spent += cost
 
     def failed(self, reason: str) -> None:
-        """Note a time-out, a TLS failure, a 5xx or an answer nobody can read."""
-        self._turn(lambda circuit, now: circuit.failed(now, self._who, reason))
+        """Note a time-out, a TLS failure, a 5xx or an answer nobody can read.
+
+        Of a connection that is on trial itself, it says nothing new about the others' app: else one
+        that is broken for good would keep all of them waiting.
+        """
+        own = [subject.name for subject in self._circuits if subject.scope == "connection"]
+        is_suspect = any(self._is_our_trial(name) for name in own)
+
+        def step(subject: Subject, circuit: Circuit, now: float) -> Circuit:
+            if is_suspect and subject.name not in own:
+                return circuit.gave_up(now, self._who)
+            return circuit.failed(now, self._who, reason)
+
+        self._turn(step)
 
     def answered(self, headers: Mapping[str, str]) -> None:
         """Note an answer, also one that refuses, and what it says of the provider's own count."""
         if any(known.failures or known.state != "closed" for known in self._known.values()):
-            self._turn(lambda circuit, now: circuit.answered(now, self._who))
+            self._turn(lambda subject, circuit, now: circuit.answered(now, self._who))
         for quota in self._quotas:
             if _share(quota, headers, self._budgets) >= quota.pause_at:
                 self._pause(self._budgets, QUOTA_PAUSE_SECONDS, first="account")
 
     def gave_up(self) -> None:
         """Note that the call never reached the provider, by our own fault or choice."""
-        if any(known.trial_by == self._who for known in self._known.values()):
-            self._turn(lambda circuit, now: circuit.gave_up(now, self._who))
+        if any(self._is_our_trial(name) for name in self._known):
+            self._turn(lambda subject, circuit, now: circuit.gave_up(now, self._who))
 
     def asked_to_wait(self, path: str, seconds: float | None) -> None:
         """Note a pause the provider asked for; it holds for all that share the narrowest budget."""
@@ -218,17 +230,20 @@ class Guard:
         self._slots.update(dict.fromkeys(claim.entered, asked_at))
         return 0.0
 
+    def _is_our_trial(self, name: str) -> bool:
+        return name in self._known and self._known[name].trial_by == self._who
+
     def _turn(self, step: "_Step") -> None:
         """Take a step with every circuit, for all processes."""
 
         def change(documents: Documents, now: float) -> dict[str, Document]:
-            before = {name: Circuit.of_document(kept) for name, kept in documents.items()}
-            after = {name: step(circuit, now) for name, circuit in before.items()}
-            return {
-                name: circuit.as_document()
-                for name, circuit in after.items()
-                if circuit != before[name]
-            }
+            changed: dict[str, Document] = {}
+            for subject in self._circuits:
+                before = Circuit.of_document(documents[subject.name])
+                after = step(subject, before, now)
+                if after != before:
+                    changed[subject.name] = after.as_document()
+            return changed
 
         kept = self._store.change(self._circuits, change)
         self._known = {name: Circuit.of_document(document) for name, document in kept.items()}
@@ -260,7 +275,7 @@ class Guard:
 
 
 class _Step(Protocol):
-    def __call__(self, circuit: Circuit, now: float) -> Circuit: ...
+    def __call__(self, subject: Subject, circuit: Circuit, now: float) -> Circuit: ...
 
 
 @dataclass(slots=True)

@@ -100,6 +100,25 @@ def test_a_connection_that_fails_alone_leaves_the_others_alone(processes: Proces
     processes.call(others)
 
 
+def test_a_connection_broken_for_good_does_not_keep_the_others_waiting(
+    processes: Processes,
+) -> None:
+    broken, well = processes.guard(), processes.guard(who="two:p2")
+    opened(processes, broken)
+    with pytest.raises(CircuitOpenError):
+        processes.ask(well)
+    processes.clock.pass_by(60)
+
+    processes.ask(broken)  # its own trial, and the app's
+    broken.failed("still broken")
+
+    processes.call(well)
+    processes.call(well)
+    with pytest.raises(CircuitOpenError) as raised:
+        processes.ask(broken)
+    assert raised.value.retry_after == 60
+
+
 def test_of_all_processes_one_tries_after_a_minute(processes: Processes) -> None:
     guards = [processes.guard(who=f"one:p{number}") for number in range(5)]
     opened(processes, guards[0])
