@@ -64,6 +64,7 @@ def test_the_list_says_what_is_open_since_when_why_and_when_it_is_tried_again(op
     assert "Connection Nordlicht" in page
     assert "All connections by key" in page
     assert "in 5" in page  # the next trial, in less than a minute
+    assert ">Hold a provider's calls</a>" in page
 
 
 def test_a_circuit_is_reset_and_calls_pass_at_once_which_is_audited_with_the_person(ops, gate):
