@@ -41,6 +41,7 @@ from integrations.sync import deletions, positions, rhythm, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
+from integrations.sync.overdue import stop_if_stalled
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
 from integrations.sync.unknown import classed
@@ -99,6 +100,7 @@ def work_slice(
         return SliceResult(None, "none", False, "The run of this lane has ended.")
     work = _Slice(due, connection, run, seconds=seconds, watch=watch, progress=progress)
     try:
+        stop_if_stalled(run)
         work.walk_all()
     except SliceOverError:
         settle.to_be_continued(due, connection, run, calls=work.calls)

@@ -19,6 +19,7 @@ from integrations.errors import (
     AccessTokenRefusedError,
     AppRefusedError,
     CancelledError,
+    CircuitOpenError,
     FencedError,
     HubError,
     ReauthorizationRequiredError,
@@ -160,7 +161,8 @@ def stopped(
             SyncRun.objects.filter(pk=run.pk).update(
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
-            failures = F("failures") + (1 if wait else 0)
+            counts = wait and not isinstance(exc, CircuitOpenError)  # nothing was asked
+            failures = F("failures") + (1 if counts else 0)
             _release(due, due_at=Now() + timedelta(seconds=wait), failures=failures, attempts=0)
             return f"Waits {wait:.0f} s: {exc}"
         _end(run, SyncRun.State.FAILED, calls=calls, exc=exc)

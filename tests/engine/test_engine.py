@@ -12,6 +12,7 @@ from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import (
     AccessTokenRefusedError,
     CheckpointExpiredError,
+    CircuitOpenError,
     EntityTypeUnavailableError,
     FatalError,
     FencedError,
@@ -363,6 +364,29 @@ def test_a_provider_that_stays_down_fails_the_run_in_the_end(connection, server)
     assert states == ["running"] * 8 + ["failed"]
     assert AuditEvent.objects.filter(action="sync.failed").count() == 1
     assert Due.objects.get().due_at > timezone.now()
+
+
+def test_an_open_circuit_is_waited_for_however_long_it_takes(connection, server):
+    server.fail_at[("companies", 0)] = [CircuitOpenError("open", 60) for _ in range(20)]
+
+    states = {work(connection).state for _ in range(20)}
+
+    assert states == {"running"}
+    assert Due.objects.get().failures == 0
+
+
+def test_a_run_that_is_old_and_gets_nowhere_fails_and_the_next_goes_on_there(connection, server):
+    server.fail_at[("companies", 1)] = [CircuitOpenError("open", 60)]
+    assert work(connection).state == "running"
+    long_ago = timezone.now() - timedelta(days=2)
+    SyncRun.objects.update(started_at=long_ago, progress_at=long_ago)
+    server.asked.clear()
+
+    assert work(connection).state == "failed"
+    assert run_of(connection).error_code == "stalled"
+    assert work(connection).state == "succeeded"
+
+    assert server.asked[0] == ("companies", 1)
 
 
 def test_a_refused_key_asks_the_customer_to_reconnect_and_stops_the_schedule(connection, server):
