@@ -1,8 +1,8 @@
 """worker-kills: kill -9 of any process of a worker unit in the middle of syncs; all runs finish.
 
-F4, F5. The short form scales the lease and the unit's patience down and takes one worker, the main
-process and the sentinel; `python -m tests.harness.worker_kills` takes every process in turn, with
-the times of production.
+F4, F5. The short form scales the lease and the unit's patience down and takes one worker and the
+main process; `python -m tests.harness.worker_kills` takes every process in turn, with the times of
+production.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RECOVERY_SECONDS = 30  # of two leases and two times the patience, on a busy machine
 
 
-def test_runs_whose_worker_or_its_heads_are_killed_finish_all_the_same(
+def test_runs_whose_worker_or_its_head_are_killed_finish_all_the_same(
     hub: Hub, simulator: Simulator, tmp_path: Path
 ) -> None:
     used = environment(
@@ -31,7 +31,7 @@ def test_runs_whose_worker_or_its_heads_are_killed_finish_all_the_same(
     kills = Kills(simulator, hub.connect, used, tmp_path / "unit.log", patience=2)
 
     with kills.unit_at_work():
-        for part in ("worker", "sentinel", "main process"):
+        for part in ("worker", "main process"):
             taken = kills.kill(part, seconds=RECOVERY_SECONDS)
             assert taken < RECOVERY_SECONDS, part
 

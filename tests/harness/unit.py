@@ -28,6 +28,7 @@ class WorkerUnit:
         patience: float | None = 3,
     ) -> None:
         self.processes = processes
+        self._names: dict[int, str] = {}  # of the processes beneath the sentinel
         options = [f"--processes={processes}"]
         if patience is not None:
             options.append(f"--patience={patience}")
@@ -49,7 +50,11 @@ class WorkerUnit:
     def is_ready(self) -> bool:
         """Whether its present cluster is complete and has answered a beat."""
         row = Worker.objects.filter(pid=self._process.pid).first()
-        return row is not None and row.beat_at is not None and len(self._beneath_sentinel()) >= 3
+        below = self._beneath_sentinel()
+        is_whole = len(below) >= self.processes + 2
+        if is_whole:
+            self._name(below)
+        return row is not None and row.beat_at is not None and is_whole
 
     def wait_until_ready(self) -> None:
         until = monotonic() + READY_SECONDS
@@ -68,8 +73,8 @@ class WorkerUnit:
         if part == "sentinel":
             return heads[1:2]
         below = self._beneath_sentinel()
-        first = {"worker": 0, "monitor": self.processes, "pusher": self.processes + 1}[part]
-        return below[first : first + (self.processes if part == "worker" else 1)]
+        self._name(below)
+        return [one for one in below if self._names.get(one.pid) == part]
 
     def send(self, part: str, number: signal.Signals, index: int = 0) -> int:
         """Signal one process; its pid, or 0 if there is none at present."""
@@ -99,6 +104,17 @@ class WorkerUnit:
                     one.kill()
         self._process.kill()
         self._process.wait()
+
+    def _name(self, below: list[psutil.Process]) -> None:
+        """The sentinel starts its parts in order, and another in the place of one that died."""
+        missing = ["worker"] * self.processes + ["monitor", "pusher"]
+        pids = [one.pid for one in below]
+        for pid in pids:
+            if self._names.get(pid) in missing:
+                missing.remove(self._names[pid])
+        for pid in pids:
+            if pid not in self._names and missing:
+                self._names[pid] = missing.pop(0)
 
     def _heads(self) -> list[psutil.Process]:
         """The cluster's main process and its sentinel."""

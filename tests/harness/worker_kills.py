@@ -21,6 +21,7 @@ WITHIN_SECONDS = 120.0
 CONNECTIONS = 2
 PAGE_SECONDS = 0.08  # so that a sync takes seconds and is met in its middle
 BEGIN_SECONDS = 60.0
+TIDY_SECONDS = 60.0
 
 
 class NotFinishedError(AssertionError):
@@ -52,18 +53,19 @@ class Kills:
         self.simulator.weather = _slow
         try:
             yield
+            self._wait(self._are_dead_queues_forgotten, TIDY_SECONDS, "leave no task behind")
         finally:
             self.unit.end()
 
-    def kill(self, part: str, index: int = 0, *, seconds: float = WITHIN_SECONDS) -> float:
-        """Kill this part of the unit in the middle of syncs; seconds until all have finished.
+    def kill(self, part: str, *, seconds: float = WITHIN_SECONDS) -> float:
+        """Kill the eldest such part of the unit amid syncs; seconds until all have finished.
 
         Raises:
             NotFinishedError: that took longer than `seconds`.
         """
         begun = [self._begin() for _ in range(CONNECTIONS)]
         self._wait(lambda: self._are_in_the_middle(begun), BEGIN_SECONDS, "begin")
-        pid = self.unit.send(part, signal.SIGKILL, index)
+        pid = self.unit.send(part, signal.SIGKILL)
         assert pid, f"there is no {part}"
         if part == "unit":
             self.unit.kill()
@@ -105,6 +107,14 @@ class Kills:
         ended = SyncRun.objects.filter(connection__in=connections, state="succeeded")
         held = Due.objects.filter(object_id__in=connections).exclude(lease_until=None)
         return ended.count() == len(connections) and not held.exists()
+
+    def _are_dead_queues_forgotten(self) -> bool:
+        """Units tidy up after those that were killed."""
+        from django_q.models import OrmQ
+
+        from hub.fleet.models import Worker
+
+        return not OrmQ.objects.exclude(key__in=Worker.objects.values("cluster")).exists()
 
     def _wait(self, what: Callable[[], bool], seconds: float, word: str) -> float:
         begun_at = time.monotonic()
@@ -158,9 +168,9 @@ def _all_in_turn(stack: ExitStack, url: str) -> int:
     taken: list[float] = []
     with kills.unit_at_work():
         for part in PARTS:
-            for index in range(kills.unit.processes if part == "worker" else 1):
-                taken.append(kills.kill(part, index))
-                print(f"kill -9 of {part} {index + 1}: all runs finished after {taken[-1]:.1f} s")
+            for number in range(1, 1 + (kills.unit.processes if part == "worker" else 1)):
+                taken.append(kills.kill(part))
+                print(f"kill -9 of {part} {number}: all runs finished after {taken[-1]:.1f} s")
                 sys.stdout.flush()
     wrong = kills.judge()
     print(
