@@ -10,11 +10,12 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from hub import display
-from hub.fleet.models import ConnectionStatus, Due
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due
 from integrations.admin.base import address_of, link_to
 from integrations.admin.deletion_reviews import waiting
+from integrations.admin.destinations import behind_text
 from integrations.admin.progress import duration_text, progress_bar
-from integrations.models import Connection, DeletionReview, RejectedRecord, SyncRun
+from integrations.models import Connection, DeletionReview, Destination, RejectedRecord, SyncRun
 from tenants.admin.base import has_role
 from tenants.roles import Role
 
@@ -101,6 +102,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             ],
         ),
         "recent_runs": _runs_table(list(ended[:RECENT_RUNS])),
+        "destinations": _destinations_table(request),
     }
 
 
@@ -124,6 +126,29 @@ def _card(
         bar=progress_bar(run) if run else "",
         waits_for_person=connection.status
         in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN),
+    )
+
+
+def _destinations_table(request: HttpRequest) -> SafeString | str:
+    """How each destination does, as of its last slice; empty if there is none."""
+    tenant = request.tenant  # type: ignore[attr-defined]
+    seen = list(DestinationStatus.objects.filter(tenant=tenant).order_by("name")[:CARDS])
+    if not seen:
+        return ""
+    labels = dict(Destination.Status.choices)
+    return display.table(
+        ("Destination", "Status", "Behind", "Rows", "Rejected", "In step"),
+        [
+            (
+                display.link(address_of(Destination, row.destination_id), row.name),
+                display.state_with_reason(row.status, str(labels.get(row.status)), row.error),
+                behind_text(row.behind, row.behind_since),
+                row.rows,
+                row.rejected,
+                display.ago(row.caught_up_at),
+            )
+            for row in seen
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from integrations.destinations.airtable_fields import (
+    COMPUTED,
     adopted,
     field_of,
     table_of,
@@ -155,7 +156,7 @@ class AirtableDestination(TableDestination):
                 f"The table {name!r} is no longer in the base. Restore it from the base's trash, "
                 "or let the tables be made anew."
             )
-        there = {field["id"] for field in self._there[remembered["id"]]["fields"]}
+        there = {field["id"]: field["type"] for field in self._there[remembered["id"]]["fields"]}
         links = {
             f"{link} ({t})": i for link, to in remembered["links"].items() for t, i in to.items()
         }
@@ -164,6 +165,11 @@ class AirtableDestination(TableDestination):
                 raise DestinationBlockedError(
                     f"The field {column!r} is no longer in the table {name!r}. Restore it there, "
                     "or let the tables be made anew."
+                )
+            if there[id] in COMPUTED:
+                raise DestinationBlockedError(
+                    f"The field {column!r} of the table {name!r} is computed there now, so nobody "
+                    "can write to it. Change its type back, or map another column here."
                 )
 
     def _adopt_or_create(self, table: Table) -> None:

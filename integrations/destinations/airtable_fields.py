@@ -23,7 +23,7 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     "time": {"type": "dateTime", "options": _TIME},
 }
 # What Airtable computes or keeps to itself: nobody writes there.
-_COMPUTED: Final = frozenset(
+COMPUTED: Final = frozenset(
     {
         "formula",
         "rollup",
@@ -73,7 +73,7 @@ def adopted(table: dict[str, Any], name: str, column: Column, linked_id: str = "
             options = field.get("options") or {}
             fits = field["type"] == LINKS and options.get("linkedTableId") == linked_id
         else:
-            fits = field["type"] not in _COMPUTED and field["type"] != LINKS
+            fits = field["type"] not in COMPUTED and field["type"] != LINKS
         return str(field["id"]) if fits else None
     return None
 

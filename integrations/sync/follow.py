@@ -333,12 +333,12 @@ class _Slice:
             )
 
     def _move_to(self, change_seq: int) -> None:
-        """The checkpoint moves, unless somebody began the feed again meanwhile."""
+        """The checkpoint moves, unless somebody began the feed again or paused meanwhile."""
         with transaction.atomic():
             hold_fence(self.due.pk, self.due.fence)
             mine = Destination.objects.filter(
                 pk=self.destination.pk, generation=self.destination.generation
-            )
+            ).exclude(status=Destination.Status.PAUSED)
             if not mine.update(checkpoint=change_seq):
                 raise FollowOverError
             if self.run is not None:

@@ -97,6 +97,7 @@ def caught_up(due: Due, destination: Destination, run: DestinationRun | None, *,
         # Whoever changed records and woke us is either committed, and seen below, or waits for
         # this row and wakes us afterwards.
         Due.objects.select_for_update().filter(pk=due.pk).first()
+        destination.refresh_from_db(fields=("checkpoint", "status"))
         destination.caught_up_at = timezone.now()
         Destination.objects.filter(pk=destination.pk).update(caught_up_at=destination.caught_up_at)
         if run is not None:

@@ -1,6 +1,7 @@
 """Airtable kept in step with the change feed, at the sandbox's Airtable."""
 
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.utils import timezone
@@ -16,6 +17,7 @@ from integrations.services.destinations import (
 )
 from integrations.services.routes import change_route
 from integrations.sync.changes import last_change
+from integrations.sync.lease import LeaseWatch
 from integrations.sync.shared import SHARED
 from tests.destinations.conftest import ADMIN, Records, follow, last_run
 from tests.factories import ConnectionFactory
@@ -356,6 +358,25 @@ def test_a_base_that_may_not_be_written_any_more_blocks_it(base, records, destin
     assert "may not write to the table 'Companies'" in destination.error
 
 
+def test_f39_a_field_that_is_computed_there_now_blocks_it(base, records, destination, route):
+    route(
+        "company", mapping=[{"column": "Name", "from": "name"}, {"column": "Web", "from": "domain"}]
+    )
+    records.company(1)
+    follow(destination)
+    table = base.tables()["Companies"]
+    for field in table["fields"]:
+        if field["name"] == "Web":
+            field["type"] = "formula"
+    base.control("change", entity="tables", ids=[table["id"]], set={"fields": table["fields"]})
+    records.company(2)
+
+    follow(destination)
+
+    assert destination.status == "blocked"
+    assert destination.error.startswith("The field 'Web' of the table 'Companies' is computed")
+
+
 def test_when_every_row_is_refused_alike_it_is_the_table_that_must_be_looked_at(
     base, records, destination, route
 ):
@@ -423,6 +444,36 @@ def test_a_paused_destination_is_left_alone_and_goes_on_where_it_stopped(
     resume_destination(destination=destination, actor=ADMIN)
     follow(destination)
     assert len(base.rows("Companies")) == 1
+
+
+def test_a_slice_at_work_ends_when_it_is_paused_or_the_feed_is_begun_again(
+    base, records, destination, route
+):
+    made = route("company", mapping=[{"column": "Name", "from": "name"}])
+    for number in range(1, 4):
+        records.company(number)
+    changes = {"mapping": [{"column": "Title", "from": "name"}]}
+
+    class Meanwhile(Event):
+        """Somebody changes the route after the first request, as the slice looks up."""
+
+        def is_set(self) -> bool:
+            if made.mapping != changes["mapping"]:
+                made.mapping = changes["mapping"]
+                change_route(route=made, changes=changes, actor=ADMIN)
+            return False
+
+    said = follow(destination, watch=LeaseWatch(stop=Meanwhile()))
+
+    assert said.startswith("Goes on")
+    assert (destination.checkpoint, destination.generation) == (0, 3)
+    assert wait_of(destination) <= timedelta(0)
+    follow(destination)
+    assert {row["Title"] for row in base.rows("Companies").values()} == {
+        "Firm 1",
+        "Firm 2",
+        "Firm 3",
+    }
 
 
 def test_everything_is_written_again_when_asked_for_without_a_second_row(

@@ -1,9 +1,13 @@
 """A destination that lags, fails or is blocked holds nothing up, and catches up by itself."""
 
+from uuid import uuid4
+
 import pytest
 from django.utils import timezone
 
+from hub.fleet.claims import claim_one
 from hub.fleet.models import Circuit, DestinationStatus, Due
+from integrations import tasks
 from integrations.models import Record
 from integrations.services.destinations import rewrite_destination
 from integrations.services.routes import create_route
@@ -51,6 +55,17 @@ def test_a_sync_arrives_at_the_destination_with_its_relations(base, connection, 
     )
     totals = last_run(routed).totals
     assert totals["read"] == totals["created"] == Record.objects.count() == 40
+
+
+def test_a_worker_does_it_when_it_is_due(acme, base, connection, routed):
+    synced(connection)
+    due = Due.objects.get(object_id=routed.pk)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+
+    said = tasks.work(str(acme.pk), str(due.pk), claim.fence)
+
+    assert said.startswith("Caught up: 40 read, 40 created")
+    assert Due.objects.get(pk=due.pk).lease_until is None
 
 
 def test_f38_postgresql_and_its_checkpoint_go_on_while_the_destination_is_blocked(
