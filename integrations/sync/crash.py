@@ -1,3 +1,0 @@
-"""Where the points of integrations.crash were first; what lies lower passes them as well."""
-
-from integrations.crash import hit as hit
