@@ -15,6 +15,7 @@ from django.http import HttpResponse, JsonResponse
 
 from hub.observability import context
 from integrations.errors import (
+    CursorExpiredError,
     HubError,
     InvalidInputError,
     NotFoundRefusedError,
@@ -35,6 +36,7 @@ STATUSES: dict[type[HubError], HTTPStatus] = {
     PermissionRefusedError: HTTPStatus.FORBIDDEN,
     TenantNotActiveError: HTTPStatus.FORBIDDEN,
     NotFoundRefusedError: HTTPStatus.NOT_FOUND,
+    CursorExpiredError: HTTPStatus.GONE,
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusedError: HTTPStatus.CONFLICT,
     RetryableError: HTTPStatus.SERVICE_UNAVAILABLE,

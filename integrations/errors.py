@@ -39,6 +39,7 @@
             │   ├── TenantNotFoundError
             │   └── UnknownProviderError
             ├── NameTakenError
+            ├── CursorExpiredError          the reader of a feed begins again
             ├── TenantNotActiveError
             ├── ConnectionNotActiveError
             ├── ConnectRefusedError         reason: why a link, a click or a callback led nowhere
@@ -294,6 +295,12 @@ class NameTakenError(RefusedError):
     """The name already belongs to something else."""
 
     code = "name_taken"
+
+
+class CursorExpiredError(RefusedError):
+    """What lies behind the cursor is not known any more; reading begins again without one."""
+
+    code = "cursor_expired"
 
 
 class TenantNotActiveError(RefusedError):

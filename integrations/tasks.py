@@ -21,6 +21,7 @@ from integrations.errors import FencedError, HubError, TenantNotActiveError, Ten
 from integrations.queue import SliceTimeoutError
 from integrations.services.disconnect import go_on
 from integrations.sync.engine import work_slice
+from integrations.sync.feed import prune_once_a_day
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch, held
 from tenants.context import get_tenant_by_id, in_tenant
@@ -35,9 +36,11 @@ Handler = Callable[[UUID, int, LeaseWatch], str]
 
 
 def sync(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
-    """Move entities along a connection for one slice."""
+    """Move entities along a connection for one slice; once a day, keep the change feed short."""
     seconds = settings.HUB_SLICE_SECONDS
-    return work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
+    said = work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
+    prune_once_a_day()
+    return said
 
 
 def disconnect(due_id: UUID, fence: int, watch: LeaseWatch) -> str:

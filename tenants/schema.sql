@@ -23,6 +23,13 @@ CREATE SEQUENCE t_00000000000000000000000000000000.integrations_change_seq
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE t_00000000000000000000000000000000.integrations_changefeed (
+    id smallint NOT NULL,
+    floor bigint NOT NULL,
+    pruned_at timestamp with time zone,
+    CONSTRAINT change_feed_is_one_row CHECK ((id = 1))
+);
+
 CREATE TABLE t_00000000000000000000000000000000.integrations_checkpoint (
     id bigint NOT NULL,
     entity_type character varying(60) NOT NULL,
@@ -346,6 +353,9 @@ ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_entitytypestatu
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_externalid
     ADD CONSTRAINT external_id_once UNIQUE (route_id, record_id);
 
+ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_changefeed
+    ADD CONSTRAINT integrations_changefeed_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_checkpoint
     ADD CONSTRAINT integrations_checkpoint_pkey PRIMARY KEY (id);
 
@@ -455,6 +465,8 @@ CREATE INDEX record_by_title ON t_00000000000000000000000000000000.integrations_
 CREATE INDEX record_by_type ON t_00000000000000000000000000000000.integrations_record USING btree (record_type, id);
 
 CREATE INDEX record_link_waiting ON t_00000000000000000000000000000000.integrations_recordlink USING btree (target_system, target_type, target_source_id) WHERE (target_id IS NULL);
+
+CREATE INDEX record_tombstones ON t_00000000000000000000000000000000.integrations_record USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX sweep_batch_of_type ON t_00000000000000000000000000000000.integrations_sweepbatch USING btree (connection_id, entity_type);
 
@@ -566,6 +578,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0005_destinations_and_routes', now()),
     ('integrations', '0006_lanes_sweeps', now()),
     ('integrations', '0007_deletion_review_held', now()),
+    ('integrations', '0008_change_feed', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.changes import ChangesView
 from integrations.api.composio import ComposioConnectionView, ComposioLinkView
 from integrations.api.connect_sessions import ConnectSessionView
 from integrations.api.connect_settings import ConnectSettingsView
@@ -16,6 +17,7 @@ from integrations.api.destinations import (
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
 from integrations.api.routes import RouteViewSet
+from integrations.api.shadow_diffs import ShadowDiffViewSet
 from integrations.api.sync_runs import SyncRunViewSet
 from integrations.api.token import TokenView
 
@@ -23,6 +25,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("providers", ProviderViewSet, "provider")
 router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
+router.register("connections/<uuid:connection_id>/shadow-diffs", ShadowDiffViewSet, "shadow-diff")
 router.register("records", RecordViewSet, "record")
 router.register("deletion-reviews", DeletionReviewViewSet, "deletion-review")
 router.register("destinations", DestinationViewSet, "destination")
@@ -32,6 +35,7 @@ router.register("destinations/<uuid:destination_id>/rejected", RejectedRowViewSe
 
 urlpatterns = [
     path("token/", TokenView.as_view(), name="token"),
+    path("changes/", ChangesView.as_view(), name="changes"),
     path("connect-sessions/", ConnectSessionView.as_view(), name="connect-session"),
     path("connect-settings/", ConnectSettingsView.as_view(), name="connect-settings"),
     path("composio/links/", ComposioLinkView.as_view(), name="composio-link"),

@@ -1,5 +1,6 @@
 """The tables of one tenant. Every tenant has them in its own schema."""
 
+from integrations.models.change_feed import ChangeFeed
 from integrations.models.checkpoint import Checkpoint, EntityTypeStatus, SweepBatch
 from integrations.models.connection import Connection
 from integrations.models.deletion_review import DeletionReview
@@ -11,6 +12,7 @@ from integrations.models.route import ExternalId, Route
 from integrations.models.sync_run import SyncRun
 
 __all__ = [
+    "ChangeFeed",
     "Checkpoint",
     "Connection",
     "DeletionReview",

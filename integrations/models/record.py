@@ -47,6 +47,11 @@ class Record(models.Model):
             models.Index(
                 fields=["connection_id", "entity_type", "id"], name="record_by_connection"
             ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="record_tombstones",
+            ),
             GinIndex(SearchVector("title", config="simple"), name="record_by_title"),
         ]
 

@@ -29,6 +29,7 @@ from integrations.models import Connection, Disconnection, SyncRun
 from integrations.resilience.backoff import Backoff
 from integrations.services.revocation import Revoked, failed, revoke_access
 from integrations.sync.credentials import forget_credentials
+from integrations.sync.feed import raise_floor
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.status import publish, publish_run
 from tenants.actor import Actor
@@ -262,6 +263,8 @@ def _records(asked: Disconnection, pace: Pace) -> None:
         sentence = "The records, rejected records, checkpoints and runs are deleted."
     with transaction.atomic():
         if _is_open(asked, "records"):
+            if not asked.keep_records:
+                raise_floor()
             _note(asked, "records", Disconnection.Outcome.DONE, sentence)
 
 

@@ -14,6 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from integrations.destinations.change import Change
+from integrations.managers import RecordQuerySet
 from integrations.models import Record
 
 COUNTED_AT_MOST = 100_000  # changes behind; more are "100,000 or more"
@@ -48,12 +49,23 @@ class Lag:
         return max(0, int((timezone.now() - self.since).total_seconds()))
 
 
-def changes_after(cursor: int, limit: int, *, with_raw: bool = False) -> list[Change]:
+def changes_after(
+    cursor: int,
+    limit: int,
+    *,
+    with_raw: bool = False,
+    until: int | None = None,
+    among: RecordQuerySet | None = None,
+) -> list[Change]:
     """The next changes behind `cursor`, oldest first; fewer than `limit` only at the end.
 
-    The last one's `seq` is the next cursor. `raw` is left empty unless asked for.
+    The last one's `seq` is the next cursor. `raw` is left empty unless asked for. `until` ends the
+    feed early, `among` narrows it.
     """
-    later = Record.objects.filter(change_seq__gt=cursor).order_by("change_seq")
+    records = Record.objects.all() if among is None else among
+    later = records.filter(change_seq__gt=cursor).order_by("change_seq")
+    if until is not None:
+        later = later.filter(change_seq__lte=until)
     return [_change(row) for row in later.values_list(*_fields(with_raw))[:limit]]
 
 

@@ -49,6 +49,7 @@ NEW_DESTINATION = {
 }
 # Per operation: the rows its address names, and a body that would be accepted.
 ROWS: dict[str, tuple[dict[str, str], Any]] = {
+    "GET /api/v1/changes/": ({}, None),
     "GET /api/v1/connections/": ({}, None),
     "GET /api/v1/connections/{id}/": ({"id": "connection"}, None),
     "PATCH /api/v1/connections/{id}/": ({"id": "connection"}, {"name": "taken over"}),
