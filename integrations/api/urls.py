@@ -17,7 +17,6 @@ from integrations.api.destinations import (
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
 from integrations.api.routes import RouteViewSet
-from integrations.api.shadow_diffs import ShadowDiffViewSet
 from integrations.api.sync_runs import SyncRunViewSet
 from integrations.api.token import TokenView
 
@@ -25,7 +24,6 @@ router = SimpleRouter(use_regex_path=False)
 router.register("providers", ProviderViewSet, "provider")
 router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
-router.register("connections/<uuid:connection_id>/shadow-diffs", ShadowDiffViewSet, "shadow-diff")
 router.register("records", RecordViewSet, "record")
 router.register("deletion-reviews", DeletionReviewViewSet, "deletion-review")
 router.register("destinations", DestinationViewSet, "destination")
