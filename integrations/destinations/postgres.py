@@ -107,6 +107,13 @@ INSERT INTO integrations_sweepbatch (connection_id, entity_type, scopes, record_
 VALUES (%s, %s, %s, %s)
 """
 
+_FORGET = """
+UPDATE integrations_sweepbatch
+SET scopes = array(SELECT unnest(scopes) EXCEPT SELECT unnest(%(skipped)s::text[]))
+WHERE connection_id = %(connection)s AND entity_type = %(type)s
+    AND scopes::text[] && %(skipped)s::text[]
+"""
+
 _CHECKPOINT = """
 INSERT INTO integrations_checkpoint AS c (connection_id, entity_type, scope, destination,
     generation, cursor, done_in_run, fence, committed_at)
@@ -233,20 +240,30 @@ class PostgresDestination(Destination):
                 cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
 
     def _remember(self, batch: Batch, record_ids: list[int]) -> None:
-        """Note what a full walk saw, so that what it did not see can be told in the end."""
-        scopes = [scope for scope in batch.positions if batch.sweep and batch.sweep.covers(scope)]
-        if scopes:
-            with connection.cursor() as cursor:
+        """Note what a full walk saw, so that what it did not see can be told in the end.
+
+        A scope that had to be skipped shows nothing.
+        """
+        covered = [
+            p for p in batch.positions.values() if batch.sweep and batch.sweep.covers(p.scope)
+        ]
+        scopes = [position.scope for position in covered if not position.skipped]
+        skipped = [position.scope for position in covered if position.skipped]
+        values = {"connection": batch.connection_id, "type": batch.walked_type, "skipped": skipped}
+        with connection.cursor() as cursor:
+            if scopes:
                 cursor.execute(
                     _REMEMBER, [batch.connection_id, batch.walked_type, scopes, record_ids]
                 )
+            if skipped:  # begun perhaps, and not come to its end
+                cursor.execute(_FORGET, values)
 
     def _checkpoint(self, batch: Batch, now: datetime) -> None:
         if not batch.positions:
             return
         columns = in_columns(
             [
-                (p.scope, orjson.dumps(p.cursor).decode(), batch.run_id if p.done else None)
+                (p.scope, orjson.dumps(p.cursor).decode(), batch.run_id if p.is_over else None)
                 for p in batch.positions.values()
             ]
         )

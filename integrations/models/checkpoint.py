@@ -48,7 +48,7 @@ class Checkpoint(models.Model):
     """The position committed for one scope of one entity type at one destination.
 
     Written in the transaction that writes the records before it. `cursor` is opaque to us.
-    `done_in_run` names the run in which this scope was walked to its end.
+    `done_in_run` names the run that is through with this scope: at its end, or it was skipped.
     """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="checkpoints")

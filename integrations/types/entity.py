@@ -78,6 +78,11 @@ class Position:
     done: bool = False
     skipped: str = ""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this run is through with the scope: it is not asked again until the next."""
+        return self.done or bool(self.skipped)
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

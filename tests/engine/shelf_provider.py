@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from integrations.connectors.base import Connector, Declared
 from integrations.connectors.registry import register
-from integrations.errors import ParentSkippedError
+from integrations.errors import ParentSkippedError, RecordRejectedError
 from integrations.records import Company, Folder, NormalizedRecord
 from integrations.types import (
     ApiKey,
@@ -31,7 +31,10 @@ PAGE = 10
 class Server:
     shelves: list[str] = field(default_factory=list)
     books: dict[str, list[int]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    close_at: tuple[str, int] | None = None
     fails: list[Exception] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -71,6 +74,8 @@ class ShelfConnector(Declared, Connector):
             raise ParentSkippedError("This shelf is locked.")
         numbers = [n for n in SERVER.books.get(name, []) if n > start.get("after", -1)]
         for index, number in enumerate(numbers):
+            if (name, number) == SERVER.close_at:
+                raise ParentSkippedError("This shelf was locked meanwhile.")
             if SERVER.fails and number == numbers[-1]:
                 raise SERVER.fails.pop(0)
             is_edge = index % PAGE == PAGE - 1
@@ -82,4 +87,6 @@ class ShelfConnector(Declared, Connector):
     def transform(self, raw: Entity) -> NormalizedRecord:
         if raw.entity_type == "shelves":
             return Folder(name=raw.source_id, kind="shelf")
-        return Company(name=f"Book {raw.source_id}")
+        if raw.source_id in SERVER.broken:
+            raise RecordRejectedError("It has no title.")
+        return Company(name=SERVER.titles.get(raw.source_id, f"Book {raw.source_id}"))
