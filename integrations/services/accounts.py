@@ -209,8 +209,9 @@ def _save(connection: Connection, access: Access) -> None:
 
 
 def _make_due(connection: Connection) -> None:
-    """The first or next sync is due now, whatever stopped the work before."""
+    """The first or next sync is due now, in every lane, whatever stopped the work before."""
     fresh: dict[str, Any] = {"due_at": Now(), "parked_reason": "", "failures": 0, "attempts": 0}
+    Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC).update(**fresh)
     Due.objects.update_or_create(
         tenant=current_tenant(),
         kind=Due.Kind.SYNC,

@@ -6,8 +6,10 @@ from hub.fleet.models import Due
 from integrations.errors import ProviderUnavailableError
 from integrations.models import Record, SyncRun
 from integrations.records import Company, Person
+from integrations.services.accounts import Access, keep_account
 from integrations.services.syncs import cancel_sync, request_sync
-from integrations.types import EntityType
+from integrations.sync.health import mark_needs_reauth
+from integrations.types import Account, EntityType
 from tenants.actor import Actor
 from tests.engine.acme_provider import AcmeConnector, company, person
 from tests.engine.conftest import run_of, work
@@ -107,6 +109,26 @@ def test_cancelling_a_backfill_ends_its_lane_and_keeps_what_it_has(connection, l
     assert lane(connection, "backfill") is None
     assert SyncRun.objects.get().state == "cancelled"
     assert Record.objects.count() == count > 0
+
+
+def test_a_backfill_goes_on_once_its_connection_is_connected_again(connection, large):
+    work(connection, seconds=0)
+    mark_needs_reauth(connection, reason_code="lost", operator="", customer="", actor=SYSTEM)
+    assert lane(connection, "backfill").due_at is None
+
+    keep_account(
+        provider=AcmeConnector.provider,
+        account=Account("1", "One"),
+        access=Access("api_key", {"key": "k"}),
+        name=None,
+        expected=None,
+        actor=SYSTEM,
+    )
+
+    assert lane(connection, "backfill").due_at is not None
+    while work(connection).wants_more:
+        pass
+    assert SyncRun.objects.get().state == "succeeded"
 
 
 def test_after_a_failed_backfill_the_schedule_goes_on_where_it_stopped(connection, large):
