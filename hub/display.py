@@ -151,7 +151,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString |
 
 def fields_table(data: Any) -> SafeString | str:
     """A record's data as name and value, nested names joined by " › "; empty values left out."""
-    return table(("Field", "Value"), list(_flat(data)))
+    return table(("Field", "Value"), list(flat(data)))
 
 
 def _counts(cell: object) -> bool:
@@ -166,7 +166,7 @@ def _cells(row: Sequence[object]) -> SafeString:
     )
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """("name", "Jo"), ("address › city", "Ulm"), ("emails › 1", "jo@example.com"), …"""
     if isinstance(value, dict):
         inner: Iterable[tuple[str, Any]] = value.items()
@@ -177,4 +177,4 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield name, str(value)
         return
     for key, part in inner:
-        yield from _flat(part, f"{name} › {key}" if name else str(key))
+        yield from flat(part, f"{name} › {key}" if name else str(key))

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from integrations.models import (  # noqa: F401  named as text
         Connection,
         DeletionReview,
+        IdentityGroup,
         Record,
+        ShadowDiff,
         SyncRun,
     )
 
@@ -43,13 +45,36 @@ class RecordQuerySet(models.QuerySet["Record"]):
         return found
 
 
+class IdentityGroupQuerySet(models.QuerySet["IdentityGroup"]):
+    def candidates(self) -> "IdentityGroupQuerySet":
+        """Those about which nobody has decided."""
+        return self.filter(state="candidate")
+
+    def with_records(self) -> "IdentityGroupQuerySet":
+        """Their members and records too, in one statement more."""
+        from_members = self.model._meta.get_field("members").related_model
+        rows = from_members._default_manager.select_related("record").defer("record__raw")
+        return self.prefetch_related(models.Prefetch("members", rows.order_by("id")))
+
+
 class DeletionReviewQuerySet(models.QuerySet["DeletionReview"]):
     def pending(self) -> "DeletionReviewQuerySet":
         """Those that wait for a person."""
         return self.filter(state="pending")
 
 
+class ShadowDiffQuerySet(models.QuerySet["ShadowDiff"]):
+    def open(self) -> "ShadowDiffQuerySet":
+        return self.filter(state__in=("queued", "running"))
+
+    def for_list(self) -> "ShadowDiffQuerySet":
+        """With the connection, and without what is only needed on their own page."""
+        return self.select_related("connection").defer("samples", "positions")
+
+
 ConnectionManager = models.Manager.from_queryset(ConnectionQuerySet)
 SyncRunManager = models.Manager.from_queryset(SyncRunQuerySet)
 RecordManager = models.Manager.from_queryset(RecordQuerySet)
+IdentityGroupManager = models.Manager.from_queryset(IdentityGroupQuerySet)
 DeletionReviewManager = models.Manager.from_queryset(DeletionReviewQuerySet)
+ShadowDiffManager = models.Manager.from_queryset(ShadowDiffQuerySet)

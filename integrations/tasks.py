@@ -24,6 +24,7 @@ from integrations.sync.engine import work_slice
 from integrations.sync.feed import prune_once_a_day
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch, held
+from integrations.sync.shadow import shadow_slice
 from tenants.context import get_tenant_by_id, in_tenant
 
 BACKOFF_SECONDS = 15.0  # after a slice that failed unexpectedly; doubles with every attempt
@@ -53,11 +54,17 @@ def follow(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return follow_slice(due_id, fence, seconds=settings.HUB_SLICE_SECONDS, watch=watch)
 
 
+def shadow(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Work out for one slice what a sync would do."""
+    return shadow_slice(due_id, fence, seconds=settings.HUB_SLICE_SECONDS, watch=watch)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
 HANDLERS: dict[str, Handler] = {
     Due.Kind.SYNC: sync,
     Due.Kind.DESTINATION: follow,
     Due.Kind.DISCONNECT: disconnect,
+    Due.Kind.SHADOW: shadow,
 }
 
 

@@ -64,6 +64,8 @@ class Due(models.Model):
         OUTBOX = "outbox", "Outbox"
         REFRESH = "refresh", "Refresh"
         DISCONNECT = "disconnect", "Disconnect"
+        SHADOW = "shadow", "Shadow diff"
+        PREFLIGHT = "preflight", "Pre-flight"
 
     id = UUID7Field()
     kind = models.CharField(max_length=12, choices=Kind)

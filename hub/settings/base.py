@@ -195,6 +195,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "ENUM_NAME_OVERRIDES": {
         "RunStateEnum": "integrations.models.SyncRun.State",
+        "RunModeEnum": "integrations.models.SyncRun.Mode",
+        "ShadowModeEnum": [("incremental", "Incremental"), ("full", "Full")],
         "DeletionReviewStateEnum": "integrations.models.DeletionReview.State",
     },
     "POSTPROCESSING_HOOKS": [

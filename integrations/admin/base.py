@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 from hub import display
 from integrations.models import Connection
 
+RUNS_PER_QUESTION = 60
+
 
 class ConnectionFilter(admin.SimpleListFilter):
     """Rows of one connection, by its name."""
@@ -55,6 +57,17 @@ class HappenedFilter(admin.SimpleListFilter):
             return queryset
         has_happened = self.value() == self.option[0]
         return queryset.filter(**{f"{self.time_field}__isnull": not has_happened})
+
+
+def ids_asked_for(request: HttpRequest) -> list[UUID]:
+    """The ids of `?run=<id>&run=<id>`; what is no id is left out."""
+    found = []
+    for text in request.GET.getlist("run")[:RUNS_PER_QUESTION]:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found
 
 
 def link_to(row: models.Model, text: object = None) -> SafeString:

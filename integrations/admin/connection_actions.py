@@ -28,7 +28,7 @@ Call = Callable[[Connection], Any]
 class ConnectionActions(HubModelAdmin):
     """What one does to connections; `on_connections` says how to get at the rows."""
 
-    actions = ("sync_now", "full_sync", "pause", "resume", "disconnect")
+    actions: tuple[str, ...] = ("sync_now", "full_sync", "pause", "resume", "disconnect")
 
     def on_connections(
         self, request: HttpRequest, rows: models.QuerySet[Any], call: Call, *, done: str

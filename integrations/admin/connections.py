@@ -20,7 +20,8 @@ from django.utils.safestring import SafeString
 from hub import display, sites
 from hub.fleet.models import Due
 from integrations.admin.base import link_to
-from integrations.admin.connection_actions import Call, ConnectionActions
+from integrations.admin.connection_actions import Call
+from integrations.admin.connection_control import ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
@@ -36,7 +37,7 @@ RECENT_RUNS = 10
 
 
 @admin.register(Connection, site=sites.tenant)
-class ConnectionAdmin(ThroughComposio, ConnectionActions, TenantModelAdmin):
+class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     """The tenant's connections. Their credentials are on no page."""
 
     class Media:
@@ -209,6 +210,8 @@ class ConnectionAdmin(ThroughComposio, ConnectionActions, TenantModelAdmin):
         may_reconnect = (waits or lacks_scopes) and self.has_operate_permission(request)
         reviews = connection.deletion_reviews.pending().defer("record_ids")
         return {
+            **control_of(connection),
+            "may_control": not connection.is_leaving and self.has_operate_permission(request),
             "connection": connection,
             "waiting": waiting(reviews.select_related("connection")),
             "may_reconnect": may_reconnect,

@@ -9,8 +9,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hub import display
-from integrations.models import SyncRun
+from integrations.models import ShadowDiff, SyncRun
 from integrations.models.sync_run import COUNTS
+
+# Of a type's states in a run those that one word does not explain.
+LINE_STATES = {"waiting": "Not due yet", "backfill": "In the backfill"}
+HEADS = {
+    "superseded": "Outdated",
+    "dropped": "Held back",
+}
+HINTS = {
+    "superseded": "A newer version came with it or was stored already.",
+    "dropped": "Reported deletions that wait for a decision.",
+    "vanished": "Deleted because a full read no longer found them; not among those read.",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Progress:
         return f"{self.read:,} of {self.expected:,}"
 
 
-def progress_of(run: SyncRun) -> Progress:
+def progress_of(run: SyncRun | ShadowDiff) -> Progress:
     """Add up the entity types. A finished one counts as it is, however many were expected."""
     read, expected = 0, 0
     for line in run.counts.values():
@@ -39,7 +51,9 @@ def progress_of(run: SyncRun) -> Progress:
     return Progress(read=read, expected=expected if run.counts else None)
 
 
-def progress_bar(run: SyncRun) -> SafeString:
+def progress_bar(
+    run: SyncRun | ShadowDiff, asked_at: str = "integrations_syncrun_progress"
+) -> SafeString:
     """A bar for an open run; progress.js asks `data-progress` every second and moves it."""
     now = progress_of(run)
     measure = (
@@ -51,7 +65,7 @@ def progress_bar(run: SyncRun) -> SafeString:
         '<span class="run-progress" data-run="{}" data-progress="{}">{}'
         ' <span class="run-text">{}</span></span>',
         run.pk,
-        reverse("admin:integrations_syncrun_progress"),
+        reverse(f"admin:{asked_at}"),
         measure,
         now.text,
     )
@@ -60,11 +74,11 @@ def progress_bar(run: SyncRun) -> SafeString:
 def counts_table(run: SyncRun) -> SafeString | str:
     """The counts per entity type, as the page is rendered."""
     return display.table(
-        ("Entity type", "State", *(name.capitalize() for name in COUNTS)),
+        ("Entity type", "State", *(_head(name) for name in COUNTS)),
         [
             (
                 name,
-                display.badge(line.get("state", "")),
+                display.badge(line.get("state", ""), LINE_STATES.get(line.get("state", ""), "")),
                 *(int(line.get(count, 0)) for count in COUNTS),
             )
             for name, line in run.counts.items()
@@ -72,19 +86,19 @@ def counts_table(run: SyncRun) -> SafeString | str:
     )
 
 
-def seconds_of(run: SyncRun) -> float | None:
+def seconds_of(run: SyncRun | ShadowDiff) -> float | None:
     """How long the run has worked so far, in seconds."""
     if run.started_at is None:
         return None
     return ((run.ended_at or timezone.now()) - run.started_at).total_seconds()
 
 
-def duration_text(run: SyncRun) -> str:
+def duration_text(run: SyncRun | ShadowDiff) -> str:
     seconds = seconds_of(run)
     return display.NONE if seconds is None else display.span_text(seconds)
 
 
-def for_script(run: SyncRun) -> dict[str, Any]:
+def for_script(run: SyncRun | ShadowDiff) -> dict[str, Any]:
     """What progress.js needs of one run; it writes all of it as text."""
     now = progress_of(run)
     return {
@@ -100,10 +114,22 @@ def for_script(run: SyncRun) -> dict[str, Any]:
         "lines": [
             {
                 "name": name,
-                "state": str(line.get("state", "")).replace("_", " ").capitalize(),
+                "state": _state(line),
                 "tone": display.TONES.get(line.get("state", ""), "quiet"),
                 "counts": [int(line.get(count, 0)) for count in COUNTS],
             }
             for name, line in run.counts.items()
         ],
     }
+
+
+def _head(count: str) -> SafeString | str:
+    name = HEADS.get(count, count.capitalize())
+    if count not in HINTS:
+        return name
+    return format_html('<abbr title="{}">{}</abbr>', HINTS[count], name)
+
+
+def _state(line: dict[str, Any]) -> str:
+    state = str(line.get("state", ""))
+    return LINE_STATES.get(state, state.replace("_", " ").capitalize())

@@ -1,7 +1,6 @@
 """Sync runs inside a tenant: history, and the progress of the one that is open."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -12,13 +11,11 @@ from django.urls import URLPattern, path
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, link_to
+from integrations.admin.base import ConnectionFilter, ids_asked_for, link_to
 from integrations.admin.progress import counts_table, duration_text, for_script, progress_bar
 from integrations.models import SyncRun
 from integrations.services.syncs import cancel_sync
 from tenants.admin.base import TenantModelAdmin
-
-RUNS_PER_QUESTION = 60
 
 
 @admin.register(SyncRun, site=sites.tenant)
@@ -58,6 +55,8 @@ class SyncRunAdmin(TenantModelAdmin):
                     "connection_link",
                     "state_shown",
                     "mode",
+                    "not_before",
+                    "lane_shown",
                     "trigger",
                     "error",
                     "only",
@@ -104,6 +103,12 @@ class SyncRunAdmin(TenantModelAdmin):
     def duration(self, run: SyncRun) -> str:
         return duration_text(run)
 
+    @admin.display(description="lane", ordering="lane")
+    def lane_shown(self, run: SyncRun) -> str:
+        if run.lane == SyncRun.Lane.BACKFILL:
+            return display.with_note("Backfill", "Reads in full beside the schedule.")
+        return run.get_lane_display()
+
     @admin.display(description="only these entity types")
     def only(self, run: SyncRun) -> str:
         return ", ".join(run.entity_types) or "all"
@@ -148,8 +153,7 @@ class SyncRunAdmin(TenantModelAdmin):
         """How far the runs asked for have come: `?run=<id>&run=<id>`; unknown ids are left out."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        asked = [id_ for text in request.GET.getlist("run") if (id_ := _id(text))]
-        runs = SyncRun.objects.filter(pk__in=asked[:RUNS_PER_QUESTION])
+        runs = SyncRun.objects.filter(pk__in=ids_asked_for(request))
         return JsonResponse({"runs": [for_script(run) for run in runs]})
 
     def change_view(
@@ -164,10 +168,3 @@ class SyncRunAdmin(TenantModelAdmin):
         if run is not None:
             shown = {"run": run, "counts": counts_table(run)}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

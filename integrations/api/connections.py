@@ -18,11 +18,13 @@ from integrations.managers import ConnectionQuerySet
 from integrations.models import Connection, EntityTypeStatus
 from integrations.services.connections import (
     change_interval,
+    change_reconcile_interval,
     pause_connection,
     rename_connection,
     resume_connection,
 )
 from integrations.services.disconnect import disconnect
+from integrations.services.rhythm import change_type_interval
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
@@ -32,7 +34,13 @@ class EntityTypeStatusSerializer(serializers.ModelSerializer[EntityTypeStatus]):
 
     class Meta:
         model = EntityTypeStatus
-        fields = ("name", "checkpoint_at", "full_read_at", "unavailable_reason")
+        fields = (
+            "name",
+            "checkpoint_at",
+            "full_read_at",
+            "unavailable_reason",
+            "interval_seconds",
+        )
         read_only_fields = fields
 
 
@@ -59,6 +67,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "last_success_at",
             "next_sync_at",
             "interval_seconds",
+            "reconcile_seconds",
             "created_at",
             "entity_types",
         )
@@ -71,6 +80,17 @@ class ConnectionChangesSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, required=False)
     interval_seconds = serializers.IntegerField(
         required=False, help_text="From five minutes to seven days."
+    )
+    reconcile_seconds = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text="How often what has only vanished is looked for; one to 90 days, 0: never.",
+    )
+    intervals = serializers.DictField(
+        child=serializers.IntegerField(allow_null=True),
+        required=False,
+        help_text="Seconds per entity type, a minute to a day and no shorter than the provider"
+        " allows; null: as often as the connection.",
     )
 
 
@@ -96,7 +116,7 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
     @extend_schema(request=ConnectionChangesSerializer, responses=ConnectionSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: Any = None) -> Response:
-        """Change its name, its interval, or both."""
+        """Change its name, its intervals, or all of them. All is done, or nothing."""
         asked = ConnectionChangesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         connection, actor = self.get_object(), actor_of(request._request)
@@ -105,6 +125,13 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
         if "interval_seconds" in asked.validated_data:
             seconds = asked.validated_data["interval_seconds"]
             change_interval(connection=connection, seconds=seconds, actor=actor)
+        if "reconcile_seconds" in asked.validated_data:
+            seconds = asked.validated_data["reconcile_seconds"]
+            change_reconcile_interval(connection=connection, seconds=seconds, actor=actor)
+        for name, seconds in asked.validated_data.get("intervals", {}).items():
+            change_type_interval(
+                connection=connection, entity_type=name, seconds=seconds, actor=actor
+            )
         return self._shown()
 
     @extend_schema(request=None, responses=ConnectionSerializer)

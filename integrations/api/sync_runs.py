@@ -20,9 +20,13 @@ from tenants.middleware import actor_of
 
 
 class CountsSerializer(serializers.Serializer[Any]):
-    """read = inserted + updated + unchanged + deleted + superseded + rejected."""
+    """read = inserted + updated + unchanged + deleted + superseded + rejected + dropped."""
 
-    state = serializers.CharField(required=False)
+    state = serializers.CharField(
+        required=False,
+        help_text="`running`, `done`, `unavailable`, `waiting` (not due yet) or `backfill` (read"
+        " in full by another run meanwhile).",
+    )
     read = serializers.IntegerField()
     inserted = serializers.IntegerField()
     updated = serializers.IntegerField()
@@ -30,6 +34,13 @@ class CountsSerializer(serializers.Serializer[Any]):
     deleted = serializers.IntegerField()
     superseded = serializers.IntegerField()
     rejected = serializers.IntegerField()
+    dropped = serializers.IntegerField(
+        required=False, help_text="Reported deletions that wait for a decision."
+    )
+    vanished = serializers.IntegerField(
+        required=False, help_text="Deleted, as a full read no longer found them; not read."
+    )
+    turn = serializers.IntegerField(required=False, help_text="The slice that read it last.")
     expected = serializers.IntegerField(
         required=False, allow_null=True, help_text="What the provider announced, if it did."
     )
@@ -50,7 +61,9 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
         fields = (
             "id",
             "connection",
+            "lane",
             "mode",
+            "not_before",
             "trigger",
             "entity_types",
             "state",
@@ -74,6 +87,9 @@ class SyncRunRequestSerializer(serializers.Serializer[Any]):
         default=list,
         max_length=100,
         help_text="Empty: all of them.",
+    )
+    not_before = serializers.DateTimeField(
+        default=None, allow_null=True, help_text="Of a backfill: where it begins."
     )
 
 
@@ -116,6 +132,7 @@ class SyncRunViewSet(ReadOnlyModelViewSet[SyncRun]):
             actor=actor_of(request._request),
             mode=asked.validated_data["mode"],
             entity_types=asked.validated_data["entity_types"],
+            not_before=asked.validated_data["not_before"],
             trigger=SyncRun.Trigger.API,
         )
         location = reverse("sync-run-detail", args=(connection_id, run.pk))

@@ -14,9 +14,11 @@ from integrations.api.destinations import (
     DestinationViewSet,
     RejectedRowViewSet,
 )
+from integrations.api.identity_groups import IdentityGroupViewSet
 from integrations.api.providers import ProviderViewSet
 from integrations.api.records import RecordViewSet
 from integrations.api.routes import RouteViewSet
+from integrations.api.shadow_diffs import ShadowDiffViewSet
 from integrations.api.sync_runs import SyncRunViewSet
 from integrations.api.token import TokenView
 
@@ -24,7 +26,9 @@ router = SimpleRouter(use_regex_path=False)
 router.register("providers", ProviderViewSet, "provider")
 router.register("connections", ConnectionViewSet, "connection")
 router.register("connections/<uuid:connection_id>/sync-runs", SyncRunViewSet, "sync-run")
+router.register("connections/<uuid:connection_id>/shadow-diffs", ShadowDiffViewSet, "shadow-diff")
 router.register("records", RecordViewSet, "record")
+router.register("identity-groups", IdentityGroupViewSet, "identity-group")
 router.register("deletion-reviews", DeletionReviewViewSet, "deletion-review")
 router.register("destinations", DestinationViewSet, "destination")
 router.register("destinations/<uuid:destination_id>/routes", RouteViewSet, "route")

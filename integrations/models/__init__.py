@@ -9,6 +9,7 @@ from integrations.models.disconnection import Disconnection
 from integrations.models.record import Record, RecordLink
 from integrations.models.rejected_record import RejectedRecord
 from integrations.models.route import ExternalId, Route
+from integrations.models.shadow_diff import ShadowBatch, ShadowDiff
 from integrations.models.sync_run import SyncRun
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "RecordLink",
     "RejectedRecord",
     "Route",
+    "ShadowBatch",
+    "ShadowDiff",
     "SweepBatch",
     "SyncRun",
 ]

@@ -51,6 +51,8 @@ from tenants.roles import Role
 TOKEN_SECONDS = 20.0
 SHORTEST_INTERVAL_SECONDS = 5 * 60
 LONGEST_INTERVAL_SECONDS = 7 * 24 * 3600
+SHORTEST_RECONCILE_SECONDS = 24 * 3600
+LONGEST_RECONCILE_SECONDS = 90 * 24 * 3600
 
 KeyWay: TypeAlias = ApiKey | Basic | ClientCredentials
 
@@ -219,6 +221,29 @@ def change_interval(*, connection: Connection, seconds: int, actor: Actor) -> No
         actor=actor,
         target=row,
         detail={"interval_seconds": {"old": before, "new": seconds}},
+    )
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def change_reconcile_interval(*, connection: Connection, seconds: int, actor: Actor) -> None:
+    """Look every `seconds` for what has only vanished, by reading in full; 0: never.
+
+    Raises:
+        InvalidInputError: it is neither 0 nor between a day and 90 days.
+    """
+    if seconds and not SHORTEST_RECONCILE_SECONDS <= seconds <= LONGEST_RECONCILE_SECONDS:
+        problem = "Choose between one day and 90 days, or 0 for never."
+        raise InvalidInputError(problem, {"reconcile_seconds": [problem]})
+    row = _locked(connection)
+    before = row.reconcile_seconds
+    row.reconcile_seconds = connection.reconcile_seconds = seconds
+    row.save(update_fields=["reconcile_seconds", "updated_at"])
+    record_event(
+        AuditAction.CONNECTION_CHANGED,
+        actor=actor,
+        target=row,
+        detail={"reconcile_seconds": {"old": before, "new": seconds}},
     )
 
 

@@ -25,6 +25,7 @@ from hub.audit.record import record_event, record_now
 from hub.fleet.models import ConnectionStatus, Due
 from integrations import crash
 from integrations.errors import OperatorRequiredError, RetryableError
+from integrations.identity.step import forget_account
 from integrations.models import Connection, Disconnection, SyncRun
 from integrations.resilience.backoff import Backoff
 from integrations.services.revocation import Revoked, failed, revoke_access
@@ -70,6 +71,8 @@ WITH going AS (
 DELETE FROM integrations_record WHERE id IN (SELECT id FROM going)
 """
 
+_SHADOWS = "SELECT id FROM integrations_shadowdiff WHERE connection_id = ANY(%(connections)s)"
+
 # What else is kept per account, or per connection that ever read it.
 _PURGE_OTHERS = tuple(
     f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {owner} LIMIT %(rows)s)"
@@ -79,6 +82,8 @@ _PURGE_OTHERS = tuple(
         ("integrations_entitytypestatus", "connection_id = ANY(%(connections)s)"),
         ("integrations_sweepbatch", "connection_id = ANY(%(connections)s)"),
         ("integrations_deletionreview", "connection_id = ANY(%(connections)s)"),
+        ("integrations_shadowbatch", f"shadow_id IN ({_SHADOWS})"),
+        ("integrations_shadowdiff", "connection_id = ANY(%(connections)s)"),
         ("integrations_syncrun", "connection_id = ANY(%(connections)s)"),
     )
 )
@@ -265,6 +270,7 @@ def _records(asked: Disconnection, pace: Pace) -> None:
         if _is_open(asked, "records"):
             if not asked.keep_records:
                 raise_floor()
+                forget_account(asked.connection.source_system)
             _note(asked, "records", Disconnection.Outcome.DONE, sentence)
 
 

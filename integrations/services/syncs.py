@@ -53,7 +53,7 @@ def request_sync(
             f"There is no mode {mode!r}; use {' or '.join(SyncRun.Mode.values)}."
         )
     _check_date(mode, not_before)
-    _check_entity_types(connection, entity_types)
+    check_entity_types(connection, entity_types)
     for _ in range(TRIES):
         if (run := _open_run(connection, mode)) is not None:
             return run
@@ -119,7 +119,8 @@ def end_parked_run(*, due: Due) -> None:
     )
 
 
-def _check_entity_types(connection: Connection, asked: Sequence[str]) -> None:
+def check_entity_types(connection: Connection, asked: Sequence[str]) -> None:
+    """Raises InvalidInputError if the provider has no such entity type."""
     known = [declared.name for declared in get_connector(connection.provider).entity_types]
     if unknown := [name for name in asked if name not in known]:
         problem = f"{connection.provider} has no {', '.join(unknown)}; it has {', '.join(known)}."

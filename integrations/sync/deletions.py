@@ -9,7 +9,7 @@ More than 10 % and at least 25, or more than 1,000 at once, are not deleted: a p
 (DeletionReview). Deletions the provider reports wait only above half of all records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
-from integrations.destinations.base import Batch
+from integrations.destinations.base import Batch, Row
 from integrations.destinations.postgres import order_changes
 from integrations.models import (
     Checkpoint,
@@ -40,30 +40,17 @@ BRAKE_SHARE = 0.10
 BRAKE_ABOVE = 1_000  # more are never deleted without asking
 SIGNAL_BRAKE_SHARE = 0.50
 
-# What the walk no longer found: of the scopes that were walked from beginning to end, and below
-# parents that are gone. What a person has kept before is not asked about again.
-_ABSENT = """
+# What a walk no longer found: of the `scopes` walked from beginning to end what it has not `seen`,
+# and what lies below parents that are `gone`. What a person has kept is not asked about again.
+ABSENT = """
 SELECT r.id FROM integrations_record r
 WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
     AND (
-        r.scope IN (
-            SELECT c.scope FROM integrations_checkpoint c WHERE c.connection_id = %(connection)s
-                AND c.entity_type = %(type)s AND c.destination = 'postgres'
-                AND c.generation = %(generation)s AND c.done_in_run IS NOT NULL
-                AND c.scope IN (
-                    SELECT unnest(s.scopes) FROM integrations_sweepbatch s
-                    WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
-                )
-        ) AND NOT EXISTS (
-            SELECT FROM (
-                SELECT unnest(s.record_ids) AS id FROM integrations_sweepbatch s
-                WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
-            ) seen WHERE seen.id = r.id
-        )
+        r.scope IN ({scopes}) AND NOT EXISTS (SELECT FROM ({seen}) seen WHERE seen.id = r.id)
         OR %(orphans)s AND EXISTS (
             SELECT FROM integrations_record p
             WHERE p.source_system = r.source_system AND p.entity_type = %(parent)s
-                AND p.source_id = r.scope AND p.deleted_at IS NOT NULL
+                AND p.source_id = r.scope AND ({gone})
         )
     )
     AND NOT EXISTS (
@@ -74,6 +61,23 @@ WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.dele
         ) kept WHERE kept.id = r.id
     )
 """
+
+_ABSENT = ABSENT.format(
+    scopes="""
+        SELECT c.scope FROM integrations_checkpoint c WHERE c.connection_id = %(connection)s
+            AND c.entity_type = %(type)s AND c.destination = 'postgres'
+            AND c.generation = %(generation)s AND c.done_in_run IS NOT NULL
+            AND c.scope IN (
+                SELECT unnest(s.scopes) FROM integrations_sweepbatch s
+                WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
+            )
+    """,
+    seen="""
+        SELECT unnest(s.record_ids) AS id FROM integrations_sweepbatch s
+        WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
+    """,
+    gone="p.deleted_at IS NOT NULL",
+)
 
 _DELETE = """
 UPDATE integrations_record r
@@ -122,19 +126,51 @@ class Sweep:
 def begin_walk(
     connection: Connection, declared: EntityType, status: EntityTypeStatus, since: Since | None
 ) -> Sweep:
-    """Look whether the walk from `since` can show what is absent; one query at most.
-
-    It cannot where nothing is ever said to be gone, where only a window is listed, or while a
-    backfill date leaves out what is older. Where the provider reports deletions, only a full read
-    of a new generation shows those that were missed.
-    """
-    has_floor = since is not None and since.not_before is not None
-    is_told = declared.deletions == "signal" and status.is_complete
-    if declared.deletions == "never" or declared.window or has_floor or is_told:
+    """Look whether the walk from `since` can show what is absent; one query at most."""
+    if not can_show_absence(declared, since, is_complete=status.is_complete):
         return Sweep(False, since, frozenset())
     rows = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
     scopes = {scope for row in rows.values_list("scopes", flat=True) for scope in row}
     return Sweep(True, since, frozenset(scopes))
+
+
+def can_show_absence(declared: EntityType, since: Since | None, *, is_complete: bool) -> bool:
+    """Whether a walk from `since` can show what is absent.
+
+    It cannot where nothing is ever said to be gone, where only a window is listed, or while a
+    backfill date leaves out what is older. Where the provider reports deletions, only a full read
+    of a new generation (not `is_complete` yet) shows those that were missed.
+    """
+    has_floor = since is not None and since.not_before is not None
+    is_told = declared.deletions == "signal" and is_complete
+    return not (declared.deletions == "never" or declared.window or has_floor or is_told)
+
+
+def is_too_much(connection: Connection, declared: EntityType, found: int) -> bool:
+    """Whether so many absent records of the type are not deleted without asking."""
+    if found < BRAKE_FROM or found > BRAKE_ABOVE:
+        return found > BRAKE_ABOVE
+    return found > BRAKE_SHARE * present(connection, declared)
+
+
+def is_too_much_to_believe(connection: Connection, declared: EntityType, found: int) -> bool:
+    """Whether so many reported deletions of the type, none of them done yet, wait for a person."""
+    return found >= BRAKE_FROM and found > SIGNAL_BRAKE_SHARE * present(connection, declared)
+
+
+def find_reported(connection: Connection, gone: Sequence[Row]) -> list[int]:
+    """The ids of the records that these deletions are about and that are still there."""
+    if not gone:
+        return []
+    values: dict[str, Any] = {
+        "system": connection.source_system,
+        "types": [row.entity_type for row in gone],
+        "ids": [row.source_id for row in gone],
+        "scopes": [row.scope for row in gone],
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_REPORTED, values)
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def end_walk(
@@ -168,8 +204,8 @@ def end_walk(
     with database.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM ({_ABSENT}) a", values)
         (found,) = cursor.fetchone()
-        there = present(connection, declared) if found >= BRAKE_FROM else 0
-        if found > BRAKE_ABOVE or (found >= BRAKE_FROM and found > BRAKE_SHARE * there):
+        if is_too_much(connection, declared, found):
+            there = present(connection, declared)
             _ask(connection, DeletionReview.Cause.ABSENCE, values, _ABSENT, there)
             deleted = 0
         else:
@@ -189,31 +225,45 @@ def hold_back(
 ) -> int:
     """Take reported deletions out of the batch if they are too many to be true; return how many.
 
-    `line` are the run's counts of the type so far. They wait for a person with the rest.
+    Only those count of which there is a record still. What waits or was kept already is left out
+    in any case. `line` are the run's counts of the type so far.
     """
-    gone = [row for row in batch.rows if row.kind == "gone"]
-    so_far = line["deleted"] + line["dropped"]
-    if not gone or len(gone) + so_far < BRAKE_FROM:
+    reported = [row for row in batch.rows if row.kind == "gone"]
+    if batch.sweep is not None and batch.sweep.is_asked:
+        _take_back(connection, declared, [row for row in batch.rows if row.kind == "record"])
+    if not reported:
         return 0
-    there = present(connection, declared)
-    if len(gone) + so_far <= SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
-        return 0
-    batch.rows = [row for row in batch.rows if row.kind != "gone"]
     values: dict[str, Any] = {
         "system": connection.source_system,
         "connection": connection.pk,
         "type": declared.name,
-        "types": [row.entity_type for row in gone],
-        "ids": [row.source_id for row in gone],
-        "scopes": [row.scope for row in gone],
         "run": batch.run_id,
+        **_columns(reported),
     }
     with database.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({_REPORTED})", values)
-        (is_any_there,) = cursor.fetchone()
-    if is_any_there:
-        _ask(connection, DeletionReview.Cause.SIGNAL, values, _REPORTED, there)
-    return len(gone)
+        cursor.execute(_KNOWN, values)
+        places: dict[bool, set[int]] = {True: set(), False: set()}
+        for place, is_known in cursor.fetchall():
+            places[is_known].add(place - 1)
+    held, fresh = places[True], places[False]
+    so_far = line["deleted"] + line["dropped"]
+    if len(fresh) + so_far >= BRAKE_FROM:
+        there = present(connection, declared)
+        if len(fresh) + so_far > SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
+            rows = [reported[place] for place in fresh]
+            _ask(connection, DeletionReview.Cause.SIGNAL, values | _columns(rows), _REPORTED, there)
+            held |= fresh
+    left_out = {id(reported[place]) for place in held}
+    batch.rows = [row for row in batch.rows if id(row) not in left_out]
+    return len(left_out)
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, list[str]]:
+    return {
+        "types": [row.entity_type for row in rows],
+        "ids": [row.source_id for row in rows],
+        "scopes": [row.scope for row in rows],
+    }
 
 
 def present(connection: Connection, declared: EntityType) -> int:

@@ -30,6 +30,7 @@ class Parents:
 
     by_type: dict[str, list[Entity]] = field(default_factory=dict)
     _only_read: dict[str, dict[str, Entity]] = field(default_factory=dict)
+    _left_out: dict[str, set[str]] = field(default_factory=dict)
 
     def __call__(self, entity_type: str) -> Iterable[Entity]:
         if entity_type not in self.by_type:
@@ -42,14 +43,20 @@ class Parents:
         while name is not None:
             stored = [*_stored(connection, name), *_rejected(connection, name)]
             read = self._only_read.get(name, {})
-            known = {entity.source_id for entity in stored}
-            self.by_type[name] = stored + [e for id_, e in read.items() if id_ not in known]
+            found = {entity.source_id: entity for entity in reversed(stored)}
+            found = {entity.source_id: found[entity.source_id] for entity in stored} | read
+            gone = self._left_out.get(name, set())
+            self.by_type[name] = [entity for id_, entity in found.items() if id_ not in gone]
             name = connector.entity_type(name).parent
 
     def remember(self, entity_type: str, entities: Iterable[Entity]) -> None:
-        """Count these as stored too: a dry run has read them and will not write them."""
+        """Count these as stored: whoever only looks has read them and will not write them."""
         present = {e.source_id: e for e in entities if e.source_id and not e.deleted}
         self._only_read.setdefault(entity_type, {}).update(present)
+
+    def leave_out(self, entity_type: str, source_ids: Iterable[str]) -> None:
+        """Count these as deleted, which whoever only looks will not do."""
+        self._left_out.setdefault(entity_type, set()).update(source_ids)
 
 
 def open_connector(

@@ -39,14 +39,19 @@ def begin(status: EntityTypeStatus, declared: EntityType, run: SyncRun) -> None:
     That is so when it was asked for, when the checkpoint is older than the provider accepts, or
     when it is time to look for what has only vanished.
     """
-    age = timezone.now() - status.checkpoint_at if status.checkpoint_at else timedelta()
-    outlived = declared.lifetime is not None and age >= declared.lifetime
     is_asked_for = run.mode != SyncRun.Mode.INCREMENTAL
     is_begun = status.checkpoint_at is not None or status.not_before != run.not_before
     if is_asked_for and is_begun:
         new_generation(status, not_before=run.not_before)
-    elif outlived or (status.is_complete and wants_full_read(run.connection, declared, status)):
+    elif is_spent(status, declared, run.connection):
         new_generation(status, not_before=status.not_before)
+
+
+def is_spent(status: EntityTypeStatus, declared: EntityType, connection: Connection) -> bool:
+    """Whether the type must be read in full although nobody asks for it."""
+    age = timezone.now() - status.checkpoint_at if status.checkpoint_at else timedelta()
+    outlived = declared.lifetime is not None and age >= declared.lifetime
+    return outlived or (status.is_complete and wants_full_read(connection, declared, status))
 
 
 def new_generation(status: EntityTypeStatus, *, not_before: datetime | None) -> None:

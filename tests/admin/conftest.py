@@ -24,6 +24,7 @@ from integrations.models import (
     RecordLink,
     RejectedRecord,
     Route,
+    ShadowDiff,
     SyncRun,
 )
 from integrations.services.destinations import create_destination
@@ -242,6 +243,9 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
                 connection=connection, state=SyncRun.State.RUNNING, ended_at=None, counts=COUNTS
             ),
             DeletionReview: waiting(connection, [record]),
+            ShadowDiff: ShadowDiff.objects.create(
+                connection=connection, mode="full", asked_by="jo@example.com"
+            ),
             Record: record,
             RejectedRecord: make_rejected(connection, number),
             ConnectionStatus: make_status(tenant, connection),

@@ -80,7 +80,7 @@ def test_an_operator_pauses_and_resumes(api):
     assert resumed["next_sync_at"] is not None
 
 
-def test_name_and_interval_can_be_changed_and_nothing_else(api):
+def test_name_and_intervals_can_be_changed_and_nothing_else(api):
     connection = connected()
     before = Connection.objects.filter(pk=connection.pk).values().get()
 
@@ -90,6 +90,7 @@ def test_name_and_interval_can_be_changed_and_nothing_else(api):
             **dict.fromkeys(before, "x"),
             "name": "Copper, sales",
             "interval_seconds": 900,
+            "reconcile_seconds": 86_400,
             "junk": True,
         },
     )
@@ -97,7 +98,7 @@ def test_name_and_interval_can_be_changed_and_nothing_else(api):
     assert response.status_code == 200
     after = Connection.objects.filter(pk=connection.pk).values().get()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"name", "interval_seconds", "updated_at"}
+    assert changed == {"name", "interval_seconds", "reconcile_seconds", "updated_at"}
 
 
 def test_an_interval_that_is_too_short_is_refused_and_the_name_stays_as_well(api):

@@ -88,3 +88,21 @@ def test_a_paused_connection_is_not_synced(connection):
 def test_an_unknown_tenant_is_named_with_those_there_are(connection):
     with pytest.raises(CommandError, match=r"no tenant 'nobody'; there are: acme, globex"):
         call_command("sync", "--tenant", "nobody", "--connection", "x")
+
+
+def test_a_shadow_diff_says_what_would_come_and_writes_nothing(connection):
+    said = sync("--connection", connection.name, "--shadow")
+
+    assert "companies: 25 inserted, 0 updated" in said
+    assert Record.objects.count() == 0
+    result = json.loads(sync("--connection", connection.name, "--shadow", "--full", "--json"))
+    assert result["counts"]["people"]["inserted"] == 15
+
+
+def test_from_a_day_on_it_reads_again_in_a_backfill(connection):
+    sync("--connection", connection.name, "--entity-type", "people", "--from", "2026-01-31")
+
+    run = SyncRun.objects.get()
+    assert (run.mode, f"{run.not_before:%Y-%m-%d %H:%M}") == ("backfill", "2026-01-31 00:00")
+    with pytest.raises(CommandError, match="write it as 2026-01-31"):
+        sync("--connection", connection.name, "--from", "yesterday")

@@ -25,6 +25,7 @@ from integrations.models import (
     Record,
     RecordLink,
     Route,
+    ShadowDiff,
     SyncRun,
 )
 from tenants.actor import Actor
@@ -37,6 +38,7 @@ from tests.api.rows import connected, followed, linked, ran, stored, waiting
 pytestmark = pytest.mark.django_db
 
 SYNC_RUNS = "/api/v1/connections/{connection_id}/sync-runs/"
+SHADOWS = "/api/v1/connections/{connection_id}/shadow-diffs/"
 DESTINATION = "/api/v1/destinations/{id}/"
 BELOW = "/api/v1/destinations/{destination_id}/"
 OF_DESTINATION = {"destination_id": "destination"}
@@ -68,9 +70,18 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "full"}),
     f"GET {SYNC_RUNS}{{id}}/": ({"connection_id": "connection", "id": "run"}, None),
     f"POST {SYNC_RUNS}{{id}}/cancel/": ({"connection_id": "connection", "id": "run"}, None),
+    f"GET {SHADOWS}": ({"connection_id": "connection"}, None),
+    f"POST {SHADOWS}": ({"connection_id": "connection"}, {"mode": "full"}),
+    f"GET {SHADOWS}{{id}}/": ({"connection_id": "connection", "id": "shadow"}, None),
+    f"POST {SHADOWS}{{id}}/cancel/": ({"connection_id": "connection", "id": "shadow"}, None),
     "GET /api/v1/deletion-reviews/": ({}, None),
     "GET /api/v1/deletion-reviews/{id}/": ({"id": "review"}, None),
     "POST /api/v1/deletion-reviews/{id}/decide/": ({"id": "review"}, {"delete": True}),
+    "GET /api/v1/identity-groups/": ({}, None),
+    "GET /api/v1/identity-groups/{id}/": ({"id": "identity"}, None),
+    "POST /api/v1/identity-groups/{id}/confirm/": ({"id": "identity"}, None),
+    "POST /api/v1/identity-groups/{id}/split/": ({"id": "identity"}, {"records": [1]}),
+    "POST /api/v1/identity-groups/{id}/forbid/": ({"id": "identity"}, None),
     "GET /api/v1/records/": ({}, None),
     "GET /api/v1/records/{id}/": ({"id": "record"}, None),
     "GET /api/v1/destinations/": ({}, None),
@@ -122,11 +133,14 @@ def seed(tenant: Tenant, records: int) -> dict[str, Any]:
         run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
         rows = [stored(connection, f"{tenant.slug}-{n}") for n in range(records)]
         linked(rows[0], "company", rows[-1])
+        identity = alike(rows[0], rows[1])
         review = waiting(connection, rows, entity_type=f"of {tenant.slug}")
         return {
             "connection": connection.pk,
             "run": run.pk,
+            "identity": identity.pk,
             "review": review.pk,
+            "shadow": connection.shadow_diffs.create(mode="full", asked_by=tenant.slug).pk,
             "record": rows[-1].pk,
             **followed(tenant.slug),
         }
@@ -141,6 +155,7 @@ def everything_of(tenant: Tenant) -> list[Any]:
                 Connection,
                 SyncRun,
                 DeletionReview,
+                ShadowDiff,
                 Record,
                 RecordLink,
                 Destination,

@@ -12,6 +12,7 @@ from hub.fleet.models import Due
 from hub.fleet.processes import ProcessGroup
 from hub.fleet.unit import PATIENCE_SECONDS, StopSignals, Unit
 from integrations import queue
+from integrations.services.shadows import end_parked_shadow
 from integrations.services.syncs import end_parked_run
 from tenants.context import in_tenant
 
@@ -63,3 +64,6 @@ def _on_parked(due: Due) -> None:
     if due.kind == Due.Kind.SYNC and due.tenant.is_active:
         with in_tenant(due.tenant):
             end_parked_run(due=due)
+    if due.kind == Due.Kind.SHADOW and due.tenant.is_active:
+        with in_tenant(due.tenant):
+            end_parked_shadow(due=due)

@@ -5,6 +5,7 @@ import signal
 import time
 from argparse import ArgumentParser
 from collections import Counter
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,14 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
 from integrations.errors import AlreadyRunningError, HubError
-from integrations.models import Connection, SyncRun
+from integrations.models import Connection, ShadowDiff, SyncRun
+from integrations.models.shadow_diff import KINDS
+from integrations.services.shadows import request_shadow
 from integrations.services.syncs import request_sync
 from integrations.sync.dry_run import dry_run
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch, held
+from integrations.sync.shadow import shadow_slice
 from tenants.actor import Actor
 from tenants.context import get_tenant, in_tenant
 
@@ -38,6 +42,12 @@ class Command(BaseCommand):
         parser.add_argument("--connection", required=True, help="id, name or provider")
         parser.add_argument("--entity-type", action="append", default=[], metavar="TYPE")
         parser.add_argument("--full", action="store_true", help="read everything again")
+        parser.add_argument(
+            "--from", dest="not_before", metavar="DATE", help="read again from 2026-01-31 on"
+        )
+        parser.add_argument(
+            "--shadow", action="store_true", help="say what a sync would do, write nothing"
+        )
         parser.add_argument("--dry-run", action="store_true", help="fetch and check, write nothing")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -50,18 +60,22 @@ class Command(BaseCommand):
                 connection = _find(options["connection"])
                 if options["dry_run"]:
                     self._dry_run(connection, options)
+                elif options["shadow"]:
+                    self._shadow(connection, options)
                 else:
                     self._sync(connection, options)
         except HubError as exc:
             raise CommandError(str(exc)) from exc
 
     def _sync(self, connection: Connection, options: dict[str, Any]) -> None:
+        not_before = _day(options["not_before"])
         mode = SyncRun.Mode.FULL if options["full"] else SyncRun.Mode.INCREMENTAL
         run = request_sync(
             connection=connection,
             actor=ACTOR,
-            mode=mode,
+            mode=SyncRun.Mode.BACKFILL if not_before else mode,
             entity_types=options["entity_type"],
+            not_before=not_before,
             trigger=SyncRun.Trigger.COMMAND,
         )
         with _bars(self.as_json) as progress:
@@ -96,6 +110,47 @@ class Command(BaseCommand):
         if result.state != "running" or result.wants_more:
             return result.wants_more
         return _waited(run)
+
+    def _shadow(self, connection: Connection, options: dict[str, Any]) -> None:
+        mode = SyncRun.Mode.FULL if options["full"] else SyncRun.Mode.INCREMENTAL
+        shadow = request_shadow(
+            connection=connection, mode=mode, entity_types=options["entity_type"], actor=ACTOR
+        )
+        with _bars(self.as_json) as progress:
+            bar = progress.add_task("shadow", total=None)
+            while shadow.is_open and not self.watch.stop.is_set():
+                due = Due.objects.filter(object_id=shadow.pk).first()
+                lease = settings.HUB_LEASE_SECONDS
+                claim = None
+                if due is not None:
+                    claim = claim_one(due.pk, worker_id=uuid7(), lease_seconds=lease)
+                if claim is None:
+                    raise AlreadyRunningError(f"A worker is at {shadow} already; see the admin.")
+                with held(claim.due_id, claim.fence, seconds=lease) as watch:
+                    self.watch = watch
+                    said = shadow_slice(
+                        claim.due_id,
+                        claim.fence,
+                        seconds=settings.HUB_SLICE_SECONDS,
+                        watch=watch,
+                        progress=lambda now: progress.update(bar, completed=now.totals["read"]),
+                    )
+                shadow.refresh_from_db()
+                if shadow.is_open and shadow.error:
+                    raise CommandError(f"{said} The worker goes on with it.")
+        self._report_shadow(shadow)
+
+    def _report_shadow(self, shadow: ShadowDiff) -> None:
+        if self.as_json:
+            said = {"shadow": str(shadow.pk), "state": shadow.state, "counts": shadow.counts}
+            self.stdout.write(json.dumps(said))
+        else:
+            for name, line in shadow.counts.items():
+                figures = ", ".join(f"{line.get(kind, 0)} {kind}" for kind in (*KINDS, "unchanged"))
+                self.stdout.write(f"{name}: {figures}")
+            self.stdout.write("Nothing was written; the admin shows what would change.")
+        if shadow.state != ShadowDiff.State.SUCCEEDED:
+            raise CommandError(f"The shadow diff is {shadow.state}. {shadow.error}".strip())
 
     def _report(self, run: SyncRun) -> None:
         if self.as_json:
@@ -184,6 +239,20 @@ def _find(wanted: str) -> Connection:
     names = ", ".join(f"{each.name!r}" for each in (found or present)) or "none yet"
     problem = "Several connections are called" if found else "There is no connection"
     raise CommandError(f"{problem} {wanted!r}; there are: {names}.")
+
+
+def _day(text: str | None) -> datetime | None:
+    """The beginning of the day, in UTC.
+
+    Raises:
+        CommandError: it is no day.
+    """
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+    except ValueError:
+        raise CommandError(f"{text!r} is no day; write it as 2026-01-31.") from None
 
 
 def _waited(run: SyncRun) -> bool:
