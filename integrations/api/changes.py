@@ -42,7 +42,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
     data = serializers.DictField(  # type: ignore[assignment]  # a field here, as DRF means it
         help_text="The shared shape of its record type, as it is now."
     )
-    source_system = serializers.CharField(help_text="Provider and account, `copper:73001`.")
+    source_system = serializers.CharField(help_text="Provider and account, `acme:73001`.")
     entity_type = serializers.CharField()
     source_id = serializers.CharField(help_text="The entity's id at the provider.")
     connection_id = serializers.UUIDField()

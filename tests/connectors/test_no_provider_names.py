@@ -19,6 +19,9 @@ GATEWAY = "composio"
 ITS_OWN = ("integrations/connectors/{name}*.py", "integrations/sandbox/*")
 PRODUCTS = {
     "airtable": ("integrations/destinations/airtable*.py",),
+    # Domains of mailboxes that anybody can have: no company is known by them.
+    "gmail": ("integrations/identity/names.py",),
+    "outlook": ("integrations/identity/names.py",),
     "slack": ("integrations/notifications/*",),
     "teams": ("integrations/notifications/*",),
     GATEWAY: (
