@@ -41,25 +41,30 @@ BRAKE_ABOVE = 1_000  # more are never deleted without asking
 SIGNAL_BRAKE_SHARE = 0.50
 
 # What a walk no longer found: of the `scopes` walked from beginning to end what it has not `seen`,
-# and what lies below parents that are `gone`. What a person has kept is not asked about again.
+# and what lies below parents that are `gone`. What a person has kept is not asked about again. Two
+# halves, because beneath an OR what was seen would be looked through anew for every record.
 ABSENT = """
-SELECT r.id FROM integrations_record r
-WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
-    AND (
-        r.scope IN ({scopes}) AND NOT EXISTS (SELECT FROM ({seen}) seen WHERE seen.id = r.id)
-        OR %(orphans)s AND EXISTS (
+SELECT r.id FROM (
+    SELECT r.id FROM integrations_record r
+    WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
+        AND r.scope IN ({scopes})
+        AND NOT EXISTS (SELECT FROM ({seen}) seen WHERE seen.id = r.id)
+    UNION
+    SELECT r.id FROM integrations_record r
+    WHERE %(orphans)s AND r.source_system = %(system)s AND r.entity_type = ANY(%(types)s)
+        AND r.deleted_at IS NULL AND EXISTS (
             SELECT FROM integrations_record p
             WHERE p.source_system = r.source_system AND p.entity_type = %(parent)s
                 AND p.source_id = r.scope AND ({gone})
         )
-    )
-    AND NOT EXISTS (
-        SELECT FROM (
-            SELECT unnest(k.record_ids) AS id FROM integrations_deletionreview k
-            WHERE k.connection_id = %(connection)s AND k.entity_type = %(type)s
-                AND k.cause = 'absence' AND k.state = 'refused'
-        ) kept WHERE kept.id = r.id
-    )
+) r
+WHERE NOT EXISTS (
+    SELECT FROM (
+        SELECT unnest(k.record_ids) AS id FROM integrations_deletionreview k
+        WHERE k.connection_id = %(connection)s AND k.entity_type = %(type)s
+            AND k.cause = 'absence' AND k.state = 'refused'
+    ) kept WHERE kept.id = r.id
+)
 """
 
 _ABSENT = ABSENT.format(
