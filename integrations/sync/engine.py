@@ -37,7 +37,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
 from integrations.models.sync_run import COUNTS
-from integrations.sync import deletions, positions, rhythm, settle
+from integrations.sync import deletions, positions, preflight, rhythm, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
@@ -101,18 +101,25 @@ def work_slice(
     work = _Slice(due, connection, run, seconds=seconds, watch=watch, progress=progress)
     try:
         stop_if_stalled(run)
+        work.calls_before += preflight.before_sync(due, connection, run)
         work.walk_all()
     except SliceOverError:
+        crash.hit("before_release")
         settle.to_be_continued(due, connection, run, calls=work.calls)
+        crash.hit("after_release")
         return SliceResult(run.pk, "running", True, f"Goes on after {work.counts_sentence}.")
     except FencedError:
         raise
     except HubError as exc:
+        crash.hit("before_release")
         sentence = settle.stopped(due, connection, run, exc, at=work.at_type, calls=work.calls)
+        crash.hit("after_release")
         return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
     finally:
         work.close()
+    crash.hit("before_release")
     settle.succeeded(due, connection, run, calls=work.calls)
+    crash.hit("after_release")
     return SliceResult(run.pk, "succeeded", False, f"Synced {work.counts_sentence}.")
 
 

@@ -13,7 +13,6 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
-from integrations import crash
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -128,7 +127,6 @@ def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
 
 def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
     """End the run well: the connection works, whatever was said of it before."""
-    crash.hit("before_release")
     with transaction.atomic():
         unavailable = EntityTypeStatus.objects.filter(connection=connection).exclude(
             unavailable_reason=""
@@ -140,7 +138,6 @@ def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> 
         _say_what_is_missing(connection, reasons)
         _publish_counts(connection)
         _release(due, due_at=_next(connection, run), run_id=None, attempts=0, failures=0)
-    crash.hit("after_release")
 
 
 def stopped(
@@ -229,8 +226,10 @@ def _compare(connection: Connection, run: SyncRun, *, calls: int) -> None:
     if run.is_whole:
         return
     whole = SyncRun.objects.filter(connection=connection, is_whole=True).exclude(pk=run.pk)
-    before = whole.order_by("-created_at").values_list("calls", flat=True).first()
-    run.calls_saved = None if before is None else max(0, before - calls)
+    of_sync = F("calls") - F("preflight_calls")
+    before = whole.order_by("-created_at").values_list(of_sync, flat=True).first()
+    mine = calls - run.preflight_calls
+    run.calls_saved = None if before is None else max(0, before - mine)
 
 
 def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None = None) -> None:

@@ -17,6 +17,7 @@ SWEPT = (*crash.POINTS["slice"], *crash.POINTS["access"])
 OFTEN = ("after_fetch", "before_commit", "before_checkpoint", "after_checkpoint", "after_commit")
 TIMEOUT_SECONDS = 0.8  # of a slice that is to hang; doubled if it was too slow to come so far
 LONGEST_SECONDS = 30.0
+SHORTEST_SECONDS = 0.01  # a slice ends at its first position, and a first read changes lanes
 TRIES = 8
 
 
@@ -32,6 +33,7 @@ class Chain:
     account: Account
     connection: str
     rng: Random
+    slice_seconds: float = LONGEST_SECONDS
     wrong: Wrong = field(default_factory=dict)
 
     def through(self, points: Iterable[str], action: crash.Action) -> Wrong:
@@ -52,6 +54,7 @@ class Chain:
                 due=str(due_of(self.connection)[0].pk),
                 crash=order,
                 timeout=timeout,
+                slice=self.slice_seconds,
             )
             answer = self.hub.answer(number)
             if answer.get("stopped"):

@@ -3,9 +3,9 @@
     lost        at the provider, not stored               stale       stored in an older version
     duplicated  one entity stored twice                   phantom     stored, deleted or never there
     early       a checkpoint past entities that are not stored
-    backward    a checkpoint written under an older fence, or set back within a generation
+    backward    a checkpoint written under a fence nobody holds, or set back within a generation
     counts      a run whose lines do not add up, or runs that inserted more than there is
-    open        a run without an end; a lease; a task in the queue
+    open        a run without an end; a lease; work in the queue of a unit that lives
     reuse       a refresh token used a second time
     unaudited   a failed run without an audit event
 
@@ -18,13 +18,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.signing import BadSignature
 from django.db import connection as database
 from django.db.models import F
 from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from hub.audit.models import AuditAction, AuditEvent
-from hub.fleet.models import Due
+from hub.fleet.models import Due, Worker
 from integrations.models import Checkpoint, Connection, Record, SyncRun
+from integrations.queue import BEAT, QUEUE_PREFIX
 from tests.harness.simulator import TYPES, Account, Row, sha256_of
 
 Wrong = dict[str, list[str]]
@@ -32,13 +35,17 @@ LINE = ("inserted", "updated", "unchanged", "deleted", "superseded", "rejected",
 
 _REMEMBER = """
 CREATE TABLE harness_checkpoint AS
-    SELECT 0::bigint AS step, * FROM integrations_checkpoint WITH NO DATA;
+    SELECT 0::bigint AS step, false AS is_held, * FROM integrations_checkpoint WITH NO DATA;
 CREATE SEQUENCE harness_step OWNED BY harness_checkpoint.step;
 ALTER TABLE harness_checkpoint ALTER step SET DEFAULT nextval('harness_step');
 CREATE FUNCTION harness_remember() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('INSERT INTO %I.harness_checkpoint SELECT nextval(''%I.harness_step''), $1.*',
-        TG_TABLE_SCHEMA, TG_TABLE_SCHEMA) USING NEW;
+    EXECUTE format('INSERT INTO %I.harness_checkpoint
+        SELECT nextval(''%I.harness_step''), $2, $1.*', TG_TABLE_SCHEMA, TG_TABLE_SCHEMA)
+        USING NEW, EXISTS (
+            SELECT FROM public.fleet_due WHERE object_id = NEW.connection_id
+                AND fence = NEW.fence AND lease_until IS NOT NULL
+        );
     RETURN NULL;
 END $$;
 CREATE TRIGGER harness_remember AFTER INSERT OR UPDATE ON integrations_checkpoint
@@ -114,24 +121,23 @@ def _check_records(system: str, account: Account, wrong: Wrong) -> None:
 
 
 def _check_history(connection: str, wrong: Wrong) -> None:
-    """Fences only grow, and within a generation so does the position."""
+    """Who writes holds the work, and within a generation the position only grows."""
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT entity_type, scope, destination, fence, generation, cursor::text"
+            "SELECT entity_type, scope, destination, is_held, fence, generation, cursor::text"
             " FROM harness_checkpoint WHERE connection_id = %s ORDER BY step",
             [connection],
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    last: dict[Any, tuple[int, tuple[int, ...]]] = {}
-    for entity_type, scope, destination, fence, generation, text in rows:
+    last: dict[Any, tuple[int, ...]] = {}
+    for entity_type, scope, destination, is_held, fence, generation, text in rows:
         key = (entity_type, scope, destination)
-        rank = (generation, *_rank(_loaded(text)))
-        before = last.get(key)
-        if before is not None and fence < before[0]:
-            wrong["backward"].append(f"{entity_type}: fence {fence} after {before[0]}")
-        if before is not None and rank < before[1]:
-            wrong["backward"].append(f"{entity_type}: {rank} after {before[1]}")
-        last[key] = (fence, rank)
+        rank = (generation, *_rank(json.loads(text)))
+        if not is_held:
+            wrong["backward"].append(f"{entity_type}: written under fence {fence}, held by nobody")
+        if rank < last.get(key, rank):
+            wrong["backward"].append(f"{entity_type}: {rank} after {last[key]}")
+        last[key] = rank
 
 
 def _check_runs(connection: str, system: str, wrong: Wrong) -> None:
@@ -163,7 +169,7 @@ def _check_rest(connection: str, wrong: Wrong) -> None:
             wrong["open"].append(f"{due.lane} still names run {due.run_id}")
         if due.parked_reason:
             wrong["open"].append(f"{due.lane} is parked: {due.parked_reason}")
-    if tasks := OrmQ.objects.count():
+    if tasks := sum(_is_work(task) for task in OrmQ.objects.all()):
         wrong["open"].append(f"{tasks} tasks in the queue")
 
 
@@ -202,6 +208,11 @@ def _rank(cursor: dict[str, Any]) -> tuple[int, int, int]:
     return 0, int(cursor.get("page") or 0), 0
 
 
-def _loaded(text: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+def _is_work(task: OrmQ) -> bool:
+    """Whether somebody may still do it: not in the queue of a unit that is gone, and no beat."""
+    if task.key.startswith(QUEUE_PREFIX) and not Worker.objects.filter(cluster=task.key).exists():
+        return False
+    try:
+        return bool(SignedPackage.loads(task.payload)["func"] != BEAT)
+    except BadSignature:
+        return True

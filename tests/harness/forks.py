@@ -10,7 +10,8 @@
     {"id": 5, "do": "end"}                                  {"id": 5, "said": "ended"}
 
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
-it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`.
+it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
+"slice" says after how many seconds it makes room.
 """
 
 import json
@@ -65,6 +66,7 @@ def work(order: Order) -> str:
     """Claim the due row and do what the queue's process would do with it."""
     due = UUID(order["due"])
     lease = settings.HUB_LEASE_SECONDS
+    settings.HUB_SLICE_SECONDS = order.get("slice", settings.HUB_SLICE_SECONDS)
     try:
         claimed = claim_one(due, worker_id=uuid4(), lease_seconds=lease)
     except Error as exc:  # a frozen process holds the row

@@ -109,10 +109,12 @@ class Account:
             if what == "add" or not rows:
                 self.add(entity_type)
                 continue
-            row = rng.choice(rows)
-            self.last += 1
-            row.seq, row.version = self.last, row.version + 1
-            row.is_deleted = what == "delete"
+            self.touch(rng.choice(rows), is_deleted=what == "delete")
+
+    def touch(self, row: Row, *, is_deleted: bool = False) -> None:
+        """A new version of the row; one that was deleted may come back."""
+        self.last += 1
+        row.seq, row.version, row.is_deleted = self.last, row.version + 1, is_deleted
 
     def present(self, entity_type: str) -> dict[str, Row]:
         return {id: row for id, row in self.tables[entity_type].items() if not row.is_deleted}

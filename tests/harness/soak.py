@@ -138,10 +138,10 @@ class _Soak:
                 while not self._ask(name):
                     time.sleep(LOOK_SECONDS)
             self._wait_until_idle()
-        for unit in self.nemesis.units:
-            unit.end()
         accounts = self.simulator.accounts
         found = {name: check(pk, accounts[name]) for name, pk in self.connections.items()}
+        for unit in self.nemesis.units:
+            unit.end()
         wrong = {name: each for name, each in found.items() if each}
         if wrong:
             print(self.log.read_text()[-20_000:])

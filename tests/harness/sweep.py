@@ -2,8 +2,8 @@
 
     python -m tests.harness.sweep --seeds 20 --seed 1
 
-A seed decides how many rows there are, at which passing of the point the fault comes, and what
-changes at the provider meanwhile.
+A seed decides how many rows there are, at which passing of the point the fault comes, whether
+slices are long or end at the first position, and what changes at the provider meanwhile.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> int:
 
 def _sweep(stack: ExitStack, url: str, seeds: range) -> int:
     from integrations import crash
-    from tests.harness.chain import SWEPT, Chain
+    from tests.harness.chain import LONGEST_SECONDS, SHORTEST_SECONDS, SWEPT, Chain
     from tests.harness.estate import prepared
     from tests.harness.hub import Hub
     from tests.harness.simulator import Simulator
@@ -55,6 +55,7 @@ def _sweep(stack: ExitStack, url: str, seeds: range) -> int:
                 )
                 account.grant.grace = 3600
                 chain = Chain(hub, account, hub.connect(account.name), rng)
+                chain.slice_seconds = rng.choice((LONGEST_SECONDS, SHORTEST_SECONDS))
                 chain.meet(point, action, nth=rng.choice(chain.turns(point)))
                 cases += 1
                 if found := chain.rest():

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from integrations import crash
-from tests.harness.chain import SWEPT, Chain
+from tests.harness.chain import SHORTEST_SECONDS, SWEPT, Chain
 from tests.harness.hub import Hub
 from tests.harness.simulator import Simulator
 
@@ -29,5 +29,17 @@ def test_a_sync_that_meets_a_fault_at_every_point_ends_with_what_the_provider_ha
     chain = Chain(hub, account, hub.connect("a1"), Random(SEED))
 
     wrong = chain.through(SWEPT, action)
+
+    assert wrong == {}, f"seed {SEED}"
+
+
+@pytest.mark.parametrize("action", ["KILL", "STOP"])
+def test_a_first_read_in_very_short_slices_survives_faults_while_it_changes_lanes(
+    action: crash.Action, hub: Hub, simulator: Simulator
+) -> None:
+    account = simulator.account("a1")
+    chain = Chain(hub, account, hub.connect("a1"), Random(SEED), slice_seconds=SHORTEST_SECONDS)
+
+    wrong = chain.through(("before_release", "after_release", "after_commit"), action)
 
     assert wrong == {}, f"seed {SEED}"
