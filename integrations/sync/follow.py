@@ -280,9 +280,8 @@ class _Slice:
         with transaction.atomic():
             ledger.forget_rows_gone(self.destination, [change.record_id for change in changes])
             ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
-            counts = Counter({"dropped": plan.dropped, "unchanged": plan.unchanged})
-            self._note([], counts)
             self._move_to(changes[-1].seq)
+            self._note([], Counter({"dropped": plan.dropped, "unchanged": plan.unchanged}))
         crash.hit("after_destination_checkpoint")
         self._stop_if_over()
 
@@ -318,14 +317,14 @@ class _Slice:
         run = self.run
         assert run is not None
         with transaction.atomic():
-            hold_fence(self.due.pk, self.due.fence)
-            if lines:
-                ledger.write_lines(self.destination, run.pk, lines)
             if self.target is not None and self.target.schema != self.destination.schema:
                 self.destination.schema = deepcopy(self.target.schema)
                 Destination.objects.filter(pk=self.destination.pk).update(
                     schema=self.destination.schema
                 )
+            hold_fence(self.due.pk, self.due.fence)
+            if lines:
+                ledger.write_lines(self.destination, run.pk, lines)
             run.counts = settle_destination.added(run.counts, counts)
             run.progress_at = timezone.now()
             DestinationRun.objects.filter(pk=run.pk).update(
@@ -335,12 +334,12 @@ class _Slice:
     def _move_to(self, change_seq: int) -> None:
         """The checkpoint moves, unless somebody began the feed again or paused meanwhile."""
         with transaction.atomic():
-            hold_fence(self.due.pk, self.due.fence)
             mine = Destination.objects.filter(
                 pk=self.destination.pk, generation=self.destination.generation
             ).exclude(status=Destination.Status.PAUSED)
             if not mine.update(checkpoint=change_seq):
                 raise FollowOverError
+            hold_fence(self.due.pk, self.due.fence)
             if self.run is not None:
                 self.run.to_change = change_seq
                 DestinationRun.objects.filter(pk=self.run.pk).update(to_change=change_seq)

@@ -57,8 +57,8 @@ def find_open_run(destination: Destination) -> DestinationRun | None:
 def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> None:
     """Remember what was found or made there; what was blocked works again."""
     with transaction.atomic():
-        hold_fence(due.pk, due.fence)
         row = Destination.objects.select_for_update(no_key=True).get(pk=destination.pk)
+        hold_fence(due.pk, due.fence)
         was_blocked = row.status == Destination.Status.BLOCKED
         row.schema = schema
         row.error_code = row.error = ""
@@ -95,7 +95,8 @@ def caught_up(due: Due, destination: Destination, run: DestinationRun | None, *,
     crash.hit("before_destination_release")
     with transaction.atomic():
         # Whoever changed records and woke us is either committed, and seen below, or waits for
-        # this row and wakes us afterwards.
+        # the due row and wakes us afterwards. The destination's row comes first, as everywhere.
+        Destination.objects.select_for_update(no_key=True).filter(pk=destination.pk).first()
         Due.objects.select_for_update().filter(pk=due.pk).first()
         destination.refresh_from_db(fields=("checkpoint", "status"))
         destination.caught_up_at = timezone.now()

@@ -16,11 +16,12 @@ from hub.fleet.models import Due
 from integrations import crash
 from integrations.destinations.wake import wake_destinations
 from integrations.models import DestinationRun, ExternalId
+from integrations.services.destinations import rewrite_destination
 from integrations.sync.changes import last_change
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.shared import SHARED
-from tests.destinations.conftest import follow, last_run
+from tests.destinations.conftest import ADMIN, follow, last_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,14 +91,20 @@ def test_f3_whoever_is_killed_leaves_no_row_out_and_makes_none_twice(
     assert DestinationRun.objects.filter(state="running").count() == 0
 
 
-def test_what_changes_while_a_slice_ends_is_not_slept_over(base, records, destination, route):
+@pytest.mark.parametrize("meanwhile", ["a record changes", "everything is asked for again"])
+def test_what_happens_while_a_slice_ends_is_not_slept_over(
+    base, records, destination, route, meanwhile
+):
     route("company")
     records.company(1)
     pid, due = begin(destination, "before_destination_release:1:STOP")
     os.waitpid(pid, os.WUNTRACED)
     with transaction.atomic():
-        records.company(2)
-        wake_destinations()
+        if meanwhile == "a record changes":
+            records.company(2)
+            wake_destinations()
+        else:
+            rewrite_destination(destination=destination, actor=ADMIN)
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.3)  # it would be over long ago if it did not wait for us
 
