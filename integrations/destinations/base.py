@@ -52,6 +52,10 @@ class Row:
 class Covers(Protocol):
     """Tells of a scope whether what a walk does not find there is absent."""
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody is asked about records of the type."""
+
     def covers(self, scope: str) -> bool: ...
 
 

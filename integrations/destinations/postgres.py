@@ -6,6 +6,7 @@ deletions, the rejections, the checkpoint. Unchanged records are not touched.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -15,6 +16,7 @@ from django.utils import timezone
 from integrations import crash
 from integrations.destinations.base import Batch, Destination, Row, Written
 from integrations.destinations.compare import Key, Stored, compare, in_columns
+from integrations.destinations.wake import wake_destinations
 from integrations.errors import FencedError
 from tenants.context import current_tenant
 
@@ -152,6 +154,8 @@ class PostgresDestination(Destination):
         if rejected:
             self._reject(batch, rejected, now)
         self._resolve(batch, records, now)
+        if changed or deleted:
+            wake_destinations()
         self._remember(batch, [*(row.id for row in found.stored.values()), *new])
         crash.hit("before_checkpoint")
         self._checkpoint(batch, now)
@@ -249,7 +253,7 @@ class PostgresDestination(Destination):
         ]
         scopes = [position.scope for position in covered if not position.skipped]
         skipped = [position.scope for position in covered if position.skipped]
-        values = {"connection": batch.connection_id, "type": batch.walked_type, "skipped": skipped}
+        values: dict[str, Any] = {"connection": batch.connection_id, "type": batch.walked_type, "skipped": skipped}
         with connection.cursor() as cursor:
             if scopes:
                 cursor.execute(

@@ -8,6 +8,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from integrations.connectors.registry import get_connector
+from integrations.destinations.postgres import order_changes
 from integrations.errors import RefusedError
 from integrations.models import Connection, DeletionReview, Record
 from integrations.sync.deletions import apply_review
@@ -27,6 +28,7 @@ def decide_deletions(*, review: DeletionReview, approve: bool, actor: Actor) -> 
     Raises:
         RefusedError: somebody has decided already, or the records came back.
     """
+    order_changes()  # before the review is held, as the engine does
     row = DeletionReview.objects.select_for_update(of=("self",)).get(pk=review.pk)
     if row.state != DeletionReview.State.PENDING:
         raise RefusedError(f"This was decided already: {row.get_state_display().lower()}.")

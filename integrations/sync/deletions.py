@@ -16,12 +16,12 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from hub.audit.models import AuditAction
-from hub.audit.record import record_event
 from integrations.destinations.base import Batch, Row
 from integrations.destinations.postgres import order_changes
+from integrations.destinations.wake import wake_destinations
 from integrations.models import (
     Checkpoint,
     Connection,
@@ -30,10 +30,9 @@ from integrations.models import (
     Record,
     SweepBatch,
 )
-from integrations.sync.status import publish_reviews
+from integrations.sync import reviews
 from integrations.types import Checkpoint as Since
 from integrations.types import EntityType
-from tenants.actor import Actor
 
 BRAKE_FROM = 25  # fewer are deleted whatever their share
 BRAKE_SHARE = 0.10
@@ -93,17 +92,6 @@ FROM ({found}) absent WHERE r.id = absent.id AND r.deleted_at IS NULL
 
 _REVIEWED = "SELECT unnest(%(ids)s::bigint[]) AS id"
 
-_ASK = """
-INSERT INTO integrations_deletionreview AS d
-    (id, connection_id, entity_type, cause, run_id, record_ids, present, state, decided_by)
-SELECT %(id)s, %(connection)s, %(type)s, %(cause)s, %(run)s,
-    array(SELECT a.id FROM ({found}) a ORDER BY a.id), %(present)s, 'pending', ''
-ON CONFLICT (connection_id, entity_type, cause) WHERE state = 'pending' DO UPDATE SET
-    run_id = excluded.run_id, present = excluded.present, found_at = statement_timestamp(),
-    record_ids = {ids}
-RETURNING xmax = 0
-"""
-
 _REPORTED = """
 SELECT r.id FROM unnest(%(types)s::text[], %(ids)s::text[], %(scopes)s::text[])
     AS g(entity_type, source_id, scope)
@@ -119,6 +107,7 @@ class Sweep:
     is_wanted: bool
     since: Since | None
     open_scopes: frozenset[str]
+    is_asked: bool = False  # somebody is asked about records of the type
 
     def covers(self, scope: str) -> bool:
         """Whether what this walk does not find in `scope` is absent."""
@@ -131,12 +120,13 @@ class Sweep:
 def begin_walk(
     connection: Connection, declared: EntityType, status: EntityTypeStatus, since: Since | None
 ) -> Sweep:
-    """Look whether the walk from `since` can show what is absent; one query at most."""
+    """Look whether the walk from `since` can show what is absent; two queries at most."""
+    is_asked = reviews.is_asked(connection, declared)
     if not can_show_absence(declared, since, is_complete=status.is_complete):
-        return Sweep(False, since, frozenset())
+        return Sweep(False, since, frozenset(), is_asked)
     rows = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
     scopes = {scope for row in rows.values_list("scopes", flat=True) for scope in row}
-    return Sweep(True, since, frozenset(scopes))
+    return Sweep(True, since, frozenset(scopes), is_asked)
 
 
 def can_show_absence(declared: EntityType, since: Since | None, *, is_complete: bool) -> bool:
@@ -167,12 +157,7 @@ def find_reported(connection: Connection, gone: Sequence[Row]) -> list[int]:
     """The ids of the records that these deletions are about and that are still there."""
     if not gone:
         return []
-    values: dict[str, Any] = {
-        "system": connection.source_system,
-        "types": [row.entity_type for row in gone],
-        "ids": [row.source_id for row in gone],
-        "scopes": [row.scope for row in gone],
-    }
+    values: dict[str, Any] = {"system": connection.source_system, **reviews.columns_of(gone)}
     with database.cursor() as cursor:
         cursor.execute(_REPORTED, values)
         return [pk for (pk,) in cursor.fetchall()]
@@ -192,7 +177,7 @@ def end_walk(
     """
     swept = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
     is_whole = swept.exists() and not _others_than_swept(connection, declared, status)
-    has_orphans = declared.orphans == "delete" and declared.parent is not None
+    has_orphans = declared.orphans == "delete" and _may_have_orphans(connection, declared, status)
     if not swept.exists() and not has_orphans:
         return 0, False
     values: dict[str, Any] = {
@@ -211,13 +196,15 @@ def end_walk(
         (found,) = cursor.fetchone()
         if is_too_much(connection, declared, found):
             there = present(connection, declared)
-            _ask(connection, DeletionReview.Cause.ABSENCE, values, _ABSENT, there)
+            reviews.ask(connection, declared, "absence", values, _ABSENT, there, is_whole=is_whole)
             deleted = 0
         else:
-            _withdraw(connection, declared)
+            if is_whole:
+                reviews.withdraw(connection, declared)
             if found:
                 order_changes()
                 cursor.execute(_DELETE.format(found=_ABSENT), values)
+                wake_destinations()
             deleted = found
         if has_orphans:
             _forget_orphans(connection, declared)
@@ -233,42 +220,29 @@ def hold_back(
     Only those count of which there is a record still. What waits or was kept already is left out
     in any case. `line` are the run's counts of the type so far.
     """
-    reported = [row for row in batch.rows if row.kind == "gone"]
     if batch.sweep is not None and batch.sweep.is_asked:
-        _take_back(connection, declared, [row for row in batch.rows if row.kind == "record"])
+        listed = [row for row in batch.rows if row.kind == "record"]
+        reviews.take_back(connection, declared, listed)
+    reported = [row for row in batch.rows if row.kind == "gone"]
     if not reported:
         return 0
-    values: dict[str, Any] = {
-        "system": connection.source_system,
-        "connection": connection.pk,
-        "type": declared.name,
-        "run": batch.run_id,
-        **_columns(reported),
-    }
-    with database.cursor() as cursor:
-        cursor.execute(_KNOWN, values)
-        places: dict[bool, set[int]] = {True: set(), False: set()}
-        for place, is_known in cursor.fetchall():
-            places[is_known].add(place - 1)
-    held, fresh = places[True], places[False]
-    so_far = line["deleted"] + line["dropped"]
-    if len(fresh) + so_far >= BRAKE_FROM:
+    found = reviews.decided(connection, declared, reported, batch.run_id)
+    left_out = {place for place, is_decided, _ in found if is_decided}
+    fresh = {place for place, is_decided, _ in found if not is_decided}
+    so_far = len(fresh) + line["deleted"] + (found[0][2] if found else 0)
+    if fresh and so_far >= BRAKE_FROM:
         there = present(connection, declared)
-        if len(fresh) + so_far > SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
-            rows = [reported[place] for place in fresh]
-            _ask(connection, DeletionReview.Cause.SIGNAL, values | _columns(rows), _REPORTED, there)
-            held |= fresh
-    left_out = {id(reported[place]) for place in held}
-    batch.rows = [row for row in batch.rows if id(row) not in left_out]
-    return len(left_out)
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, list[str]]:
-    return {
-        "types": [row.entity_type for row in rows],
-        "ids": [row.source_id for row in rows],
-        "scopes": [row.scope for row in rows],
-    }
+        if so_far > SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
+            values = {
+                "system": connection.source_system,
+                "run": batch.run_id,
+                **reviews.columns_of([reported[place] for place in fresh]),
+            }
+            reviews.ask(connection, declared, "signal", values, _REPORTED, there)
+            left_out |= fresh
+    waiting = {id(reported[place]) for place in left_out}
+    batch.rows = [row for row in batch.rows if id(row) not in waiting]
+    return len(waiting)
 
 
 def present(connection: Connection, declared: EntityType) -> int:
@@ -286,42 +260,10 @@ def apply_review(review: DeletionReview) -> int:
             _DELETE.format(found=_REVIEWED) + " AND r.changed_at <= %(found_at)s",
             {**values, "found_at": review.found_at},
         )
-        return int(cursor.rowcount)
-
-
-def _ask(
-    connection: Connection, cause: str, values: dict[str, Any], found: str, there: int
-) -> None:
-    """Open the review, or bring the one that is open up to date. Only a new one is told."""
-    review = DeletionReview(cause=cause)
-    ids = "excluded.record_ids"
-    if cause == DeletionReview.Cause.SIGNAL:  # each batch adds to what is held
-        ids = "array(SELECT DISTINCT unnest(d.record_ids || excluded.record_ids))"
-    with database.cursor() as cursor:
-        cursor.execute(
-            _ASK.format(found=found, ids=ids),
-            {**values, "id": review.pk, "cause": cause, "present": there},
-        )
-        (is_new,) = cursor.fetchone()
-    if is_new:
-        record_event(
-            AuditAction.DELETIONS_HELD,
-            actor=Actor.system("engine"),
-            target=connection,
-            detail={"entity_type": values["type"], "cause": cause, "review": str(review.pk)},
-        )
-        publish_reviews(connection)
-
-
-def _withdraw(connection: Connection, declared: EntityType) -> None:
-    """A walk found so few absent that nothing needs to be asked any more."""
-    open_one = DeletionReview.objects.pending().filter(
-        connection=connection,
-        entity_type=declared.name,
-        cause=DeletionReview.Cause.ABSENCE,
-    )
-    if open_one.update(state=DeletionReview.State.OUTDATED, decided_at=timezone.now()):
-        publish_reviews(connection)
+        deleted = int(cursor.rowcount)
+        if deleted:
+            wake_destinations()
+        return deleted
 
 
 def _others_than_swept(
@@ -347,11 +289,28 @@ def _others_than_swept(
     return bool(others)
 
 
+def _may_have_orphans(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus
+) -> bool:
+    """Whether it is worth looking through all records of the type for those without a parent.
+
+    A parent that was read has a position below it until it is gone and that is dealt with. Only a
+    first read, or a question that is open, says nothing of that.
+    """
+    if status.full_read_at is None or reviews.is_asked(connection, declared):
+        return True
+    return _positions_of_orphans(connection, declared).exists()
+
+
 def _forget_orphans(connection: Connection, declared: EntityType) -> None:
     """A parent that comes back is read from its beginning."""
+    _positions_of_orphans(connection, declared).delete()
+
+
+def _positions_of_orphans(connection: Connection, declared: EntityType) -> QuerySet[Checkpoint]:
     gone = Record.objects.filter(
         source_system=connection.source_system, entity_type=declared.parent
     ).exclude(deleted_at=None)
-    Checkpoint.objects.filter(
+    return Checkpoint.objects.filter(
         connection=connection, entity_type=declared.name, scope__in=gone.values("source_id")
-    ).delete()
+    )

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hub.audit.models import AuditEvent
@@ -294,3 +296,15 @@ def test_reported_deletions_of_half_are_done(inside_acme, server):
     work(connection)
 
     assert len(present("companies")) == 30
+
+
+def test_a_run_without_a_parent_that_is_gone_does_not_look_through_all_that_is_below(
+    connection, shelves
+):
+    work(connection)
+
+    with CaptureQueriesContext(database) as seen:
+        work(connection)
+
+    looked = [query["sql"] for query in seen if "p.source_id = r.scope" in query["sql"]]
+    assert not [sql for sql in looked if "books" in sql]
