@@ -39,6 +39,7 @@ SELECT
     r.id,
     r.data->>'name' AS name,
     r.data->>'domain' AS domain,
+    r.data->>'registration_number' AS registration_number,
     ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(r.data->'emails') WHEN 'array' THEN r.data->'emails' END)) AS emails,
     ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(r.data->'phones') WHEN 'array' THEN r.data->'phones' END)) AS phones,
     r.data->>'role' AS role,
@@ -542,3 +543,19 @@ LEFT JOIN t_00000000000000000000000000000000.integrations_record i ON i.source_s
     AND i.entity_type = l.line#>>'{item,entity_type}'
     AND i.source_id = l.line#>>'{item,source_id}'
 WHERE r.record_type = 'invoice' AND r.deleted_at IS NULL;
+
+CREATE OR REPLACE VIEW t_00000000000000000000000000000000.identity AS
+SELECT
+    r.id,
+    m.group_id,
+    r.record_type,
+    g.label AS name,
+    r.source_system,
+    r.entity_type,
+    r.source_id,
+    g.decided_at AS confirmed_at
+FROM t_00000000000000000000000000000000.integrations_identitymember m
+JOIN t_00000000000000000000000000000000.integrations_identitygroup g ON g.id = m.group_id
+JOIN t_00000000000000000000000000000000.integrations_record r ON r.source_system = m.source_system
+    AND r.entity_type = m.entity_type AND r.source_id = m.source_id AND r.deleted_at IS NULL
+WHERE m.is_confirmed;

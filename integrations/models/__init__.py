@@ -6,6 +6,7 @@ from integrations.models.connection import Connection
 from integrations.models.deletion_review import DeletionReview
 from integrations.models.destination import Destination, DestinationRun
 from integrations.models.disconnection import Disconnection
+from integrations.models.identity import ForbiddenPair, IdentityGroup, IdentityMember
 from integrations.models.record import Record, RecordLink
 from integrations.models.rejected_record import RejectedRecord
 from integrations.models.route import ExternalId, Route
@@ -22,6 +23,9 @@ __all__ = [
     "Disconnection",
     "EntityTypeStatus",
     "ExternalId",
+    "ForbiddenPair",
+    "IdentityGroup",
+    "IdentityMember",
     "Record",
     "RecordLink",
     "RejectedRecord",

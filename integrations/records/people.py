@@ -31,13 +31,17 @@ class Person(NormalizedRecord):
 
 @dataclass(frozen=True)
 class Company(NormalizedRecord):
-    """An organization; `role` as in Person: customer, vendor, or ''."""
+    """An organization; `role` as in Person: customer, vendor, or ''.
+
+    `registration_number` is that of a register or tax office, such as a VAT id.
+    """
 
     record_type = "company"
     required = ("name",)
 
     name: str
     domain: str | None = None
+    registration_number: str | None = None
     emails: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
     role: str = ""

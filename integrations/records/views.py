@@ -60,10 +60,28 @@ WHERE r.record_type = 'invoice' AND r.deleted_at IS NULL;
 """
 
 
+IDENTITY = f"""CREATE OR REPLACE VIEW {SCHEMA}.identity AS
+SELECT
+    r.id,
+    m.group_id,
+    r.record_type,
+    g.label AS name,
+    r.source_system,
+    r.entity_type,
+    r.source_id,
+    g.decided_at AS confirmed_at
+FROM {SCHEMA}.integrations_identitymember m
+JOIN {SCHEMA}.integrations_identitygroup g ON g.id = m.group_id
+JOIN {SCHEMA}.integrations_record r ON r.source_system = m.source_system
+    AND r.entity_type = m.entity_type AND r.source_id = m.source_id AND r.deleted_at IS NULL
+WHERE m.is_confirmed;
+"""
+
+
 def script(record_types: dict[str, type[NormalizedRecord]]) -> str:
     """The statements that make every view in SCHEMA, or bring one up to date that can be."""
     views = [view_of(record_type) for record_type in record_types.values()]
-    return "\n".join([*views, LINES])
+    return "\n".join([*views, LINES, IDENTITY])
 
 
 def name_of(record_type: str) -> str:

@@ -7,6 +7,7 @@ raise the feed's floor, and a place below it is refused rather than read on from
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -129,9 +130,10 @@ def prune_once_a_day() -> int:
 def prune_tombstones() -> int:
     """Forget tombstones older than 90 days that every destination has seen; return how many."""
     pruned = 0
+    values: dict[str, Any] = {"kept": TOMBSTONES_KEPT, "rows": PRUNED_AT_ONCE}
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_PRUNE, {"kept": TOMBSTONES_KEPT, "rows": PRUNED_AT_ONCE})
+            cursor.execute(_PRUNE, values)
             row = cursor.fetchone()
         pruned += row[0] if row else 0
         if row is None or row[0] < PRUNED_AT_ONCE:

@@ -20,6 +20,7 @@ from integrations.models import (
     DeletionReview,
     Destination,
     EntityTypeStatus,
+    IdentityGroup,
     Record,
     RecordLink,
     RejectedRecord,
@@ -32,7 +33,7 @@ from integrations.services.routes import create_route
 from tenants.actor import Actor
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.roles import Role
-from tests.api.rows import waiting
+from tests.api.rows import alike, waiting
 from tests.factories import ConnectionFactory, MembershipFactory, SyncRunFactory, UserFactory
 
 COUNTS = {
@@ -247,6 +248,7 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
                 connection=connection, mode="full", asked_by="jo@example.com"
             ),
             Record: record,
+            IdentityGroup: alike(record, make_record(connection, rows + number + 1000)),
             RejectedRecord: make_rejected(connection, number),
             ConnectionStatus: make_status(tenant, connection),
             Due: make_due(tenant, connection),

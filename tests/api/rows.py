@@ -1,6 +1,7 @@
 """Rows the API shows, in the tenant that is entered."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from django.db.models import Max
@@ -11,6 +12,8 @@ from integrations.models import (
     Connection,
     DeletionReview,
     DestinationRun,
+    IdentityGroup,
+    IdentityMember,
     Record,
     RecordLink,
     SyncRun,
@@ -111,3 +114,28 @@ def followed(slug: str) -> dict[str, Any]:
     route = create_route(destination=destination, record_type="company", actor=admin)
     run = DestinationRun.objects.create(destination=destination)
     return {"destination": destination.pk, "route": route.pk, "destination_run": run.pk}
+
+
+def alike(*records: Record, **fields: Any) -> IdentityGroup:
+    """A candidate: the records look like one, each like the next."""
+    reason = {"reason": "same domain", "confidence": 0.92}
+    values = {
+        "record_type": records[0].record_type,
+        "label": " · ".join(record.title for record in records),
+        "confidence": 0.92,
+        "reasons": [
+            {"left": left.pk, "right": right.pk, **reason} for left, right in pairwise(records)
+        ],
+        **fields,
+    }
+    group = IdentityGroup.objects.create(**values)
+    for record in records:
+        IdentityMember.objects.create(
+            group=group,
+            record=record,
+            source_system=record.source_system,
+            entity_type=record.entity_type,
+            source_id=record.source_id,
+            is_confirmed=group.state == IdentityGroup.State.CONFIRMED,
+        )
+    return group

@@ -22,6 +22,9 @@ from integrations.models import (
     DeletionReview,
     Destination,
     ExternalId,
+    ForbiddenPair,
+    IdentityGroup,
+    IdentityMember,
     Record,
     RecordLink,
     Route,
@@ -33,7 +36,7 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.caller import Caller, with_key, with_token
-from tests.api.rows import connected, followed, linked, ran, stored, waiting
+from tests.api.rows import alike, connected, followed, linked, ran, stored, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -155,6 +158,9 @@ def everything_of(tenant: Tenant) -> list[Any]:
                 Connection,
                 SyncRun,
                 DeletionReview,
+                IdentityGroup,
+                IdentityMember,
+                ForbiddenPair,
                 ShadowDiff,
                 Record,
                 RecordLink,

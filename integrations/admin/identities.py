@@ -1,0 +1,221 @@
+"""Identities inside a tenant: records that look like one, side by side, and deciding about them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+from hub import display, sites
+from hub.audit.admin import CappedPaginator
+from integrations.admin.base import link_to
+from integrations.models import IdentityGroup, IdentityMember
+from integrations.services.identities import confirm_identity, forbid_identity, split_identity
+from tenants.admin.base import TenantModelAdmin
+
+GONE = "not here any more"
+State = IdentityGroup.State
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Those that wait for a decision, unless asked otherwise."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("confirmed", "Confirmed"), ("refused", "Not the same"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Waiting"}
+        yield from others
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
+    ) -> models.QuerySet[IdentityGroup]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(state=self.value() or State.CANDIDATE)
+
+
+class RecordTypeFilter(admin.SimpleListFilter):
+    title = "record type"
+    parameter_name = "record_type"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("person", "Persons"), ("company", "Companies")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
+    ) -> models.QuerySet[IdentityGroup]:
+        return queryset.filter(record_type=self.value()) if self.value() else queryset
+
+
+@admin.register(IdentityGroup, site=sites.tenant)
+class IdentityGroupAdmin(TenantModelAdmin):
+    """Groups of records, the surest first. A group is knowledge about records; none is merged."""
+
+    place = 35
+    label = "identities"
+    paginator = CappedPaginator
+    list_display = ("label", "record_type", "sureness", "why", "state_shown", "found")
+    list_filter = (StateFilter, RecordTypeFilter)
+    search_fields = ("label",)
+    search_help_text = "A name."
+    ordering = ("-confidence", "id")
+    sortable_by = ()
+    actions = ("confirm", "split", "never")
+    fieldsets = (
+        (None, {"fields": ("state_shown", "sureness", "reasons_shown", "found_at")}),
+        ("Side by side", {"fields": ("side_by_side",), "classes": ("wide", "side-by-side")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("state_shown", "sureness", "reasons_shown", "found_at", "side_by_side")
+
+    @admin.display(description="how sure")
+    def sureness(self, group: IdentityGroup) -> str:
+        return f"{group.percent} %"
+
+    @admin.display(description="why")
+    def why(self, group: IdentityGroup) -> str:
+        return "; ".join(dict.fromkeys(why["reason"] for why in group.reasons)).capitalize()
+
+    @admin.display(description="state")
+    def state_shown(self, group: IdentityGroup) -> str:
+        said = ""
+        if group.decided_at is not None:
+            said = f"By {group.decided_by}, {group.decided_at:%Y-%m-%d %H:%M} UTC."
+        return display.with_note(_badge(group), said) if said else _badge(group)
+
+    @admin.display(description="found")
+    def found(self, group: IdentityGroup) -> str:
+        return display.ago(group.found_at)
+
+    @admin.display(description="why")
+    def reasons_shown(self, group: IdentityGroup) -> str:
+        names = {member.record_id: member for member in _members(group)}
+        return display.table(
+            ("One", "Other", "Why", "Sure"),
+            [
+                (
+                    _title(names.get(why["left"])),
+                    _title(names.get(why["right"])),
+                    why["reason"],
+                    f"{round(100 * why['confidence'])} %",
+                )
+                for why in group.reasons
+            ],
+        )
+
+    @admin.display(description="")
+    def side_by_side(self, group: IdentityGroup) -> str:
+        members = _members(group)
+        heads = ["", *(f"{number}" for number, _ in enumerate(members, 1))]
+        return display.table(heads, _rows(members))
+
+    def fits(self, action: str, row: IdentityGroup) -> bool:
+        if action == "confirm":
+            return row.state == State.CANDIDATE
+        return row.state != State.REFUSED
+
+    @admin.action(description="Confirm: they are one", permissions=["operate"])
+    def confirm(
+        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
+    ) -> HttpResponse | None:
+        answer = self.ask_first(
+            request,
+            queryset,
+            question="Are these one each?",
+            consequence="The records of a group count as one person or company from now on, in the "
+            "view “identity” and in the API. The records themselves stay as they are; "
+            "splitting the group undoes it.",
+            button="Confirm",
+        )
+        if answer is None:
+            actor = self.actor_of(request)
+            self.for_each(
+                request,
+                queryset,
+                lambda group: confirm_identity(group=group, actor=actor),
+                done="confirmed",
+            )
+        return answer
+
+    @admin.action(description="Split: one is somebody else", permissions=["operate"])
+    def split(
+        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
+    ) -> HttpResponse | None:
+        groups = list(queryset[:2])
+        if len(groups) != 1:
+            self.message_user(request, "Choose one group to split.", messages.WARNING)
+            return None
+        group = groups[0]
+        answer = self.ask_first(
+            request,
+            queryset,
+            question="Who is somebody else?",
+            consequence="The record you choose never comes into one group with the others again.",
+            button="Split",
+            options=[(str(m.record_id), f"{_title(m)} ({m})") for m in _members(group)],
+        )
+        if answer is None:
+            actor, chosen = self.actor_of(request), int(request.POST["option"])
+            self.for_each(
+                request,
+                [group],
+                lambda row: split_identity(group=row, record_ids=[chosen], actor=actor),
+                done="split",
+            )
+        return answer
+
+    @admin.action(description="Never: all are different", permissions=["operate"])
+    def never(
+        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
+    ) -> HttpResponse | None:
+        answer = self.ask_first(
+            request,
+            queryset,
+            question="Are these all different?",
+            consequence="No two records of a group are the same. "
+            "They are never shown as one again.",
+            button="Never show again",
+        )
+        if answer is None:
+            actor = self.actor_of(request)
+            self.for_each(
+                request,
+                queryset,
+                lambda group: forbid_identity(group=group, actor=actor),
+                done="refused",
+            )
+        return answer
+
+
+def _badge(group: IdentityGroup) -> str:
+    tones = {State.CANDIDATE: "pending", State.CONFIRMED: "done", State.REFUSED: "refused"}
+    return display.badge(tones[State(group.state)], group.get_state_display())
+
+
+def _members(group: IdentityGroup) -> list[IdentityMember]:
+    return list(group.members.select_related("record").defer("record__raw"))
+
+
+def _title(member: IdentityMember | None) -> str:
+    return str(member.record) if member is not None and member.record else GONE
+
+
+def _rows(members: Sequence[IdentityMember]) -> list[tuple[object, ...]]:
+    """A line per field that any of them has, where they come from first."""
+    shown = [dict(display.flat(member.record.data)) if member.record else {} for member in members]
+    fields = dict.fromkeys(name for data in shown for name in data)
+    rows: list[tuple[object, ...]] = [
+        ("record", *(link_to(m.record) if m.record else GONE for m in members)),
+        ("source", *(m.source_system for m in members)),
+        ("entity type", *(m.entity_type for m in members)),
+        ("changed", *(display.ago(m.record.changed_at if m.record else None) for m in members)),
+    ]
+    rows += [(name, *(data.get(name, display.NONE) for data in shown)) for name in fields]
+    return rows
