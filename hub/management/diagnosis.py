@@ -26,11 +26,12 @@ from hub.connect.models import ProviderApp
 from hub.crypto import EncryptionKeyError, SealBrokenError, unwrap
 from hub.embedded_postgres import MINIMUM_VERSION, NEEDED_FREE_BYTES, data_folder
 from hub.fleet.managers import ALIVE_WITHIN
-from hub.fleet.models import ConnectionStatus, Due, Worker
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
 from hub.health import pending_migrations
 from hub.start import CHECKS
 from integrations.connectors.registry import all_connectors
 from integrations.errors import RetryableError
+from integrations.models import Destination
 from integrations.types import OAuth2
 from tenants.keys import HUB, wrapping_keys
 from tenants.lag import lagging_tenants
@@ -233,7 +234,8 @@ def leases() -> Answer:
 
 
 def parked_work() -> Answer:
-    parked = Due.objects.exclude(parked_reason="").aggregate(
+    own = Due.objects.exclude(kind=Due.Kind.DESTINATION)  # those wait by themselves, or are blocked
+    parked = own.exclude(parked_reason="").aggregate(
         count=Count("id"), loops=Count("id", filter=Q(parked_reason="crash_loop"))
     )
     if parked["count"]:
@@ -251,6 +253,17 @@ def connections() -> Answer:
     if counts.get("needs_reauth") or counts.get("broken"):
         return "warning", f"{said} of {total}", "See Connections in the admin for reason and link."
     return "ok", f"{total}, none needs a person", ""
+
+
+def destinations() -> Answer:
+    counts = dict(
+        DestinationStatus.objects.values_list("status").annotate(count=Count("pk")).order_by()
+    )
+    total = sum(counts.values())
+    if blocked := counts.get(Destination.Status.BLOCKED, 0):
+        todo = "See Destinations in the admin; each says what to repair there."
+        return "warning", f"{blocked} blocked of {total}", todo
+    return "ok", f"{total}, none is blocked", ""
 
 
 def audit_log() -> Answer:
@@ -304,6 +317,7 @@ ESTATE: dict[str, Callable[[], Answer]] = {
     "leases": leases,
     "parked work": parked_work,
     "connections": connections,
+    "destinations": destinations,
     "provider apps": provider_apps,
     "audit log": audit_log,
 }

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hub.connect.models import ProviderApp
 from hub.fields import uuid7
-from hub.fleet.models import ConnectionStatus, Due, Worker
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
 from integrations.connectors.registry import all_connectors
 from tenants.actor import Actor
 from tenants.lag import lagging_tenants
@@ -64,7 +64,7 @@ def test_when_all_is_well_every_line_says_so_and_the_exit_code_is_0():
     assert set(found) >= {
         "python", "database", "disk", "configuration", "connectors", "static files", "way out",
         "public tables", "tenants", "encryption keys", "key rotation", "workers", "due work",
-        "leases", "parked work", "connections", "provider apps", "audit log",
+        "leases", "parked work", "connections", "destinations", "provider apps", "audit log",
     }  # fmt: skip
 
 
@@ -191,6 +191,15 @@ def test_connections_that_need_a_person_are_counted(acme):
         )
 
     assert "2 to reconnect, 1 broken of 4" in finding("connections", "warning")
+
+
+def test_destinations_that_are_blocked_are_counted(acme):
+    for status in ("active", "blocked"):
+        DestinationStatus.objects.create(
+            destination_id=uuid7(), tenant=acme, type="airtable", name=status, status=status
+        )
+
+    assert "1 blocked of 2" in finding("destinations", "warning")
 
 
 def test_providers_with_a_consent_page_need_an_app():
