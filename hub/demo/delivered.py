@@ -19,7 +19,7 @@ def own_connectors() -> list[type[Connector]]:
 
 
 def undelivered(tenant: Tenant, runs: Iterable[SyncRun]) -> list[str]:
-    """["globex acme messages", …]: what the latest `runs` of the tenant's connections did not bring.
+    """["acme umbra messages", …]: what the latest `runs` of the tenant's connections did not bring.
 
     An entity type is there if its connection's run has read some of it and records of it are
     present. A provider without a run is named alone.

@@ -57,6 +57,25 @@ def test_a_sync_arrives_at_the_destination_with_its_relations(base, connection, 
     assert totals["read"] == totals["created"] == Record.objects.count() == 40
 
 
+def test_a_sync_that_changes_records_wakes_it_and_one_that_changes_none_does_not(
+    base, connection, server, routed
+):
+    synced(connection)
+    follow(routed)
+    assert Due.objects.get(object_id=routed.pk).due_at > timezone.now()
+    connection.checkpoints.all().delete()
+    synced(connection)
+    assert Due.objects.get(object_id=routed.pk).due_at > timezone.now()
+    server.rows["companies"].append(company(25))
+    connection.checkpoints.all().delete()
+
+    synced(connection)
+
+    assert Due.objects.get(object_id=routed.pk).due_at <= timezone.now()
+    follow(routed)
+    assert len(base.rows("Companies")) == 26
+
+
 def test_a_worker_does_it_when_it_is_due(acme, base, connection, routed):
     synced(connection)
     due = Due.objects.get(object_id=routed.pk)
