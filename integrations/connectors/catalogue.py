@@ -139,12 +139,13 @@ def _walks(connector: type[Connector]) -> list[str]:
 
 def _type(declared: EntityType) -> dict[str, Any]:
     lifetime, interval = declared.lifetime, declared.min_interval
+    is_never_missed = declared.window and declared.deletions == "absence"
     return {
         "name": declared.name,
         "becomes": [record.record_type for record in declared.record_types],
         "parent": declared.parent or declared.inside,
         "changed_at": declared.changed_at,
-        "deletions": DELETIONS[declared.deletions],
+        "deletions": DELETIONS["never" if is_never_missed else declared.deletions],
         "min_interval_hours": None if interval is None else interval / timedelta(hours=1),
         "lifetime_days": None if lifetime is None else lifetime / timedelta(days=1),
     }

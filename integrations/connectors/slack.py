@@ -3,7 +3,8 @@
 Source: docs.slack.dev, Web API, read in November 2026. Nearly every error comes with status 200
 and "ok": false. Histories are read newest first by the time of the last message, because cursors
 live briefly. Polling sees edits only within the last day, replies only below messages it comes
-past, and no deletions: what nobody lists any more stays until a full read.
+past, and no deletions. A free plan shows the messages of 90 days only, so what is not listed any
+more stays.
 """
 
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ class SlackConnector(Declared, Connector):
     entity_types = (
         EntityType("users", User, path="/users.list", items="members", changed_at="updated"),
         EntityType("channels", Channel, ("users",), path="/conversations.list", items="channels"),
-        EntityType("messages", Message, parent="channels", changed_at="edited.ts"),
+        EntityType("messages", Message, parent="channels", changed_at="edited.ts", window=True),
     )
 
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:

@@ -49,5 +49,5 @@ def test_every_connector_is_in_the_catalogue_with_what_it_declares() -> None:
     assert slack["optional_scopes"] == ["users:read.email", "team:read"]
     assert slack["reads"] == ["lists by time of change, newest first", "complete lists"]
     page = markdown([slack])
-    assert "| messages | message | channels | `edited.ts` | by absence | – | – |" in page
+    assert "| messages | message | channels | `edited.ts` | never | – | – |" in page
     assert "- limits: 50 in 60 s for `/conversations.[hr]*`; 20 in 60 s" in page

@@ -1,5 +1,6 @@
 """What only vanishes from a list is deleted after a full walk, and never too much at once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hub.audit.models import AuditEvent
+from integrations.connectors import registry
 from integrations.errors import ListRestartError, ProviderUnavailableError, RefusedError
 from integrations.models import (
     Connection,
@@ -18,9 +20,11 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services.deletions import decide_deletions
+from integrations.sync.deletions import can_show_absence
 from tenants.actor import Actor
 from tenants.roles import Role
 from tests.engine.conftest import connected, run_of, work
+from tests.engine.shelf_provider import ShelfConnector
 
 pytestmark = pytest.mark.django_db
 
@@ -308,3 +312,22 @@ def test_a_run_without_a_parent_that_is_gone_does_not_look_through_all_that_is_b
 
     looked = [query["sql"] for query in seen if "p.source_id = r.scope" in query["sql"]]
     assert not [sql for sql in looked if "books" in sql]
+
+
+def test_what_has_left_the_window_that_is_listed_is_not_deleted(connection, shelves, monkeypatch):
+    work(connection)
+    shelves.books["a"] = [19]
+    types = [replace(each, window=each.name == "books") for each in ShelfConnector.entity_types]
+    monkeypatch.setattr(ShelfConnector, "entity_types", tuple(types))
+
+    full(connection)
+
+    assert len(present()) == 60
+
+
+@pytest.mark.parametrize(("slug", "name"), [("slack", "messages"), ("outlook", "events")])
+def test_lists_that_a_plan_or_a_date_cuts_off_show_no_absence(slug, name):
+    registry.load()
+    types = {each.name: each for each in registry.get_connector(slug).entity_types}
+
+    assert not can_show_absence(types[name], None, is_complete=False)
