@@ -93,8 +93,8 @@ SELECT %s, %s, %s, j.entity_type, j.source_id, j.scope, j.reason, j.raw, 1, %s, 
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
     AS j(entity_type, source_id, scope, reason, raw)
 ON CONFLICT (source_system, entity_type, source_id) DO UPDATE SET
-    run_id = excluded.run_id, reason = excluded.reason, raw = excluded.raw,
-    times = r.times + 1, last_at = excluded.last_at, resolved_at = NULL
+    connection_id = excluded.connection_id, run_id = excluded.run_id, reason = excluded.reason,
+    raw = excluded.raw, times = r.times + 1, last_at = excluded.last_at, resolved_at = NULL
 """
 
 _RESOLVE = """
@@ -253,7 +253,11 @@ class PostgresDestination(Destination):
         ]
         scopes = [position.scope for position in covered if not position.skipped]
         skipped = [position.scope for position in covered if position.skipped]
-        values: dict[str, Any] = {"connection": batch.connection_id, "type": batch.walked_type, "skipped": skipped}
+        values: dict[str, Any] = {
+            "connection": batch.connection_id,
+            "type": batch.walked_type,
+            "skipped": skipped,
+        }
         with connection.cursor() as cursor:
             if scopes:
                 cursor.execute(

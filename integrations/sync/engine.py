@@ -145,7 +145,7 @@ class _Slice:
         self.calls_before = 0  # of connectors that are closed
         self.has_progressed = False
         self.has_rejections = RejectedRecord.objects.filter(
-            connection=connection, resolved_at=None
+            source_system=connection.source_system, resolved_at=None
         ).exists()
         self.parents = Parents()
         self.sweep: deletions.Sweep | None = None
@@ -341,6 +341,7 @@ class _Slice:
         if not self.has_progressed:
             self.has_progressed = True
             Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+            self.due.failures = 0
         self.progress(self.run)
         if self.watch.lost.is_set():
             raise FencedError("The lease was lost.")

@@ -112,7 +112,7 @@ def _stored(connection: Connection, entity_type: str) -> Iterable[Entity]:
 def _rejected(connection: Connection, entity_type: str) -> Iterable[Entity]:
     """Parents that could not become records: their children can still be read."""
     rows = RejectedRecord.objects.filter(
-        connection=connection, entity_type=entity_type, resolved_at=None
+        source_system=connection.source_system, entity_type=entity_type, resolved_at=None
     ).values_list("source_id", "raw", "scope")
     for source_id, raw, scope in rows:
         yield Entity(entity_type, source_id, _payload(bytes(raw)), scope)

@@ -1,11 +1,12 @@
 """How runs begin and how slices end: run, lease, connection and fleet, in one transaction each."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
@@ -55,7 +56,9 @@ def opened_run(due: Due, connection: Connection) -> SyncRun | None:
 
 def _opened_run(due: Due, connection: Connection) -> SyncRun | None:
     with transaction.atomic():
-        run = SyncRun.objects.open().filter(connection=connection, lane=due.lane).first()
+        # Held, so that nobody asks it to end between reading and writing it.
+        runs = SyncRun.objects.open().select_for_update()
+        run = runs.filter(connection=connection, lane=due.lane).first()
         if run is None and due.lane == SyncRun.Lane.BACKFILL:
             _release(due, run_id=None)
             return None
@@ -287,14 +290,15 @@ def _wait(exc: RetryableError, failures: int) -> float:
     return max(1.0, BACKOFF.wait(failures + 1, random.random))
 
 
-def _next(connection: Connection, run: SyncRun | None = None) -> datetime:
-    """When the schedule comes round again, after what `run` has read."""
+def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
+    """When the schedule comes round again, after what `run` has read; by the database's clock."""
     types = in_order(_types_of(connection))
     statuses = positions.statuses_of(connection, types)
     states = {name: line.get("state") for name, line in run.counts.items()} if run else {}
     untouched = {each.name for each in types if states.get(each.name, "waiting") == "waiting"}
     passed_over = untouched if run else ()
-    return rhythm.next_at(connection, types, statuses, passed_over=passed_over)
+    next_at = rhythm.next_at(connection, types, statuses, passed_over=passed_over)
+    return Now() + (next_at - timezone.now())
 
 
 def _can_sync_now(connection: Connection) -> bool:
@@ -302,8 +306,9 @@ def _can_sync_now(connection: Connection) -> bool:
 
 
 def _publish_counts(connection: Connection) -> None:
-    records = Record.objects.present().filter(connection_id=connection.pk).count()
-    rejected = RejectedRecord.objects.filter(connection=connection, resolved_at=None).count()
+    system = connection.source_system  # whichever connection has read it
+    records = Record.objects.present().filter(source_system=system).count()
+    rejected = RejectedRecord.objects.filter(source_system=system, resolved_at=None).count()
     ConnectionStatus.objects.filter(connection_id=connection.pk).update(
         records=records, rejected=rejected
     )

@@ -1,0 +1,70 @@
+"""What an earlier connection, a wrong clock or a bad hour leaves behind does no harm later."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from hub.fleet.models import ConnectionStatus, Due
+from integrations.errors import ProviderUnavailableError
+from integrations.models import Connection, RejectedRecord
+from integrations.sync.settle import TRIES
+from tests.engine.acme_provider import company
+from tests.engine.conftest import connected, run_of, work
+
+pytestmark = pytest.mark.django_db
+
+
+def connected_again(connection: Connection) -> Connection:
+    """The same account, disconnected with its records kept, and connected anew."""
+    Connection.objects.filter(pk=connection.pk).update(status="disconnected")
+    return connected()
+
+
+def test_what_an_earlier_connection_set_aside_is_resolved_once_it_is_stored(connection, server):
+    server.rows["companies"][3] = {"id": "c3", "changed": 1}
+    work(connection)
+    assert RejectedRecord.objects.get().resolved_at is None
+    server.rows["companies"][3] = company(3)
+
+    work(connected_again(connection))
+
+    assert RejectedRecord.objects.get().resolved_at is not None
+
+
+def test_what_is_rejected_again_belongs_to_the_connection_that_reads_it_now(connection, server):
+    server.rows["companies"][3] = {"id": "c3", "changed": 1}
+    work(connection)
+    again = connected_again(connection)
+
+    work(again)
+
+    assert RejectedRecord.objects.get().connection_id == again.pk
+
+
+def test_records_that_were_kept_are_counted_for_the_connection_that_reads_them_now(connection):
+    work(connection)
+    again = connected_again(connection)
+
+    work(again)
+
+    assert ConnectionStatus.objects.get(connection_id=again.pk).records == 40
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_worker_whose_clock_is_wrong_does_not_change_when_the_next_sync_is_due(connection, hours):
+    with time_machine.travel(timezone.now() + timedelta(hours=hours)):
+        work(connection)
+
+    wait = Due.objects.get(object_id=connection.pk).due_at - timezone.now()
+    assert timedelta(minutes=55) < wait < timedelta(minutes=65)
+
+
+def test_a_slice_that_got_on_forgets_the_waits_before_it(connection, server):
+    Due.objects.update(failures=TRIES)
+    server.fail_at[("companies", 1)] = [ProviderUnavailableError("down")]
+
+    assert work(connection).state == "running"
+    assert Due.objects.get(object_id=connection.pk).failures == 1
+    assert run_of(connection).is_open
