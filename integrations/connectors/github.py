@@ -128,7 +128,7 @@ class GitHubConnector(Declared, Connector):
             return only(walk, _is_no_pull)
         if declared.changed_at:
             floor = FLOORS.get(declared.name)
-            return pages.newest_first(declared, start, UPDATED, floor, OVERLAP_SECONDS)
+            return pages.newest_first(declared, start, UPDATED, floor, OVERLAP_SECONDS, moves=True)
         return pages.entities(declared, start)
 
     def classify_error(self, answer: Answer) -> HubError | None:

@@ -322,6 +322,51 @@ def test_interrupted_walks_lose_nothing_that_was_written_meanwhile(
     assert store.rows == as_stored(http)
 
 
+def changing(http: FakeList, at: dict[int, int]) -> None:
+    """Before request n the oldest row that is left is changed, so that it moves to the top."""
+
+    def change() -> None:
+        for _ in range(at.get(len(http.asked), 0)):
+            oldest = min(http.rows, key=lambda row: row["at"])
+            oldest["at"] = max(row["at"] for row in http.rows) + 1
+
+    http.before = change
+
+
+@given(st.dictionaries(st.integers(1, 12), st.integers(0, 7)), st.integers(0, 30))
+def test_a_walk_over_rows_that_move_up_meets_every_one(at: dict[int, int], overlap: int) -> None:
+    """What a full walk did not meet would be taken for deleted."""
+    http, store = FakeList(rows(23)), Store()
+    changing(http, at)
+
+    store.take(recent(http, None, overlap, moves=True))
+
+    assert set(store.rows) == {row["id"] for row in http.rows}
+    assert store.is_done
+
+
+@given(st.dictionaries(st.integers(1, 12), st.integers(0, 7)), st.lists(st.integers(1, 9)))
+def test_a_walk_over_rows_that_move_up_may_be_stopped_anywhere(
+    at: dict[int, int], stops: list[int]
+) -> None:
+    http, store = FakeList(rows(23)), Store()
+    changing(http, at)
+
+    for stop in [*stops, None]:
+        if not store.is_done:
+            store.take(recent(http, store.cursor, moves=True), stop)
+
+    assert set(store.rows) == {row["id"] for row in http.rows}
+
+
+def test_many_rows_within_the_overlap_are_walked_once_more_and_not_for_ever() -> None:
+    http, store = FakeList(rows(23)), Store()
+
+    store.take(recent(http, None, 1_000, moves=True))
+
+    assert len(http.asked) == 10
+
+
 def threads(count: int) -> FakeList:
     found = rows(count)
     for number, row in enumerate(found):

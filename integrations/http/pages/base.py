@@ -140,6 +140,7 @@ class Pages(ABC):
         children: Children | None = None,
         first: Stamp = "",
         detailed: bool = False,
+        moves: bool = False,
     ) -> Iterator[Entity]:
         """Rows from the newest down to the high-water of the last complete walk.
 
@@ -149,7 +150,8 @@ class Pages(ABC):
         with a cursor of its own and the high-water to decide what is new. `first` shows how the
         provider writes a stamp, so that a backfill date can be the first floor. With `detailed`
         the rows of page 1 cost calls of their own, so a position that fixes the high-water comes
-        before them.
+        before them. `moves`: a row that changes moves up, out of what is still to be read, so a
+        walk of several pages is followed by one over what changed meanwhile.
         """
         start = start or {}
         kept: Cursor = {key: start[key] for key in ("high", "not_before") if key in start}
@@ -176,7 +178,13 @@ class Pages(ABC):
                 fresh = []
             if is_below or following is None:
                 cursor = kept if newest is None else {"high": newest}
-                yield from closed(fresh, self._rest(entity_type, cursor, done=True))
+                is_long = page is not None or "walk" in start
+                may_have_missed = moves and is_long and _is_later(newest, high)
+                rest = self._rest(entity_type, cursor, done=not may_have_missed)
+                yield from closed(fresh, rest)
+                if may_have_missed:
+                    how = floor_param, overlap, children, first, detailed, moves
+                    yield from self.newest_first(entity_type, cursor, stamp, *how)
                 return
             cursor = {**kept, "walk": {"page": following, "high": newest}}
             yield from closed(fresh, self._rest(entity_type, cursor))
@@ -307,10 +315,14 @@ def _newest(found: list[Entity], stamp: str, at_least: Stamp) -> Stamp:
     newest = at_least
     for one in found:
         seen = stamp_of(one, stamp)
-        at, best = order(seen), order(newest)
-        if at is not None and (best is None or at > best):
+        if _is_later(seen, newest):
             newest = seen
     return newest
+
+
+def _is_later(stamp: Stamp, than: Stamp) -> bool:
+    at, best = order(stamp), order(than)
+    return at is not None and (best is None or at > best)
 
 
 def _fingerprint(page: Any) -> bytes:
