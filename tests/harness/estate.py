@@ -25,14 +25,18 @@ def prepared(stack: ExitStack, *, is_empty: bool = True) -> None:
     stack.enter_context(remembered_checkpoints())
 
 
-def connected(account: str) -> str:
-    """The id of a connection to the account; its first sync is due."""
+def connected(account: str, tokens: tuple[str, str] | None = None) -> str:
+    """The id of a connection to the account, made or renewed; a sync is due.
+
+    `tokens` are the access token and the refresh token; the first ones if they are left out.
+    """
+    access, refresh = tokens or (f"{account}-a0", f"{account}-r0")
     made = keep_account(
         provider=FaultyConnector.provider,
         account=Account(account, account),
         access=Access(
             "oauth2",
-            {"access_token": f"{account}-a0", "refresh_token": f"{account}-r0"},
+            {"access_token": access, "refresh_token": refresh},
             scopes=("read",),
         ),
         name=account,

@@ -116,6 +116,14 @@ class Account:
         self.last += 1
         row.seq, row.version, row.is_deleted = self.last, row.version + 1, is_deleted
 
+    def consent(self) -> tuple[str, str]:
+        """A new access token and a new refresh token; "<name>-a0" and "<name>-r0" come first."""
+        number = len(self.grant.issued)
+        access, refresh = f"{self.name}-a{number}", f"{self.name}-r{number}"
+        self.grant.accepted.add(access)
+        self.grant.issued[refresh] = None
+        return access, refresh
+
     def present(self, entity_type: str) -> dict[str, Row]:
         return {id: row for id, row in self.tables[entity_type].items() if not row.is_deleted}
 
@@ -160,8 +168,7 @@ class Simulator:
     def account(self, name: str, *, companies: int = 12, people: int = 8) -> Account:
         """A new account with so many rows."""
         account = Account(name)
-        account.grant.accepted = {f"{name}-a0"}
-        account.grant.issued = {f"{name}-r0": None}
+        account.consent()
         account.add("companies", companies)
         account.add("people", people)
         with self.lock:
@@ -247,9 +254,7 @@ class Simulator:
             grant.is_revoked = True
         if grant.is_revoked:
             return 400, {"error": "invalid_grant"}
-        access, refresh = f"{account.name}-a{grant.calls}", f"{account.name}-r{grant.calls}"
-        grant.accepted.add(access)
-        grant.issued[refresh] = None
+        access, refresh = account.consent()
         told = {"access_token": access, "refresh_token": refresh, "expires_in": 3600}
         return 200, told
 

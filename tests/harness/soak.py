@@ -89,13 +89,14 @@ class _Soak:
             start_unit=lambda: WorkerUnit(used, self.log),
         )
         self.connections: dict[str, str] = {}
-        self.asked = 0
+        self.asked = self.reconnected = 0
 
     @property
     def summary(self) -> str:
         done = self.nemesis.done
         told = ", ".join(f"{times} {name}" for name, times in sorted(done.items()))
-        return f"{sum(done.values())} faults ({told}), {self.asked} syncs asked for"
+        asked = f"{self.asked} syncs asked for, {self.reconnected} times reconnected"
+        return f"{sum(done.values())} faults ({told}), {asked}"
 
     def prepare(self, *, is_empty: bool) -> None:
         """Tables, a tenant, its connections, and two units that are ready."""
@@ -135,7 +136,8 @@ class _Soak:
         self.nemesis.heal()
         for _ in range(2):
             for name in self.connections:
-                while not self._ask(name):
+                until = time.monotonic() + DRAIN_SECONDS
+                while not self._ask(name) and time.monotonic() < until:
                     time.sleep(LOOK_SECONDS)
             self._wait_until_idle()
         accounts = self.simulator.accounts
@@ -148,20 +150,26 @@ class _Soak:
         return wrong
 
     def _ask(self, name: str) -> bool:
-        """Ask for a sync of the account; whether the database took it."""
+        """Ask for a sync of the account; whether the database took it.
+
+        Where access was refused again and again the customer reconnects, as people do.
+        """
         from django.db import Error, connection
 
         from integrations.errors import HubError
         from integrations.models import Connection, SyncRun
         from integrations.services.syncs import request_sync
-        from tenants.actor import Actor
+        from tests.harness.estate import ACTOR, connected
 
         try:
-            request_sync(
-                connection=Connection.objects.get(pk=self.connections[name]),
-                actor=Actor.system("soak"),
-                trigger=SyncRun.Trigger.MANUAL,
-            )
+            row = Connection.objects.get(pk=self.connections[name])
+            if row.status == Connection.Status.NEEDS_REAUTH:
+                with self.simulator.lock:
+                    tokens = self.simulator.accounts[name].consent()
+                connected(name, tokens)
+                self.reconnected += 1
+                row.refresh_from_db()
+            request_sync(connection=row, actor=ACTOR, trigger=SyncRun.Trigger.MANUAL)
         except (Error, HubError) as exc:
             if isinstance(exc, Error):
                 connection.close()
