@@ -45,8 +45,8 @@ def waiting(
     for declared in entity_types:
         status, wait = statuses[declared.name], declared.min_interval or timedelta()
         if is_scheduled and every[declared.name] > shortest:
-            wait = every[declared.name]
-        ready_at = status.walked_at and status.walked_at + wait * (1 - EARLY)
+            wait = max(wait, every[declared.name] * (1 - EARLY))
+        ready_at = status.walked_at and status.walked_at + wait
         if status.is_complete and ready_at is not None and timezone.now() < ready_at:
             left_out.add(declared.name)
     return left_out
@@ -78,6 +78,7 @@ def next_at(
     for declared in entity_types:
         status = statuses.get(declared.name)
         every = interval_of(connection, declared, status) * spread
+        every = max(every, declared.min_interval or timedelta())
         walked_at = status.walked_at if status is not None else None
         if declared.name in passed_over and walked_at is not None:
             times.append(max(now, walked_at + every))

@@ -10,8 +10,10 @@ from integrations.errors import FatalError, InvalidInputError
 from integrations.models import EntityTypeStatus, SyncRun
 from integrations.services.rhythm import change_type_interval
 from integrations.services.syncs import request_sync
+from integrations.sync.rhythm import next_at
 from tenants.actor import Actor
 from tests.engine.conftest import connected, run_of, work
+from tests.engine.shelf_provider import ShelfConnector
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,22 @@ def test_asking_reads_what_would_wait_but_not_what_may_not_be_asked_again_yet(sh
 
     assert shelves.asked == ["shelves", "books"]
     assert run_of(shelf).counts["notes"]["state"] == "waiting"
+
+
+def test_what_may_be_read_once_a_day_is_not_read_after_23_hours(shelf, shelves):
+    read_long_ago(notes=timedelta(hours=23))
+
+    work(shelf)
+
+    assert "notes" not in shelves.asked
+
+
+def test_the_schedule_comes_round_no_sooner_than_the_provider_allows(shelf):
+    types = [each for each in ShelfConnector.entity_types if each.name == "notes"]
+
+    waits = [next_at(shelf, types, {}) - timezone.now() for _ in range(20)]
+
+    assert min(waits) > timedelta(hours=23, minutes=59)
 
 
 def test_a_full_sync_reads_everything(shelf, shelves):
