@@ -58,7 +58,6 @@ class IdentityGroupAdmin(TenantModelAdmin):
     """Groups of records, the surest first. A group is knowledge about records; none is merged."""
 
     place = 35
-    label = "identities"
     paginator = CappedPaginator
     list_display = ("label", "record_type", "sureness", "why", "state_shown", "found")
     list_filter = (StateFilter, RecordTypeFilter)
@@ -67,13 +66,9 @@ class IdentityGroupAdmin(TenantModelAdmin):
     ordering = ("-confidence", "id")
     sortable_by = ()
     actions = ("confirm", "split", "never")
-    fieldsets = (
-        (None, {"fields": ("state_shown", "sureness", "reasons_shown", "found_at")}),
-        ("Side by side", {"fields": ("side_by_side",), "classes": ("wide", "side-by-side")}),
-    )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("state_shown", "sureness", "reasons_shown", "found_at", "side_by_side")
+    change_form_template = "admin/identity_group.html"
+    fields = ("state_shown", "sureness", "reasons_shown", "found_at")
+    readonly_fields = fields
 
     @admin.display(description="how sure")
     def sureness(self, group: IdentityGroup) -> str:
@@ -110,11 +105,16 @@ class IdentityGroupAdmin(TenantModelAdmin):
             ],
         )
 
-    @admin.display(description="")
-    def side_by_side(self, group: IdentityGroup) -> str:
-        members = _members(group)
-        heads = ["", *(f"{number}" for number, _ in enumerate(members, 1))]
-        return display.table(heads, _rows(members))
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        group = self.get_object(request, object_id)
+        shown = {"side_by_side": _side_by_side(_members(group))} if group else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def fits(self, action: str, row: IdentityGroup) -> bool:
         if action == "confirm":
@@ -207,10 +207,11 @@ def _title(member: IdentityMember | None) -> str:
     return str(member.record) if member is not None and member.record else GONE
 
 
-def _rows(members: Sequence[IdentityMember]) -> list[tuple[object, ...]]:
-    """A line per field that any of them has, where they come from first."""
+def _side_by_side(members: Sequence[IdentityMember]) -> str:
+    """A column per record, a line per field that any of them has; where they come from first."""
     shown = [dict(display.flat(member.record.data)) if member.record else {} for member in members]
     fields = dict.fromkeys(name for data in shown for name in data)
+    heads = ["", *(str(number) for number, _ in enumerate(members, 1))]
     rows: list[tuple[object, ...]] = [
         ("record", *(link_to(m.record) if m.record else GONE for m in members)),
         ("source", *(m.source_system for m in members)),
@@ -218,4 +219,4 @@ def _rows(members: Sequence[IdentityMember]) -> list[tuple[object, ...]]:
         ("changed", *(display.ago(m.record.changed_at if m.record else None) for m in members)),
     ]
     rows += [(name, *(data.get(name, display.NONE) for data in shown)) for name in fields]
-    return rows
+    return display.table(heads, rows)

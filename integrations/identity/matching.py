@@ -13,7 +13,7 @@ and pairs below LEAST_CONFIDENCE are none.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations
 
 from integrations.identity.names import likeness, pairs_of_letters
 
@@ -94,11 +94,11 @@ def _exact(known: Mapping[int, Profile]) -> Iterator[Match]:
 
 
 def _sharing(known: Mapping[int, Profile], kind: str, values: str) -> Iterator[Match]:
-    """Each with the next that has the same value: a chain holds the group together."""
+    """Every two that have the same value."""
     reason, confidence = EXACT[kind]
     for ids in _blocks((value, p.id) for p in known.values() for value in getattr(p, values)):
         if len(ids) <= SHARED_BY_AT_MOST:
-            for left, right in pairwise(ids):
+            for left, right in combinations(ids, 2):
                 yield Match(left, right, reason, confidence)
 
 

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('id', hub.fields.UUID7Field(default=hub.fields.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('record_type', models.CharField(max_length=30)),
                 ('state', models.CharField(choices=[('candidate', 'Waits for a decision'), ('confirmed', 'Confirmed'), ('refused', 'Not the same')], default='candidate', max_length=10)),
-                ('label', models.CharField(help_text='The names in it.', max_length=300)),
+                ('label', models.CharField(max_length=300, verbose_name='names')),
                 ('confidence', models.FloatField()),
                 ('reasons', models.JSONField(default=list)),
                 ('found_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 ('decided_by', models.CharField(blank=True, max_length=200)),
             ],
             options={
+                'verbose_name': 'identity',
+                'verbose_name_plural': 'identities',
                 'ordering': ('-confidence', 'id'),
                 'indexes': [models.Index(fields=['state', 'record_type'], name='identity_group_by_state')],
             },

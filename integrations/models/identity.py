@@ -26,7 +26,7 @@ class IdentityGroup(models.Model):
     id = UUID7Field()
     record_type = models.CharField(max_length=30)
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE)
-    label = models.CharField(max_length=300, help_text="The names in it.")
+    label = models.CharField("names", max_length=300)
     confidence = models.FloatField()
     reasons = models.JSONField(default=list)
     found_at = models.DateTimeField(db_default=Now())
@@ -36,6 +36,8 @@ class IdentityGroup(models.Model):
     objects = IdentityGroupManager()
 
     class Meta:
+        verbose_name = "identity"
+        verbose_name_plural = "identities"
         ordering = ("-confidence", "id")
         indexes = [models.Index(fields=["state", "record_type"], name="identity_group_by_state")]
 

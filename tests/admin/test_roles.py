@@ -14,6 +14,7 @@ TABLE = {
     "connection": (V, None, O, None, SYNC),
     "syncrun": (V, None, None, None, {"cancel": O}),
     "record": (V, None, None, None, {}),
+    "identitygroup": (V, None, None, None, {"confirm": O, "split": O, "never": O}),
     "rejectedrecord": (V, None, None, None, {"replay": O}),
     "auditevent": (V, None, None, None, {}),
     "allowedaddress": (V, A, None, None, {}),

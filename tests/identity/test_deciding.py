@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditEvent
 from integrations.errors import InvalidInputError, PermissionRefusedError, RefusedError
-from integrations.identity.step import resolve
+from integrations.identity.step import forget_account, resolve
 from integrations.models import Connection, ForbiddenPair, IdentityGroup, IdentityMember, Record
 from integrations.records import Company, Person
 from integrations.services.identities import (
@@ -220,6 +220,24 @@ def test_a_deleted_record_is_in_no_group_that_bi_tools_see(crm, books):
     Record.objects.filter(pk=other.pk).update(deleted_at="2026-01-01T00:00Z")
 
     assert confirmed() == [{one.pk}]
+
+
+def test_nothing_is_kept_of_an_account_whose_records_were_purged(crm, books):
+    one, other, third = ada(crm), ada(books, name="A. Lovelace"), ada(crm, 3)
+    resolve()
+    split_identity(group=only_group(), record_ids=[third.pk], actor=OPERATOR)
+    confirm_identity(group=only_group(), actor=OPERATOR)
+    ada(crm, 4, name="A.L."), resolve()
+
+    forget_account(books.source_system)
+
+    assert not IdentityMember.objects.filter(source_system=books.source_system).exists()
+    assert not ForbiddenPair.objects.filter(right__0=books.source_system).exists()
+    assert not ForbiddenPair.objects.filter(left__0=books.source_system).exists()
+    assert [(group.label, members(group)) for group in IdentityGroup.objects.all()] == [
+        ("Ada Lovelace · A.L.", {one.pk, Record.objects.get(title="A.L.").pk})
+    ]
+    assert other.title not in str(list(IdentityGroup.objects.values()))
 
 
 def test_viewers_decide_nothing_and_tenants_do_not_see_one_another(crm, books, acme, globex):
