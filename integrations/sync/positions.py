@@ -61,9 +61,10 @@ def new_generation(status: EntityTypeStatus, *, not_before: datetime | None) -> 
     status.checkpoint_at = None
     status.not_before = not_before
     status.save(update_fields=["generation", "is_complete", "checkpoint_at", "not_before"])
-    SweepBatch.objects.filter(
+    swept = SweepBatch.objects.filter(
         connection_id=status.connection_id, entity_type=status.entity_type
-    ).delete()
+    )
+    swept.defer("record_ids").delete()
 
 
 def since(status: EntityTypeStatus, run_id: UUID) -> Checkpoint | None:

@@ -7,6 +7,7 @@ resident memory of every process beneath the unit is sampled twice a second.
 import os
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -33,13 +34,15 @@ def main() -> int:
             samples = _samples(unit, tenant, connection)
         seconds = monotonic() - begun
         run = _run(tenant, connection)
-        if run.state != "succeeded" or run.totals["read"] != ROWS:
+        if run.state != "succeeded" or run.totals["read"] != ROWS or len(samples) < 4:
             print(Path(log.name).read_text()[-3000:])
-            print(f"the sync ended {run.state} after {run.totals['read']:,} of {ROWS:,} records")
+            print(
+                f"the sync is {run.state} after {run.totals['read']:,} of {ROWS:,} records and"
+                f" {len(samples)} samples"
+            )
             return 1
-    quarter = len(samples) // 4
-    parts = [samples[i * quarter : (i + 1) * quarter] for i in range(4)]
-    highest = [max(part) for part in parts]
+    edges = [len(samples) * quarter // 4 for quarter in range(5)]
+    highest = [max(samples[begin:end]) for begin, end in pairwise(edges)]
     print(server())
     print(
         table(
