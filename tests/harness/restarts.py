@@ -9,9 +9,7 @@ point, the server goes down and comes back, the process goes on.
 import argparse
 import os
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -54,7 +52,7 @@ def _restart(
 
     simulator = stack.enter_context(Simulator())
     prepared(stack, is_empty=is_empty)
-    hub = Hub(cluster.url, simulator.url, Path(tempfile.mkdtemp(prefix="hub-db-")) / "hub.log")
+    hub = Hub(cluster.url, simulator.url, cluster.home / "hub.log")
     stack.callback(hub.close)
     account = simulator.account("a1")
     account.grant.grace = 3600

@@ -9,10 +9,8 @@ in the same order; what each strike meets depends on the machine.
 import argparse
 import os
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -69,7 +67,7 @@ class _Soak:
 
         self.stack = stack
         self.rng = rng
-        self.log = Path(tempfile.mkdtemp(prefix="hub-soak-")) / "worker.log"
+        self.log = cluster.home / "worker.log"
         self.simulator = stack.enter_context(Simulator())
         to_provider = stack.enter_context(TcpChaos(self.simulator.port))
         to_database = stack.enter_context(TcpChaos(cluster.socket))

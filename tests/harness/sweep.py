@@ -9,10 +9,12 @@ slices are long or end at the first position, and what changes at the provider m
 import argparse
 import os
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.harness.cluster import Cluster
 
 
 def main() -> int:
@@ -31,10 +33,10 @@ def main() -> int:
         import django
 
         django.setup()
-        return _sweep(stack, cluster.url, range(options.seed, options.seed + options.seeds))
+        return _sweep(stack, cluster, range(options.seed, options.seed + options.seeds))
 
 
-def _sweep(stack: ExitStack, url: str, seeds: range) -> int:
+def _sweep(stack: ExitStack, cluster: "Cluster", seeds: range) -> int:
     from integrations import crash
     from tests.harness.chain import LONGEST_SECONDS, SHORTEST_SECONDS, SWEPT, Chain
     from tests.harness.estate import prepared
@@ -43,7 +45,7 @@ def _sweep(stack: ExitStack, url: str, seeds: range) -> int:
 
     simulator = stack.enter_context(Simulator())
     prepared(stack)
-    hub = Hub(url, simulator.url, Path(tempfile.mkdtemp(prefix="hub-sweep-")) / "hub.log")
+    hub = Hub(cluster.url, simulator.url, cluster.home / "hub.log")
     stack.callback(hub.close)
     cases = wrong = 0
     for seed in seeds:

@@ -6,7 +6,6 @@ python -m tests.harness.worker_kills          every process in turn, times of pr
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tests.harness.cluster import Cluster
     from tests.harness.simulator import Account, Fault, Simulator
     from tests.harness.unit import WorkerUnit
 
@@ -135,13 +135,13 @@ def main() -> int:
 
         django.setup()
         try:
-            return _all_in_turn(stack, cluster.url)
+            return _all_in_turn(stack, cluster)
         except NotFinishedError as exc:
             print(exc)
             return 1
 
 
-def _all_in_turn(stack: ExitStack, url: str) -> int:
+def _all_in_turn(stack: ExitStack, cluster: "Cluster") -> int:
     from hub.fleet.unit import PATIENCE_SECONDS
     from tests.harness.estate import connected, prepared
     from tests.harness.hub import environment
@@ -150,11 +150,10 @@ def _all_in_turn(stack: ExitStack, url: str) -> int:
 
     simulator = stack.enter_context(Simulator())
     prepared(stack)
-    used = environment(url, simulator.url)
+    used = environment(cluster.url, simulator.url)
     for name in ("HUB_LEASE_SECONDS", "HUB_SLICE_SECONDS"):
         used.pop(name, None)  # as in production
-    log = Path(tempfile.mkdtemp(prefix="hub-kills-")) / "unit.log"
-    kills = Kills(simulator, connected, used, log, patience=PATIENCE_SECONDS)
+    kills = Kills(simulator, connected, used, cluster.home / "unit.log", patience=PATIENCE_SECONDS)
     taken: list[float] = []
     with kills.unit_at_work():
         for part in PARTS:
