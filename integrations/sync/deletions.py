@@ -40,7 +40,8 @@ BRAKE_ABOVE = 1_000  # more are never deleted without asking
 SIGNAL_BRAKE_SHARE = 0.50
 
 # What a walk no longer found: of the `scopes` walked from beginning to end what it has not `seen`,
-# and what lies below parents that are `gone`. What a person has kept is not asked about again. Two
+# and what lies below parents that are `gone`; but what a person has kept, or is asked about because
+# it was reported, is left to that person, whichever connection to the account it came from. Two
 # halves, because beneath an OR what was seen would be looked through anew for every record.
 ABSENT = """
 SELECT r.id FROM (
@@ -60,8 +61,9 @@ SELECT r.id FROM (
 WHERE NOT EXISTS (
     SELECT FROM (
         SELECT unnest(k.record_ids) AS id FROM integrations_deletionreview k
-        WHERE k.connection_id = %(connection)s AND k.entity_type = %(type)s
-            AND k.cause = 'absence' AND k.state = 'refused'
+        JOIN integrations_connection c ON c.id = k.connection_id
+        WHERE c.source_system = %(system)s AND k.entity_type = %(type)s
+            AND (k.state = 'refused' OR k.state = 'pending' AND k.cause = 'signal')
     ) kept WHERE kept.id = r.id
 )
 """

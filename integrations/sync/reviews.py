@@ -35,7 +35,8 @@ _DECIDED = """
 SELECT g.place - 1,
     r.id IN (
         SELECT unnest(d.record_ids) FROM integrations_deletionreview d
-        WHERE d.connection_id = %(connection)s AND d.entity_type = %(type)s
+        JOIN integrations_connection c ON c.id = d.connection_id
+        WHERE c.source_system = %(system)s AND d.entity_type = %(type)s
             AND d.cause = 'signal' AND d.state IN ('pending', 'refused')
     ),
     coalesce((
@@ -62,17 +63,18 @@ FROM (
             AND r.entity_type = k.entity_type AND r.source_id = k.source_id
         ORDER BY 1
     ) AS ids
-    FROM integrations_deletionreview w
-    WHERE w.connection_id = %(connection)s AND w.entity_type = %(type)s AND w.state = 'pending'
+    FROM integrations_deletionreview w JOIN integrations_connection c ON c.id = w.connection_id
+    WHERE c.source_system = %(system)s AND w.entity_type = %(type)s AND w.state = 'pending'
 ) remains
 WHERE d.id = remains.id AND d.state = 'pending' AND cardinality(remains.ids) < d.held
-RETURNING d.state
+RETURNING d.connection_id, d.state
 """
 
 
 def is_asked(connection: Connection, declared: EntityType) -> bool:
     """Whether somebody is asked about records of the type."""
-    asked = DeletionReview.objects.pending().filter(connection=connection)
+    system = connection.source_system  # an earlier connection may have asked
+    asked = DeletionReview.objects.pending().filter(connection__source_system=system)
     return asked.filter(entity_type=declared.name).exists()
 
 
@@ -150,9 +152,10 @@ def take_back(connection: Connection, declared: EntityType, rows: Sequence[Row])
     values = {**_of(connection, declared), **columns_of(rows), "now": timezone.now()}
     with database.cursor() as cursor:
         cursor.execute(_TAKE_BACK, values)
-        is_over = any(state == DeletionReview.State.OUTDATED for (state,) in cursor.fetchall())
-    if is_over:
-        publish_reviews(connection)
+        found = cursor.fetchall()
+    over = {asked_of for asked_of, state in found if state == DeletionReview.State.OUTDATED}
+    for asked_of in Connection.objects.filter(pk__in=over) if over else ():
+        publish_reviews(asked_of)
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from integrations.models import DeletionReview
 from integrations.services.deletions import decide_deletions
 from tests.engine.acme_provider import company
 from tests.engine.conftest import connected, run_of, work
+from tests.engine.test_after_trouble import connected_again
 from tests.engine.test_deletions import PERSON, full, present
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,53 @@ def test_what_waits_is_not_deleted_because_there_are_more_records_now(connection
     assert len(present("companies")) == 100
     line = run_of(connection).counts["companies"]
     assert (line["read"], line["dropped"], line["inserted"]) == (71, 31, 40)
+
+
+def test_what_was_kept_when_it_was_reported_is_kept_when_a_full_sync_misses_it(
+    connection, server, reported
+):
+    decide_deletions(review=reported, approve=False, actor=PERSON)
+    server.rows["companies"] = [company(n) for n in range(31, 60)]
+
+    full(connection)
+
+    assert len(present("companies")) == 60
+    assert not DeletionReview.objects.pending().exists()
+
+
+def test_what_waits_since_it_was_reported_is_neither_deleted_nor_asked_again_by_a_full_sync(
+    connection, server, reported
+):
+    server.page_size = 500
+    server.rows["companies"] = [company(n) for n in range(31, 400)]
+
+    full(connection)
+
+    assert len(present("companies")) == 400
+    assert DeletionReview.objects.pending().get() == reported
+
+
+def test_what_was_kept_stays_kept_for_the_next_connection_to_the_account(
+    connection, server, reported
+):
+    decide_deletions(review=reported, approve=False, actor=PERSON)
+    server.rows["companies"] += [company(n) for n in range(31, 60)]
+
+    work(connected_again(connection))
+
+    assert len(present("companies")) == 60
+    assert not DeletionReview.objects.pending().exists()
+
+
+def test_what_the_next_connection_to_the_account_lists_leaves_the_review_of_the_last(
+    connection, server, reported
+):
+    server.rows["companies"] = [company(n) for n in range(60)]
+
+    work(connected_again(connection))
+
+    reported.refresh_from_db()
+    assert reported.state == DeletionReview.State.OUTDATED
 
 
 def test_a_bin_full_of_what_was_never_stored_holds_no_deletion_back(connection, server):
