@@ -18,9 +18,11 @@ from integrations.models import Connection
 from integrations.services.connect_links import create_connect_session
 from integrations.services.connections import connect_with_key
 from tenants.actor import Actor
+from tenants.bi_access import end_bi_access, open_bi_access
 from tenants.context import in_closing_tenant, in_tenant
 from tenants.models import Tenant
 from tenants.provisioning import create_tenant
+from tenants.views import has_reader
 from tests.connecting.conftest import Browser, World
 from tests.disconnecting.conftest import revocations
 from tests.faults.conftest import database_url
@@ -43,7 +45,7 @@ POINTS = (
 
 @pytest.fixture
 def initech(transactional_db: None, apps: World, browser: Browser) -> Iterator[Tenant]:
-    """A tenant connected to QuickBooks, Slack and Copper."""
+    """A tenant connected to QuickBooks, Slack and Copper, with a login for BI tools."""
     tenant = create_tenant(slug="initech", name="Initech", actor=SYSTEM)
     for provider in ("quickbooks", "slack"):
         _, token = create_connect_session(tenant=tenant, actor=SYSTEM)
@@ -51,7 +53,9 @@ def initech(transactional_db: None, apps: World, browser: Browser) -> Iterator[T
     with in_tenant(tenant):
         connect_with_key(provider="copper", secrets=browser.world.key(), actor=SYSTEM)
         assert Connection.objects.active().count() == 3
+    open_bi_access(tenant=tenant, actor=SYSTEM)
     yield tenant
+    end_bi_access(tenant=tenant, actor=SYSTEM)
     with database.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {tenant.schema_name} CASCADE")
 
@@ -122,6 +126,7 @@ def test_closing_that_was_killed_is_finished_by_closing_again(
     assert Tenant.objects.get(pk=initech.pk).state == "closed"
     assert revocations(world, "quickbooks").count(200) == 1
     assert revoked(initech) == ["done", "done", "not_possible"]
+    assert not has_reader(initech.schema_name)
 
 
 def test_the_door_for_closing_is_shut_while_a_tenant_is_open(acme: Tenant) -> None:
