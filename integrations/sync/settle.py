@@ -81,9 +81,9 @@ def nothing_to_do(due: Due, connection: Connection | None) -> None:
     """Give the lease back: the connection is gone, paused or waits for a person."""
     with transaction.atomic():
         if connection is not None:
-            SyncRun.objects.open().filter(connection=connection, lane=due.lane).update(
-                state=SyncRun.State.CANCELLED, ended_at=timezone.now()
-            )
+            for run in SyncRun.objects.open().filter(connection=connection, lane=due.lane):
+                run.connection = connection
+                _end(run, SyncRun.State.CANCELLED, calls=0)
         _release(due, due_at=None, run_id=None, attempts=0)
 
 
@@ -151,6 +151,8 @@ def stopped(
     `at` is the entity type it happened at, '' before the first.
     """
     with transaction.atomic():
+        if isinstance(exc, RetryableError) and _is_asked_to_end(run):
+            exc = CancelledError("Somebody cancelled the run.")
         if isinstance(exc, CancelledError):
             _end(run, SyncRun.State.CANCELLED, calls=calls, exc=exc)
             again_at = _next(connection) if _can_sync_now(connection) else None
@@ -299,6 +301,10 @@ def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
     passed_over = untouched if run else ()
     next_at = rhythm.next_at(connection, types, statuses, passed_over=passed_over)
     return Now() + (next_at - timezone.now())
+
+
+def _is_asked_to_end(run: SyncRun) -> bool:
+    return SyncRun.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists()
 
 
 def _can_sync_now(connection: Connection) -> bool:

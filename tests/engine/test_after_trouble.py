@@ -1,15 +1,21 @@
 """What an earlier connection, a wrong clock or a bad hour leaves behind does no harm later."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
 from django.utils import timezone
 
+from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import ProviderUnavailableError
 from integrations.models import Connection, RejectedRecord
+from integrations.services.syncs import cancel_sync
+from integrations.sync.engine import work_slice
+from integrations.sync.lease import LeaseWatch
 from integrations.sync.settle import TRIES
+from tenants.actor import Actor
 from tests.engine.acme_provider import company
 from tests.engine.conftest import connected, run_of, work
 
@@ -68,3 +74,26 @@ def test_a_slice_that_got_on_forgets_the_waits_before_it(connection, server):
     assert work(connection).state == "running"
     assert Due.objects.get(object_id=connection.pk).failures == 1
     assert run_of(connection).is_open
+
+
+def test_a_run_that_is_asked_to_end_while_a_worker_holds_it_does_not_wait(connection, server):
+    server.fail_at[("companies", 0)] = [ProviderUnavailableError("down") for _ in range(2)]
+    assert work(connection).state == "running"
+    due = Due.objects.get(object_id=connection.pk)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    cancel_sync(run=run_of(connection), actor=Actor.system("tests"))
+
+    work_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+
+    assert run_of(connection).state == "cancelled"
+
+
+def test_a_run_that_ends_because_its_connection_was_paused_is_shown_as_ended(connection, server):
+    server.fail_at[("companies", 1)] = [ProviderUnavailableError("down")]
+    assert work(connection).state == "running"
+    Connection.objects.update(status="paused")
+
+    work(connection)
+
+    seen = ConnectionStatus.objects.get(connection_id=connection.pk)
+    assert seen.last_run_state == run_of(connection).state == "cancelled"
