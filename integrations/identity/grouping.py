@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from integrations.identity.matching import Match
 
 LARGEST = 20  # members; beyond, a chain of likenesses has lost its beginning
+SURE = 0.85  # a match below joins single records to a group, never two groups to one another
 
 
 @dataclass(slots=True)
@@ -45,6 +46,8 @@ def groups(
         one = of.setdefault(match.left, Group({match.left}))
         other = of.setdefault(match.right, Group({match.right}))
         if one is other or len(one.members) + len(other.members) > LARGEST:
+            continue
+        if match.confidence < SURE and len(one.members) > 1 and len(other.members) > 1:
             continue
         if any(apart[member] & other.members for member in one.members if member in apart):
             continue

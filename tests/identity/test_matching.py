@@ -153,6 +153,13 @@ def test_a_settled_group_is_found_again_only_when_it_would_grow():
     assert grown.members == {1, 2, 3, 4}
 
 
+def test_a_weak_likeness_joins_a_single_record_to_a_group_but_no_two_groups():
+    sure = [match(1, 2, 0.98), match(3, 4, 0.98)]
+
+    assert len(groups([*sure, match(2, 3, 0.75)])) == 2
+    assert [group.members for group in groups([*sure, match(2, 5, 0.75)])] == [{3, 4}, {1, 2, 5}]
+
+
 def test_a_chain_of_likenesses_ends_at_twenty():
     chain = [match(n, n + 1) for n in range(1, 50)]
 

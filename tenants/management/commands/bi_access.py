@@ -76,8 +76,8 @@ def instructions(login: Login, views: list[str]) -> str:
     if login.is_local:
         lines += [
             "",
-            "The embedded database answers on this machine only; for a BI tool elsewhere, run the",
-            "hub on a PostgreSQL server of its own (DATABASE_URL).",
+            "This database was reached through a socket, which answers on this machine only. For a",
+            "BI tool elsewhere, run the hub on a PostgreSQL server with an address (DATABASE_URL).",
         ]
     elif login.sslmode == "disable":
         lines += [
