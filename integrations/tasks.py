@@ -20,6 +20,7 @@ from integrations import crash
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
 from integrations.queue import SliceTimeoutError
 from integrations.services.disconnect import go_on
+from integrations.services.preflights import make_preflight
 from integrations.sync.engine import work_slice
 from integrations.sync.feed import prune_once_a_day
 from integrations.sync.follow import follow_slice
@@ -59,12 +60,18 @@ def shadow(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return shadow_slice(due_id, fence, seconds=settings.HUB_SLICE_SECONDS, watch=watch)
 
 
+def preflight(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Look at a few entities of each type."""
+    return make_preflight(due_id=due_id, fence=fence)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
 HANDLERS: dict[str, Handler] = {
     Due.Kind.SYNC: sync,
     Due.Kind.DESTINATION: follow,
     Due.Kind.DISCONNECT: disconnect,
     Due.Kind.SHADOW: shadow,
+    Due.Kind.PREFLIGHT: preflight,
 }
 
 

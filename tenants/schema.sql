@@ -241,6 +241,17 @@ ALTER TABLE t_00000000000000000000000000000000.integrations_identitymember ALTER
     CACHE 1
 );
 
+CREATE TABLE t_00000000000000000000000000000000.integrations_preflight (
+    connection_id uuid NOT NULL,
+    wanted_because character varying(10) NOT NULL,
+    made_because character varying(10) NOT NULL,
+    digest character varying(64) NOT NULL,
+    checked_at timestamp with time zone,
+    calls integer NOT NULL,
+    lines jsonb NOT NULL,
+    CONSTRAINT integrations_preflight_calls_check CHECK ((calls >= 0))
+);
+
 CREATE TABLE t_00000000000000000000000000000000.integrations_record (
     id bigint NOT NULL,
     source_system character varying(250) NOT NULL,
@@ -413,8 +424,10 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_syncrun (
     calls_saved integer,
     is_whole boolean NOT NULL,
     not_before timestamp with time zone,
+    preflight_calls integer NOT NULL,
     CONSTRAINT integrations_syncrun_calls_check CHECK ((calls >= 0)),
     CONSTRAINT integrations_syncrun_calls_saved_check CHECK ((calls_saved >= 0)),
+    CONSTRAINT integrations_syncrun_preflight_calls_check CHECK ((preflight_calls >= 0)),
     CONSTRAINT integrations_syncrun_slices_check CHECK ((slices >= 0))
 );
 
@@ -468,6 +481,9 @@ ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_identitygroup
 
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_identitymember
     ADD CONSTRAINT integrations_identitymember_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_preflight
+    ADD CONSTRAINT integrations_preflight_pkey PRIMARY KEY (connection_id);
 
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_record
     ADD CONSTRAINT integrations_record_pkey PRIMARY KEY (id);
@@ -612,6 +628,9 @@ ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_externalid
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_identitymember
     ADD CONSTRAINT integrations_identit_group_id_735b1363_fk_integrati FOREIGN KEY (group_id) REFERENCES t_00000000000000000000000000000000.integrations_identitygroup(id) DEFERRABLE INITIALLY DEFERRED;
 
+ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_preflight
+    ADD CONSTRAINT integrations_preflig_connection_id_d66ddedf_fk_integrati FOREIGN KEY (connection_id) REFERENCES t_00000000000000000000000000000000.integrations_connection(id) DEFERRABLE INITIALLY DEFERRED;
+
 ALTER TABLE ONLY t_00000000000000000000000000000000.integrations_recordlink
     ADD CONSTRAINT integrations_recordl_record_id_03c61431_fk_integrati FOREIGN KEY (record_id) REFERENCES t_00000000000000000000000000000000.integrations_record(id) DEFERRABLE INITIALLY DEFERRED;
 
@@ -702,6 +721,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0008_change_feed', now()),
     ('integrations', '0009_shadow_diff', now()),
     ('integrations', '0010_identity', now()),
+    ('integrations', '0011_preflight', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

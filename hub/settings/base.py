@@ -197,6 +197,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RunStateEnum": "integrations.models.SyncRun.State",
         "RunModeEnum": "integrations.models.SyncRun.Mode",
         "ShadowModeEnum": [("incremental", "Incremental"), ("full", "Full")],
+        "PreflightBecauseEnum": "integrations.models.Preflight.Because",
         "DeletionReviewStateEnum": "integrations.models.DeletionReview.State",
     },
     "POSTPROCESSING_HOOKS": [

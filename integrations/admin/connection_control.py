@@ -1,4 +1,4 @@
-"""What people set and ask of one connection: how often each type is read, from when, and what for.
+"""What people set and ask of one connection: how often each type is read, from when, and whether.
 
 The forms stand below the connection's own page and post to addresses of their own.
 """
@@ -21,8 +21,9 @@ from integrations.admin.progress import progress_bar
 from integrations.admin.shadow_diffs import PROGRESS
 from integrations.connectors.registry import get_connector
 from integrations.errors import HubError, InvalidInputError
-from integrations.models import Connection, EntityTypeStatus, ShadowDiff, SyncRun
+from integrations.models import Connection, EntityTypeStatus, Preflight, ShadowDiff, SyncRun
 from integrations.services.connections import change_reconcile_interval
+from integrations.services.preflights import request_preflight
 from integrations.services.rhythm import change_type_interval, why_not_shorter
 from integrations.services.shadows import request_shadow
 from integrations.services.syncs import request_sync
@@ -32,6 +33,15 @@ from integrations.types import EntityType
 INTERVALS = (60, 300, 900, 3_600, 6 * 3_600, 86_400)  # seconds
 RECONCILE = (0, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400)  # seconds
 RECENT_DIFFS = 5
+# An outcome of a pre-flight, as the state that looks alike.
+TONE_OF = {
+    "ok": "done",
+    "empty": "waiting",
+    "rejected": "limited",
+    "unavailable": "limited",
+    "failed": "failed",
+    "later": "waiting",
+}
 
 
 @dataclass(frozen=True)
@@ -56,12 +66,22 @@ class TypeRhythm:
 class ConnectionControl(ConnectionActions):
     """Shadow diffs, intervals per entity type, and reading again."""
 
-    actions = (*ConnectionActions.actions, "shadow", "shadow_full")
+    actions = (*ConnectionActions.actions, "preflight", "shadow", "shadow_full")
 
     def fits(self, action: str, row: Any) -> bool:
-        if action in ("shadow", "shadow_full"):
+        if action in ("preflight", "shadow", "shadow_full"):
             return bool(row.can_sync)
         return super().fits(action, row)
+
+    @admin.action(description="Pre-flight", permissions=["operate"])
+    def preflight(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
+        actor = self.actor_of(request)
+        self.for_each(
+            request,
+            queryset,
+            lambda connection: request_preflight(connection=connection, actor=actor),
+            done="looked at by a worker within seconds",
+        )
 
     @admin.action(description="Shadow diff", permissions=["operate"])
     def shadow(
@@ -194,6 +214,7 @@ def control_of(connection: Connection) -> dict[str, Any]:
         "may_read_again": connection.can_sync,
         "latest_day": f"{datetime.now(UTC):%Y-%m-%d}",
         "shadows": _shadows(connection),
+        "preflight": _preflight(connection),
     }
 
 
@@ -224,6 +245,36 @@ def _rhythm(
         choices=choices,
         why=why_not_shorter(connection, declared),
     )
+
+
+def _preflight(connection: Connection) -> dict[str, Any]:
+    """What the last one found, and whether another one is due."""
+    made = Preflight.objects.filter(connection=connection).first()
+    if made is None:
+        return {}
+    return {
+        "checked_at": display.ago(made.checked_at) if made.checked_at else "",
+        "because": made.get_made_because_display().lower(),
+        "is_wanted": bool(made.wanted_because),
+        "lines": display.table(
+            ("Entity type", "Outcome", "Read", "Rejected", "Calls", "Reason"),
+            [
+                (
+                    name,
+                    display.badge(TONE_OF[line["outcome"]], _outcome(line["outcome"])),
+                    line["read"],
+                    line["rejected"],
+                    line["calls"],
+                    line["reason"] or display.NONE,
+                )
+                for name, line in made.lines.items()
+            ],
+        ),
+    }
+
+
+def _outcome(name: str) -> str:
+    return str(Preflight.Outcome(name).label)
 
 
 def _shadows(connection: Connection) -> Any:

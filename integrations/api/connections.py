@@ -15,7 +15,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from hub.fleet.models import Due
 from integrations.api.disconnections import DisconnectionSerializer, DisconnectRequestSerializer
 from integrations.managers import ConnectionQuerySet
-from integrations.models import Connection, EntityTypeStatus
+from integrations.models import Connection, EntityTypeStatus, Preflight
 from integrations.services.connections import (
     change_interval,
     change_reconcile_interval,
@@ -24,6 +24,7 @@ from integrations.services.connections import (
     resume_connection,
 )
 from integrations.services.disconnect import disconnect
+from integrations.services.preflights import request_preflight
 from integrations.services.rhythm import change_type_interval
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
@@ -94,6 +95,23 @@ class ConnectionChangesSerializer(serializers.Serializer[Any]):
     )
 
 
+class PreflightLineSerializer(serializers.Serializer[Any]):
+    outcome = serializers.ChoiceField(choices=Preflight.Outcome.choices)
+    read = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    calls = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True, help_text="Of the first that is not right.")
+
+
+class PreflightSerializer(serializers.ModelSerializer[Preflight]):
+    lines = serializers.DictField(child=PreflightLineSerializer(), help_text="Per entity type.")
+
+    class Meta:
+        model = Preflight
+        fields = ("wanted_because", "made_because", "checked_at", "calls", "lines")
+        read_only_fields = fields
+
+
 class ConnectionFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
     class Meta:
         model = Connection
@@ -147,6 +165,23 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
         """Sync again as planned; the first sync is due at once."""
         resume_connection(connection=self.get_object(), actor=actor_of(request._request))
         return self._shown()
+
+    @extend_schema(responses=PreflightSerializer)
+    @action(detail=True, methods=["get"])
+    def preflight(self, request: Request, pk: Any = None) -> Response:
+        """What a few entities of each type, fetched and thrown away, say of the connection."""
+        found = get_object_or_404(Preflight, connection=self.get_object())
+        return Response(PreflightSerializer(found).data)
+
+    @extend_schema(
+        request=None, responses={202: OpenApiResponse(PreflightSerializer, "The last one.")}
+    )
+    @preflight.mapping.post
+    def request_preflight(self, request: Request, pk: Any = None) -> Response:
+        """Have a worker make one now."""
+        connection = self.get_object()
+        request_preflight(connection=connection, actor=actor_of(request._request))
+        return Response(PreflightSerializer(connection.preflight).data, 202)
 
     @extend_schema(
         request=DisconnectRequestSerializer,

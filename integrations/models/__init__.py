@@ -7,6 +7,7 @@ from integrations.models.deletion_review import DeletionReview
 from integrations.models.destination import Destination, DestinationRun
 from integrations.models.disconnection import Disconnection
 from integrations.models.identity import ForbiddenPair, IdentityGroup, IdentityMember
+from integrations.models.preflight import Preflight
 from integrations.models.record import Record, RecordLink
 from integrations.models.rejected_record import RejectedRecord
 from integrations.models.route import ExternalId, Route
@@ -26,6 +27,7 @@ __all__ = [
     "ForbiddenPair",
     "IdentityGroup",
     "IdentityMember",
+    "Preflight",
     "Record",
     "RecordLink",
     "RejectedRecord",

@@ -76,6 +76,9 @@ class SyncRun(models.Model):
     counts = models.JSONField(default=dict, blank=True)
     slices = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0, help_text="Requests to the provider.")
+    preflight_calls = models.PositiveIntegerField(
+        default=0, help_text="How many of them looked before the sync began."
+    )
     is_whole = models.BooleanField(
         default=False, help_text="It has read every entity type from its beginning."
     )

@@ -23,13 +23,14 @@ from integrations.errors import (
 )
 from integrations.http.client import ProviderClient
 from integrations.http.egress import Egress
-from integrations.models import Connection
+from integrations.models import Connection, Preflight
 from integrations.records import dig
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.credentials import save_credentials
 from integrations.sync.health import say_working
 from integrations.sync.outside import egress_of_settings
+from integrations.sync.preflight import want
 from integrations.sync.status import publish
 from integrations.types import Account, AuthContext, Credentials, Provider
 from tenants.actor import Actor
@@ -186,6 +187,7 @@ def _keep(
     say_working(connection)
     _save(connection, access)
     _make_due(connection)
+    want(connection, Preflight.Because.CONNECT if is_new else Preflight.Because.RECONNECT)
     publish(connection)
     action = AuditAction.CONNECTION_CREATED if is_new else AuditAction.CONNECTION_RECONNECTED
     record_event(

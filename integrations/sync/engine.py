@@ -37,7 +37,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
 from integrations.models.sync_run import COUNTS
-from integrations.sync import deletions, positions, rhythm, settle
+from integrations.sync import deletions, positions, preflight, rhythm, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
@@ -101,6 +101,7 @@ def work_slice(
     work = _Slice(due, connection, run, seconds=seconds, watch=watch, progress=progress)
     try:
         stop_if_stalled(run)
+        preflight.before_sync(work)
         work.walk_all()
     except SliceOverError:
         crash.hit("before_release")

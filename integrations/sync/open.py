@@ -1,6 +1,6 @@
 """Opening a connector for one slice: credentials, client, and the parents it may ask for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from integrations.http.client import ProviderClient
 from integrations.models import Connection, Record, RejectedRecord, SyncRun
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.resilience.guard import Gate
 from integrations.sync.credentials import access_for
 from integrations.sync.gateway import egress_for
 from integrations.sync.guards import guard_for
@@ -67,10 +68,12 @@ def open_connector(
     seconds: float,
     refused: bool = False,
     actor: Actor | None = None,
+    gate: Callable[[Gate], Gate] = lambda inner: inner,
 ) -> Connector:
     """Return the connection's connector, ready to fetch for at most `seconds`.
 
-    `refused`: the provider did not take the present access, so it is renewed first.
+    `refused`: the provider did not take the present access, so it is renewed first. `gate` wraps
+    what each call must pass.
 
     Raises:
         ReauthorizationRequiredError: access cannot be renewed without a person.
@@ -91,7 +94,7 @@ def open_connector(
         egress=egress_for(connection, provider, access, actor=actor, reason="sync"),
         deadline=Deadline.after(seconds, clock),
         clock=clock,
-        gate=guard_for(connection, provider, base_url=access.base_url, clock=clock),
+        gate=gate(guard_for(connection, provider, base_url=access.base_url, clock=clock)),
     )
     started_at = (run and run.started_at) or timezone.now()
     context = RunContext(started_at=started_at, run_id=str(run.pk) if run else "dry")

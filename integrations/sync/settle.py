@@ -231,8 +231,10 @@ def _compare(connection: Connection, run: SyncRun, *, calls: int) -> None:
     if run.is_whole:
         return
     whole = SyncRun.objects.filter(connection=connection, is_whole=True).exclude(pk=run.pk)
-    before = whole.order_by("-created_at").values_list("calls", flat=True).first()
-    run.calls_saved = None if before is None else max(0, before - calls)
+    of_sync = F("calls") - F("preflight_calls")
+    before = whole.order_by("-created_at").values_list(of_sync, flat=True).first()
+    mine = calls - run.preflight_calls
+    run.calls_saved = None if before is None else max(0, before - mine)
 
 
 def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None = None) -> None:

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import timezone
 
-from integrations.models import Connection, EntityTypeStatus, ShadowDiff, SyncRun
+from hub.fleet.models import Due
+from integrations.models import Connection, EntityTypeStatus, Preflight, ShadowDiff, SyncRun
 from tests.admin.conftest import make_due, make_record
 from tests.admin.test_actions import post
 from tests.factories import ConnectionFactory, SyncRunFactory
@@ -170,3 +172,17 @@ def test_a_run_says_in_words_which_types_wait_and_which_are_read_elsewhere(viewe
     assert "Not due yet" in html
     assert "In the backfill" in html
     assert "Vanished" in html
+
+
+def test_a_pre_flight_is_asked_for_by_a_button_and_shows_each_type(acme_operator, connection):
+    acme_operator.post(f"{CONNECTIONS}{connection.pk}/act/", {"action": "preflight"})
+    assert Due.objects.filter(kind="preflight", object_id=connection.pk).exists()
+    line = {"outcome": "rejected", "read": 5, "rejected": 2, "calls": 1, "reason": "No name."}
+    Preflight.objects.update(
+        lines={"teams": line}, checked_at=timezone.now(), made_because="asked", wanted_because=""
+    )
+
+    html = acme_operator.get(page_of(connection)).content.decode()
+
+    assert "Some rejected" in html
+    assert "No name." in html

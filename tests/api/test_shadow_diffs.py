@@ -55,3 +55,14 @@ def test_a_backfill_needs_its_date_and_a_run_shows_it(api):
 
     assert (shown["lane"], shown["not_before"]) == ("live", "2026-01-31T00:00:00Z")
     assert SyncRun.objects.get().mode == "backfill"
+
+
+def test_a_pre_flight_is_asked_for_and_shown(api, viewer):
+    path = f"connections/{connected().pk}/preflight/"
+
+    assert api.get(path).status_code == 404
+    assert viewer.post(path).status_code == 403
+    assert api.post(path).status_code == 202
+    shown = api.get(path).json()
+
+    assert (shown["wanted_because"], shown["checked_at"], shown["lines"]) == ("asked", None, {})

@@ -106,3 +106,13 @@ def test_from_a_day_on_it_reads_again_in_a_backfill(connection):
     assert (run.mode, f"{run.not_before:%Y-%m-%d %H:%M}") == ("backfill", "2026-01-31 00:00")
     with pytest.raises(CommandError, match="write it as 2026-01-31"):
         sync("--connection", connection.name, "--from", "yesterday")
+
+
+def test_a_pre_flight_says_what_each_type_is_like(connection, server):
+    out = StringIO()
+    server.rows["people"][0]["name"] = None
+
+    call_command("preflight", "--tenant", "acme", connection.name, stdout=out)
+
+    assert "companies: OK, 5 read, 0 rejected" in out.getvalue()
+    assert "people: Some rejected, 5 read, 1 rejected" in out.getvalue()

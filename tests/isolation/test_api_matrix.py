@@ -25,12 +25,14 @@ from integrations.models import (
     ForbiddenPair,
     IdentityGroup,
     IdentityMember,
+    Preflight,
     Record,
     RecordLink,
     Route,
     ShadowDiff,
     SyncRun,
 )
+from integrations.sync.preflight import want
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Tenant
@@ -58,6 +60,8 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     "GET /api/v1/connections/": ({}, None),
     "GET /api/v1/connections/{id}/": ({"id": "connection"}, None),
     "PATCH /api/v1/connections/{id}/": ({"id": "connection"}, {"name": "taken over"}),
+    "GET /api/v1/connections/{id}/preflight/": ({"id": "connection"}, None),
+    "POST /api/v1/connections/{id}/preflight/": ({"id": "connection"}, None),
     "POST /api/v1/connections/{id}/pause/": ({"id": "connection"}, None),
     "POST /api/v1/connections/{id}/resume/": ({"id": "connection"}, None),
     "POST /api/v1/connections/{id}/disconnect/": ({"id": "connection"}, {"keep_records": False}),
@@ -137,6 +141,7 @@ def seed(tenant: Tenant, records: int) -> dict[str, Any]:
         rows = [stored(connection, f"{tenant.slug}-{n}") for n in range(records)]
         linked(rows[0], "company", rows[-1])
         identity = alike(rows[0], rows[1])
+        want(connection, Preflight.Because.CONNECT)
         review = waiting(connection, rows, entity_type=f"of {tenant.slug}")
         return {
             "connection": connection.pk,
@@ -162,6 +167,7 @@ def everything_of(tenant: Tenant) -> list[Any]:
                 IdentityMember,
                 ForbiddenPair,
                 ShadowDiff,
+                Preflight,
                 Record,
                 RecordLink,
                 Destination,

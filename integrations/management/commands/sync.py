@@ -57,7 +57,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: self.watch.stop.set())
         try:
             with in_tenant(get_tenant(options["tenant"])):
-                connection = _find(options["connection"])
+                connection = find(options["connection"])
                 if options["dry_run"]:
                     self._dry_run(connection, options)
                 elif options["shadow"]:
@@ -223,7 +223,7 @@ def _bars(is_quiet: bool) -> Progress:
     )
 
 
-def _find(wanted: str) -> Connection:
+def find(wanted: str) -> Connection:
     """The connection with this id, name or provider.
 
     Raises:

@@ -1,0 +1,74 @@
+"""Asking for a pre-flight, and making the one that was asked for."""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from hub.audit.models import AuditAction
+from hub.audit.record import record_event
+from hub.fleet.models import Due
+from integrations.errors import ConnectionNotActiveError, FencedError, HubError, RetryableError
+from integrations.models import Connection, Preflight
+from integrations.sync.preflight import check, want
+from integrations.sync.settle import BACKOFF, TRIES
+from tenants.actor import Actor
+from tenants.context import current_tenant
+from tenants.decorators import requires_role
+from tenants.roles import Role
+
+LANE = "preflight"
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def request_preflight(*, connection: Connection, actor: Actor) -> None:
+    """A worker makes a pre-flight of `connection` now. Asking twice is safe.
+
+    Raises:
+        ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
+    """
+    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+    if not row.can_sync:
+        raise ConnectionNotActiveError(
+            f"{row} is {row.get_status_display().lower()}; it cannot be read now."
+        )
+    want(row, Preflight.Because.ASKED)
+    fresh = {"due_at": Now(), "attempts": 0, "failures": 0, "parked_reason": ""}
+    Due.objects.update_or_create(
+        tenant=current_tenant(),
+        kind=Due.Kind.PREFLIGHT,
+        object_id=row.pk,
+        lane=LANE,
+        defaults=fresh,
+        create_defaults={**fresh, "provider": row.provider},
+    )
+    record_event(AuditAction.SYNC_REQUESTED, actor=actor, target=row, detail={"mode": "preflight"})
+
+
+def make_preflight(*, due_id: UUID, fence: int) -> str:
+    """Make the pre-flight of the due row and give the lease back; return a short sentence."""
+    due = Due.objects.get(pk=due_id)
+    if due.fence != fence:
+        raise FencedError("Another worker has taken over.")
+    connection = Connection.objects.active().filter(pk=due.object_id).first()
+    said = "The connection cannot be read now."
+    if connection is not None:
+        try:
+            because = Preflight.Because.ASKED
+            report = check(connection, actor=Actor.system("worker"), because=because)
+            said = f"Looked at {len(report.lines)} entity types."
+        except RetryableError as exc:
+            if due.failures < TRIES:
+                wait = exc.retry_after or BACKOFF.wait(due.failures + 1, random.random)
+                later = Now() + timedelta(seconds=max(1.0, wait))
+                Due.objects.release(due_id, fence=fence, due_at=later, failures=F("failures") + 1)
+                return f"Waits {wait:.0f} s: {exc}"
+            said = str(exc)
+        except HubError as exc:  # the next sync meets it too, and says so on the connection
+            said = str(exc)
+    Due.objects.filter(pk=due_id, fence=fence).delete()
+    return said
