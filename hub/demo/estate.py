@@ -73,6 +73,12 @@ class Demo:
             else:
                 self._enter_key(slug, TENANTS.index(tenant.slug))
 
+    def writable_base(self, tenant: Tenant) -> dict[str, Any]:
+        """{"key": …, "base": …}: what of the tenant's Airtable is free to be written to."""
+        account = self.credentials["airtable"]["accounts"][TENANTS.index(tenant.slug)]["id"]
+        keys: list[dict[str, Any]] = self.credentials["airtable"]["keys"]
+        return next(key for key in keys if key["account"] == account and "base" in key)
+
     def _tenant(self, slug: str, person: User) -> Tenant:
         tenant = Tenant.objects.open().filter(slug=slug).first() or create_tenant(
             slug=slug, name=slug.title(), actor=SYSTEM
@@ -128,5 +134,14 @@ def sandbox_addresses(ready: dict[str, Any]) -> dict[str, str]:
 
 def slow_down(sandbox_url: str, latency_ms: int) -> None:
     """Let the sandbox take its time with every answer."""
-    order = orjson.dumps({"action": "set", "latency_ms": latency_ms}).decode()
+    _set(sandbox_url, latency_ms=latency_ms)
+
+
+def without_limits(sandbox_url: str, slug: str) -> None:
+    """Let the sandbox answer this provider's calls however many they are."""
+    _set(sandbox_url, slug=slug, limits=False)
+
+
+def _set(sandbox_url: str, **switches: Any) -> None:
+    order = orjson.dumps({"action": "set", **switches}).decode()
     Visitor().send_json(f"{sandbox_url}/_control", order)

@@ -98,12 +98,17 @@ class AirtableAccess(OAuthPart):
         return AirtableSwitches(rotation=True, reuse_revokes=True, token_lifetime=ACCESS_SECONDS)
 
     def credentials(self) -> Json:
-        """`keys` are personal access tokens with their scopes."""
+        """`keys` are personal access tokens with their scopes; those that may write name the base
+        that is kept for them."""
         keys = [
             {"key": key, "account": asker.account.id, "scopes": list(asker.scopes)}
+            | ({"base": self._kept_base(asker.account)} if WRITE in asker.scopes else {})
             for key, asker in self.keys.items()
         ]
         return {**super().credentials(), "keys": keys}
+
+    def _kept_base(self, account: Account) -> str:
+        return next(row.id for row in self.table(account, "bases") if not row.visible)
 
     def account_of(self, request: Request) -> str:
         known = self.keys.get(request.bearer)

@@ -2,7 +2,7 @@
 
 `--check` does the same without a person: it syncs every connection in full, prints a table, and as
 its last line JSON; it exits 0 only if all of them succeeded and brought records of every entity
-type that the hub knows.
+type that the hub knows, and if the destination has followed.
 """
 
 import json
@@ -23,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hub.demo.delivered import own_connectors, undelivered
+from hub.demo.destination import prepare_destination, rows_in_step
 from hub.demo.estate import (
     EMAIL,
     PASSWORD,
@@ -30,6 +31,7 @@ from hub.demo.estate import (
     Demo,
     sandbox_addresses,
     slow_down,
+    without_limits,
 )
 from hub.demo.processes import ChildEndedError, Children, free_port
 from hub.embedded_postgres import data_folder
@@ -75,9 +77,13 @@ class Command(BaseCommand):
             if not check:
                 self._greet()
             self._connect(demo, tenants, in_full=check)
+            prepare_destination(demo, tenants[0])
+            if check:
+                without_limits(self.sandbox_url, "airtable")  # the hub keeps to none here either
+            connection.close()
             children.start("worker", str(Path(settings.BASE_DIR) / "manage.py"), "worker")
             if check:
-                self._check(children, tenants)
+                self._check(children, demo, tenants)
             else:
                 self._watch(children)
         except (ChildEndedError, ConsentFailedError) as exc:
@@ -124,7 +130,6 @@ class Command(BaseCommand):
                     progress.advance(bar)
                 if in_full:
                     self._ask(tenant)
-        connection.close()
 
     def _ask(self, tenant: Tenant) -> None:
         with in_tenant(tenant):
@@ -150,23 +155,30 @@ class Command(BaseCommand):
         )
 
     def _watch(self, children: Children) -> None:
-        self.console.print("All providers are connected; their first syncs are under way.")
+        self.console.print(
+            "All providers are connected; their first syncs are under way, and a base at Airtable "
+            "follows\nacme's CRM: see Destinations."
+        )
         slow_down(self.sandbox_url, WATCHED_LATENCY_MS)
         while True:
             children.check()
             time.sleep(LOOK_SECONDS)
 
-    def _check(self, children: Children, tenants: list[Tenant]) -> None:
-        """Wait for the run of every connection and report; exit 1 if anything did not come."""
+    def _check(self, children: Children, demo: Demo, tenants: list[Tenant]) -> None:
+        """Wait for the run of every connection, and for the destination that follows them; report.
+
+        Exit 1 if anything did not come.
+        """
         runs: list[tuple[Tenant, SyncRun]] = []
+        rows: int | None = None
         with Live(console=self.console, refresh_per_second=4) as live:
             until = time.monotonic() + CHECK_SECONDS
-            while not runs or any(run.is_open for _, run in runs):
+            while rows is None or any(run.is_open for _, run in runs):
                 children.check()
                 if time.monotonic() > until:
                     break
                 time.sleep(LOOK_SECONDS)
-                runs = _runs(tenants)
+                runs, rows = _runs(tenants), rows_in_step(demo, tenants[0])
                 live.update(_table(runs))
         totals = [run.totals for _, run in runs]
         states = [run.state for _, run in runs]
@@ -186,6 +198,7 @@ class Command(BaseCommand):
             "records": ConnectionStatus.objects.aggregate(sum=Sum("records"))["sum"],
             "rewritten": sum(each["updated"] for each in totals),
             "unchanged": sum(each["unchanged"] for each in totals),
+            "rows_at_destination": rows,
             "seconds": round(time.monotonic() - self.begun, 1),
         }
         self.stdout.write("\n" + json.dumps(summary))
@@ -194,7 +207,9 @@ class Command(BaseCommand):
                 self.stderr.write(f"{tenant.slug} {run.connection}: {run.state} {run.error}")
         if missing:
             self.stderr.write(f"No records of: {', '.join(missing)}.")
-        if missing or succeeded < len(runs):
+        if rows is None:
+            self.stderr.write("The destination is not in step; `manage.py doctor` says more.")
+        if missing or rows is None or succeeded < len(runs):
             raise SystemExit(1)
 
 
