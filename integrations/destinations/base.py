@@ -96,7 +96,7 @@ class Batch:
 class Written:
     """What became of the rows of one batch; the sum is the number of rows read.
 
-    `dropped` were left out by a rule: reported deletions that wait for a person.
+    `dropped` were left out by a rule: reported deletions that wait for a person, or that one kept.
     """
 
     inserted: int = 0
