@@ -17,7 +17,7 @@ from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from hub.connect.models import ProviderApp
 from hub.fleet.limits import Circuit, RateBudget
-from hub.fleet.models import ConnectionStatus
+from hub.fleet.models import ConnectionStatus, DestinationStatus
 from integrations.connectors.registry import all_connectors
 from integrations.services.circuits import reset_circuit, trip_circuit, trip_provider
 from tenants.admin.base import AddedByService, OpsAdmin, OpsReadOnlyAdmin, TenantFilter
@@ -225,14 +225,14 @@ def meter(used: int, allowed: int) -> SafeString:
 def named(rows: Iterable[Any]) -> list[Any]:
     """The rows, each with `label`, `note`, `tenant_name` and, if it has waiters, their names."""
     found = list(rows)
-    connections = _connections(found)
+    callers = _callers(found)
     tenants = dict(Tenant.objects.filter(pk__in=_ids(found, "tenant_id")).values_list("pk", "name"))
     apps = _apps(found)
     labels = {each.provider.slug: each.provider.label for each in all_connectors()}
     for row in found:
         row.tenant_name = tenants.get(row.tenant_id, "")
         provider = labels.get(row.provider, row.provider)
-        owner = connections.get(row.owner, apps.get(row.owner, row.owner))
+        owner = callers.get(row.owner, apps.get(row.owner, row.owner))
         row.note = row.get_scope_display()
         if row.scope == "tenant":
             row.label, row.note = row.tenant_name or row.owner, "All calls of the tenant"
@@ -242,16 +242,21 @@ def named(rows: Iterable[Any]) -> list[Any]:
             row.label = provider
             row.note = f"{row.get_scope_display()} {owner}"
         waiting = getattr(row, "waiting", [])
-        row.waiter_names = [connections.get(one, one) for one in dict.fromkeys(waiting)]
+        row.waiter_names = [callers.get(one, one) for one in dict.fromkeys(waiting)]
     return found
 
 
-def _connections(rows: list[Any]) -> dict[str, str]:
+def _callers(rows: list[Any]) -> dict[str, str]:
+    """{id: name} of the connections and destinations that rows belong to or wait for."""
     asked = [row.owner for row in rows if row.scope == "connection"]
     for row in rows:
         asked += getattr(row, "waiting", [])
-    known = ConnectionStatus.objects.filter(pk__in=_uuids(asked))
-    return {str(pk): label for pk, label in known.values_list("pk", "account_label") if label}
+    ids = _uuids(asked)
+    known = [
+        *ConnectionStatus.objects.filter(pk__in=ids).values_list("pk", "account_label"),
+        *DestinationStatus.objects.filter(pk__in=ids).values_list("pk", "name"),
+    ]
+    return {str(pk): name for pk, name in known if name}
 
 
 def _apps(rows: list[Any]) -> dict[str, str]:

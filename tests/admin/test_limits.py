@@ -20,7 +20,13 @@ from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.sync.guards import guard_for
 from tenants.context import in_tenant
-from tests.admin.conftest import make_budget, make_circuit, make_status, signed_in
+from tests.admin.conftest import (
+    make_budget,
+    make_circuit,
+    make_destination,
+    make_status,
+    signed_in,
+)
 from tests.factories import ConnectionFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
@@ -143,6 +149,17 @@ def test_the_budgets_say_how_much_is_used_and_who_waits(ops, acme, connection):
     assert "100,000 in 1 d" in page
     assert '<td class="field-waits">Nordlicht</td>' in page
     assert "Paused" in page
+
+
+def test_a_destination_that_waits_is_named_too(ops, acme, connection):
+    with in_tenant(acme):
+        destination = make_destination()
+    waiting = {f"{destination.pk}:a1": [0, timezone.now().timestamp() + 30]}
+    make_budget(acme, connection, document={"waiting": waiting})
+
+    page = ops.get(BUDGETS).content.decode()
+
+    assert '<td class="field-waits">Base 1</td>' in page
 
 
 def test_what_calls_spend_is_on_the_page(ops, gate, connection):
