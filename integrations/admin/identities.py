@@ -45,7 +45,7 @@ class RecordTypeFilter(admin.SimpleListFilter):
     parameter_name = "record_type"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("person", "Persons"), ("company", "Companies")]
+        return [("person", "People"), ("company", "Companies")]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
@@ -62,7 +62,7 @@ class IdentityGroupAdmin(TenantModelAdmin):
     list_display = ("label", "record_type", "sureness", "why", "state_shown", "found")
     list_filter = (StateFilter, RecordTypeFilter)
     search_fields = ("label",)
-    search_help_text = "A name."
+    search_help_text = "A name. New groups are found by manage.py resolve_identities."
     ordering = ("-confidence", "id")
     sortable_by = ()
     actions = ("confirm", "split", "never")
