@@ -87,7 +87,7 @@ class TcpChaos:
             return
         self._open |= {writer, to}
         link = _Link(self, writer)
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             await asyncio.gather(link.up(reader, to), link.down(above))
         self._open -= {writer, to}
         for each in (writer, to):
