@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations import crash
 from integrations.destinations.base import Batch, Destination, Row, Written
-from integrations.destinations.compare import Key, Stored, compare, in_columns
+from integrations.destinations.compare import Key, Stored, compare, in_columns, key_of
 from integrations.destinations.wake import wake_destinations
 from integrations.errors import FencedError
 from tenants.context import current_tenant
@@ -23,6 +23,7 @@ from tenants.context import current_tenant
 CHANGE_LOCK = 7001  # class of the advisory locks that order change_seq within a tenant
 
 COPY_ROWS = 500  # joined before they are sent
+SET_ASIDE_AT_MOST = 200  # of a batch that is not written
 
 _FENCE = """
 SELECT 1 FROM public.fleet_due d JOIN public.tenants_tenant t ON t.id = d.tenant_id
@@ -137,6 +138,15 @@ class PostgresDestination(Destination):
         """Store the batch and its positions in one transaction, joining one that is open."""
         with transaction.atomic():
             return self._write(batch)
+
+    def set_aside(self, batch: Batch) -> None:
+        """Store the first rejected rows of a batch that is not written, to be looked at."""
+        rejected = {key_of(row): row for row in batch.rows if row.kind == "rejected"}
+        with transaction.atomic():
+            hold_fence(batch.due_id, batch.fence)
+            if rejected:
+                first = list(rejected.values())[:SET_ASIDE_AT_MOST]
+                self._reject(batch, first, timezone.now())
 
     def _write(self, batch: Batch) -> Written:
         rows = batch.rows

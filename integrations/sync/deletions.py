@@ -68,6 +68,7 @@ WHERE NOT EXISTS (
 )
 """
 
+# Where a row came whose id nobody can read, it may be of any record: nothing is absent there.
 _ABSENT = ABSENT.format(
     scopes="""
         SELECT c.scope FROM integrations_checkpoint c WHERE c.connection_id = %(connection)s
@@ -76,6 +77,11 @@ _ABSENT = ABSENT.format(
             AND c.scope IN (
                 SELECT unnest(s.scopes) FROM integrations_sweepbatch s
                 WHERE s.connection_id = %(connection)s AND s.entity_type = %(type)s
+            )
+            AND c.scope NOT IN (
+                SELECT j.scope FROM integrations_rejectedrecord j
+                WHERE j.source_system = %(system)s AND j.entity_type = ANY(%(types)s)
+                    AND j.run_id = %(run)s AND j.source_id LIKE 'unreadable-%%'
             )
     """,
     seen="""

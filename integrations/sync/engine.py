@@ -334,8 +334,10 @@ class _Slice:
                 self._note(declared, "done" if is_done else "running", written, vanished)
                 self._stop_if_spoiled(declared)
                 status.save()
-        except BaseException:
+        except BaseException as exc:
             self.run.counts = before
+            if isinstance(exc, FatalError):  # too many were rejected; the reasons stay
+                self.destination.set_aside(batch)
             raise
         crash.hit("after_commit")
         self.has_rejections = self.has_rejections or written.rejected > 0

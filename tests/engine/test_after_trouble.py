@@ -10,13 +10,13 @@ from django.utils import timezone
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import ProviderUnavailableError
-from integrations.models import Connection, RejectedRecord
+from integrations.models import Connection, Record, RejectedRecord
 from integrations.services.syncs import cancel_sync
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.settle import TRIES
 from tenants.actor import Actor
-from tests.engine.acme_provider import company
+from tests.engine.acme_provider import company, person
 from tests.engine.conftest import connected, run_of, work
 
 pytestmark = pytest.mark.django_db
@@ -97,3 +97,15 @@ def test_a_run_that_ends_because_its_connection_was_paused_is_shown_as_ended(con
 
     seen = ConnectionStatus.objects.get(connection_id=connection.pk)
     assert seen.last_run_state == run_of(connection).state == "cancelled"
+
+
+def test_a_record_whose_row_nobody_can_tell_any_more_is_not_taken_for_deleted(connection, server):
+    work(connection)
+    server.rows["people"][3] = person(3, id="p3\x07")
+
+    work(connection)
+
+    assert Record.objects.present().filter(entity_type="people").count() == 15
+    server.rows["people"][3:4] = []
+    work(connection)
+    assert Record.objects.present().filter(entity_type="people").count() == 14
