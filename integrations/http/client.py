@@ -129,10 +129,11 @@ class ProviderClient:
             if self.deadline.is_over:
                 self._gate.gave_up()
                 raise RetryableError("The time for this slice is over.", retry_after=0)
+            begun = self.clock.monotonic()
             try:
                 return self._ask_once(method, url, path_below, asked, body, rows_at)
             except RetryableError as error:
-                self._wait_or_raise(error, attempt)
+                self._wait_or_raise(error, attempt, self.clock.monotonic() - begun)
         raise AssertionError("the last attempt returns or raises")
 
     def _ask_once(
@@ -208,14 +209,17 @@ class ProviderClient:
                 raise
             return answer
 
-    def _wait_or_raise(self, error: RetryableError, attempt: int) -> None:
-        """Sleep until the next attempt, or raise `error` because waiting is the engine's."""
+    def _wait_or_raise(self, error: RetryableError, attempt: int, took: float) -> None:
+        """Sleep until the next attempt, or raise `error` because waiting is the engine's.
+
+        So it is when the call itself took long: who hangs is not asked again in the same slice.
+        """
         if attempt >= TRIES:
             raise self._final(error)
         wait = error.retry_after
         if wait is None:
             wait = _BACKOFF.wait(attempt, self._chance)
-        is_short = wait <= LONGEST_SLEEP_SECONDS and wait < self.deadline.remaining
+        is_short = max(wait, took) <= LONGEST_SLEEP_SECONDS and wait < self.deadline.remaining
         if not is_short or isinstance(error, TlsFailedError):
             raise error
         self.clock.sleep(wait)

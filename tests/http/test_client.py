@@ -269,6 +269,15 @@ def test_no_usable_answer_is_asked_for_again_and_never_taken_for_data(
     assert made.clock.slept == [0.25, 0.5]
 
 
+def test_a_call_that_took_long_is_not_made_again_in_the_same_slice() -> None:
+    """Whoever hangs would hold a worker for all of it."""
+    with called(OK, OK) as made, pytest.raises(ProviderUnavailableError):
+        made.server.scripts[0] = lambda connection, request: made.clock.sleep(6)
+        made.client.get("/items")
+
+    assert made.client.calls == 1
+
+
 def test_after_three_tries_it_is_unavailable() -> None:
     with (
         called(answer(b"<html>", 200)) as made,
