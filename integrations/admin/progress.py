@@ -20,7 +20,7 @@ HEADS = {
 }
 HINTS = {
     "superseded": "A newer version came with it or was stored already.",
-    "dropped": "Reported deletions that wait for a decision.",
+    "dropped": "Reported deletions that wait for a decision, or that somebody kept.",
     "vanished": "Deleted because a full read no longer found them; not among those read.",
 }
 
