@@ -97,12 +97,14 @@ def together(*parts: object) -> SafeString:
 
 
 def share(part: int, whole: int) -> SafeString:
-    """A bar of how much of the whole it is, with the figures: "30 of 60 (50 %)"."""
+    """A bar of how much of the whole is concerned, the less the better: "30 of 60 (50 %)"."""
     return format_html(
-        '<span class="run-progress"><meter value="{}" max="{}"></meter>'
-        ' <span class="run-text">{} of {} ({} %)</span></span>',
+        '<span class="run-progress share"><meter value="{}" max="{}" low="{}" high="{}"'
+        ' optimum="0"></meter> <span class="run-text">{} of {} ({} %)</span></span>',
         part,
         max(whole, part, 1),
+        whole / 10,
+        whole / 2,
         f"{part:,}",
         f"{whole:,}",
         round(100 * part / max(whole, part, 1)),

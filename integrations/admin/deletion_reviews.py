@@ -46,13 +46,7 @@ class DeletionReviewAdmin(TenantModelAdmin):
     sortable_by = ()
     actions = ("approve", "refuse")
     change_form_template = "admin/deletion_review.html"
-    fieldsets = (
-        (
-            None,
-            {"fields": ("connection_link", "entity_type", "share", "why", "state_shown")},
-        ),
-        ("Where from", {"fields": ("run_shown", "created_at", "found", "decided", "id")}),
-    )
+    fields = ("state_shown", "share", "why")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).defer("record_ids").select_related("connection")
@@ -88,11 +82,6 @@ class DeletionReviewAdmin(TenantModelAdmin):
     def decided(self, review: DeletionReview) -> str:
         when = display.ago(review.decided_at)
         return display.with_note(when, review.decided_by) if review.decided_by else when
-
-    @admin.display(description="found by")
-    def run_shown(self, review: DeletionReview) -> str:
-        run = SyncRun.objects.filter(pk=review.run_id).first()
-        return link_to(run) if run else str(review.run_id)
 
     # Actions
 
@@ -161,8 +150,17 @@ class DeletionReviewAdmin(TenantModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         review = self.get_object(request, object_id)
-        shown = _records_of(review) if review else {}
+        shown = {"facts": self._facts(review), **_records_of(review)} if review else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def _facts(self, review: DeletionReview) -> list[tuple[str, object]]:
+        run = SyncRun.objects.filter(pk=review.run_id).first()
+        return [
+            ("Connection", link_to(review.connection)),
+            ("Found by", link_to(run) if run else review.run_id),
+            ("Found", display.ago(review.found_at)),
+            ("Decided", self.decided(review)),
+        ]
 
 
 def waiting(reviews: Iterable[DeletionReview]) -> list[tuple[str, str]]:

@@ -49,6 +49,7 @@ class Kind:
     count: str
     shown: int
     is_cut: bool
+    is_open: bool
     changes: list[Change]
 
 
@@ -85,16 +86,12 @@ class ShadowDiffAdmin(TenantModelAdmin):
     search_help_text = "Connection, or who asked."
     actions = ("cancel",)
     change_form_template = "admin/shadow_diff.html"
-    fieldsets = (
-        (None, {"fields": ("connection_link", "mode", "state_shown", "only", "error")}),
-        (
-            "How it went",
-            {
-                "classes": ("collapse",),
-                "fields": ("asked_by", "created_at", "duration", "calls", "slices", "id"),
-            },
-        ),
-    )
+    fields = ("state_shown", "error")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the line for an error where there is none."""
+        fields = super().get_fields(request, obj)
+        return fields if obj is None or obj.error else fields[:-1]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: Any = super().get_queryset(request)
@@ -128,14 +125,6 @@ class ShadowDiffAdmin(TenantModelAdmin):
     @admin.display(description="deleted")
     def would_go(self, shadow: ShadowDiff) -> str:
         return display.number(shadow.totals["deleted"] + shadow.totals["vanished"])
-
-    @admin.display(description="only these entity types")
-    def only(self, shadow: ShadowDiff) -> str:
-        return ", ".join(shadow.entity_types) or "all"
-
-    @admin.display(description="duration")
-    def duration(self, shadow: ShadowDiff) -> str:
-        return duration_text(shadow)
 
     # Actions
 
@@ -175,12 +164,30 @@ class ShadowDiffAdmin(TenantModelAdmin):
         shadow = self.get_object(request, object_id)
         shown: dict[str, Any] = {}
         if shadow is not None:
-            shown = {"shadow": shadow, "counts": counts_of(shadow), "types": types_of(shadow)}
+            shown = {
+                "shadow": shadow,
+                "facts": self._facts(shadow),
+                "counts": counts_of(shadow),
+                "unchanged": unchanged_in(shadow),
+                "types": types_of(shadow),
+            }
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def _facts(self, shadow: ShadowDiff) -> list[tuple[str, object]]:
+        return [
+            ("Connection", link_to(shadow.connection)),
+            ("Of a sync", shadow.get_mode_display().lower()),
+            ("Entity types", ", ".join(shadow.entity_types) or "all"),
+            ("Asked by", shadow.asked_by),
+            ("Began", display.ago(shadow.started_at)),
+            ("Duration", duration_text(shadow)),
+            ("Calls", display.number(shadow.calls)),
+        ]
 
 
 def counts_of(shadow: ShadowDiff) -> SafeString | str:
-    """The counts per entity type, as a table."""
+    """The counts of each entity type that would change or is not through, as a table."""
+    same = set(unchanged_in(shadow))
     return display.table(
         HEAD,
         [
@@ -191,15 +198,25 @@ def counts_of(shadow: ShadowDiff) -> SafeString | str:
                 *(int(line.get(kind, 0)) for kind in KINDS),
                 int(line.get("unchanged", 0)),
             )
-            for name, line in shadow.counts.items()
+            for name, line in _most_changed_first(shadow)
+            if name not in same
         ],
     )
+
+
+def unchanged_in(shadow: ShadowDiff) -> list[str]:
+    """The entity types that were read and would stay as they are."""
+    return [
+        name
+        for name, line in _most_changed_first(shadow)
+        if line.get("state") == "done" and not any(line.get(kind) for kind in KINDS)
+    ]
 
 
 def types_of(shadow: ShadowDiff) -> list[TypeDiff]:
     """The samples, by entity type and kind; types without any are left out."""
     found = []
-    for name, line in shadow.counts.items():
+    for name, line in _most_changed_first(shadow):
         samples = shadow.samples.get(name, {})
         kinds = [
             _kind(kind, int(line.get(kind, 0)), samples.get(kind, []))
@@ -212,6 +229,14 @@ def types_of(shadow: ShadowDiff) -> list[TypeDiff]:
     return found
 
 
+def _most_changed_first(shadow: ShadowDiff) -> list[tuple[str, dict[str, Any]]]:
+    def changes(named: tuple[str, dict[str, Any]]) -> tuple[int, str]:
+        name, line = named
+        return -sum(int(line.get(kind, 0)) for kind in KINDS), name
+
+    return sorted(shadow.counts.items(), key=changes)
+
+
 def _kind(kind: str, count: int, samples: list[dict[str, Any]]) -> Kind:
     label, tone, _ = SHOWN[kind]
     return Kind(
@@ -220,6 +245,7 @@ def _kind(kind: str, count: int, samples: list[dict[str, Any]]) -> Kind:
         count=display.number(count),
         shown=len(samples),
         is_cut=len(samples) < count,
+        is_open=kind == "updated",
         changes=[_change(sample) for sample in samples],
     )
 

@@ -12,6 +12,7 @@ from integrations.models import Record
 
 SAMPLES = 50  # of each kind and entity type
 FIELDS = 20  # of one sample
+SENT = "as sent"
 TEXT = 200  # characters of one value
 
 Samples = dict[str, list[dict[str, Any]]]
@@ -27,10 +28,12 @@ def add_samples(samples: Samples, found: Compared) -> None:
         samples["inserted"].append({**_named(row), "fields": _fields(orjson.loads(row.data))})
     updated = _wanted(samples, "updated", found.updated)
     ids = [found.stored[key_of(row)].id for row in updated]
-    before = Record.objects.defer("raw").in_bulk(ids) if ids else {}
+    before = Record.objects.in_bulk(ids) if ids else {}
     for row, record_id in zip(updated, ids, strict=True):
         if old := before.get(record_id):
             changes = changed_fields(_shown(old), _shown_row(row))
+            # The shared shape may stay as it is, and what the provider sends besides does not.
+            changes = changes or changed_fields({SENT: old.raw}, {SENT: orjson.loads(row.raw)})
             samples["updated"].append({**_named(row), "record": old.pk, "fields": changes})
     for row in _wanted(samples, "rejected", found.rejected):
         samples["rejected"].append({"id": row.source_id, "reason": row.reason})
@@ -54,7 +57,7 @@ def add_deleted(samples: Samples, kind: str, record_ids: Sequence[int]) -> None:
 
 def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> list[list[str]]:
     """[["address › city", "Ulm", "Bonn"], …]: what differs, '' where there is nothing."""
-    before, after = dict(flat(old)), dict(flat(new))
+    before, after = dict(flat(_read(old))), dict(flat(_read(new)))
     names = [*after, *(name for name in before if name not in after)]
     found = [
         [name, before.get(name, "")[:TEXT], after.get(name, "")[:TEXT]]
@@ -74,7 +77,16 @@ def _named(row: Row) -> dict[str, Any]:
 
 
 def _fields(data: dict[str, Any]) -> list[list[str]]:
-    return [[name, value[:TEXT]] for name, value in flat(data)][:FIELDS]
+    return [[name, value[:TEXT]] for name, value in flat(_read(data))][:FIELDS]
+
+
+def _read(value: Any) -> Any:
+    """The value with every reference as one text: "companies 10073021"."""
+    if isinstance(value, dict) and set(value) == {"entity_type", "source_id"}:
+        return f"{value['entity_type']} {value['source_id']}"
+    if isinstance(value, dict):
+        return {name: _read(part) for name, part in value.items()}
+    return [_read(part) for part in value] if isinstance(value, list) else value
 
 
 def _shown(record: Record) -> dict[str, Any]:

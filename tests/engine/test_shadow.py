@@ -112,6 +112,16 @@ def test_an_update_is_shown_field_by_field(books, shelves):
     assert Record.objects.get(pk=sample["record"]).title == "Book a-5"
 
 
+def test_where_the_shape_stays_what_the_provider_sends_besides_is_shown(inside_acme, server):
+    connection = connected()
+    work(connection)
+    server.rows["companies"][3]["changed"] = 7
+
+    [sample] = diff(connection).samples["companies"]["updated"]
+
+    assert sample["fields"] == [["as sent › changed", "1760000000", "7"]]
+
+
 def test_what_would_be_inserted_deleted_and_rejected_is_shown_by_its_first_fifty(books, shelves):
     shelves.books["a"] = list(range(100, 170))
     shelves.broken.add("b-1")
