@@ -333,7 +333,7 @@ class _Slice:
                 vanished = self._end(declared, status) if is_done else 0
                 self._note(declared, "done" if is_done else "running", written, vanished)
                 self._stop_if_spoiled(declared)
-                status.save()
+                positions.save_walk(status)
         except BaseException as exc:
             self.run.counts = before
             if isinstance(exc, FatalError):  # too many were rejected; the reasons stay

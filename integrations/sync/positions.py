@@ -67,6 +67,21 @@ def new_generation(status: EntityTypeStatus, *, not_before: datetime | None) -> 
     swept.defer("record_ids").delete()
 
 
+def save_walk(status: EntityTypeStatus) -> None:
+    """Save what a walk says of its type; the interval is people's and may change meanwhile."""
+    status.save(
+        update_fields=[
+            "is_complete",
+            "full_read_at",
+            "checkpoint_at",
+            "unavailable_reason",
+            "walked_at",
+            "unknown_error",
+            "unknown_times",
+        ]
+    )
+
+
 def since(status: EntityTypeStatus, run_id: UUID) -> Checkpoint | None:
     """Return what was committed in this generation; None if nothing was."""
     rows = CheckpointRow.objects.filter(

@@ -59,6 +59,20 @@ def test_a_type_with_a_shorter_interval_brings_the_schedule_round_sooner(shelf, 
     assert minutes_to_next(shelf) == pytest.approx(1, abs=0.1)
 
 
+def test_an_interval_that_is_changed_while_a_run_goes_stays(shelf):
+    books = EntityTypeStatus.objects.filter(entity_type="books")
+
+    def change_once(run: SyncRun) -> None:
+        if "books" not in run.counts:
+            change_type_interval(connection=shelf, entity_type="books", seconds=60, actor=SYSTEM)
+
+    work(shelf, progress=change_once)
+
+    assert run_of(shelf).counts["books"]["state"] == "done"
+    assert books.get().interval_seconds == 60
+    assert minutes_to_next(shelf) == pytest.approx(1, abs=0.1)
+
+
 def test_asking_reads_what_would_wait_but_not_what_may_not_be_asked_again_yet(shelf, shelves):
     change_type_interval(connection=shelf, entity_type="books", seconds=86_400, actor=SYSTEM)
     request_sync(connection=shelf, actor=SYSTEM, trigger="manual")
