@@ -137,9 +137,9 @@ def slow_down(sandbox_url: str, latency_ms: int) -> None:
     _set(sandbox_url, latency_ms=latency_ms)
 
 
-def without_limits(sandbox_url: str, slug: str) -> None:
-    """Let the sandbox answer this provider's calls however many they are."""
-    _set(sandbox_url, slug=slug, limits=False)
+def without_limits(sandbox_url: str) -> None:
+    """Let the sandbox answer calls however many they are."""
+    _set(sandbox_url, limits=False)
 
 
 def _set(sandbox_url: str, **switches: Any) -> None:

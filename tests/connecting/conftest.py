@@ -160,6 +160,7 @@ def running() -> Iterator[World]:
 def world(running: World, settings: Any) -> World:
     """The sandbox as at its start, in place of every provider."""
     running.control("reset")
+    running.control("set", limits=False)  # the hub of the tests keeps to none either
     settings.HUB_PROVIDER_ADDRESSES = running.sandbox.addresses()
     settings.HUB_EGRESS_ALLOW = ["127.0.0.1"]
     settings.HUB_PUBLIC_URL = "http://127.0.0.1:8000"

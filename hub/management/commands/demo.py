@@ -23,7 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hub.demo.delivered import own_connectors, undelivered
-from hub.demo.destination import prepare_destination, rows_in_step
+from hub.demo.destination import CRM, prepare_destination, rows_in_step
 from hub.demo.estate import (
     EMAIL,
     PASSWORD,
@@ -77,9 +77,8 @@ class Command(BaseCommand):
             if not check:
                 self._greet()
             self._connect(demo, tenants, in_full=check)
-            prepare_destination(demo, tenants[0])
             if check:
-                without_limits(self.sandbox_url, "airtable")  # the hub keeps to none here either
+                without_limits(self.sandbox_url)  # the hub keeps to none here either
             connection.close()
             children.start("worker", str(Path(settings.BASE_DIR) / "manage.py"), "worker")
             if check:
@@ -124,9 +123,11 @@ class Command(BaseCommand):
         with Progress(console=self.console, transient=True) as progress:
             bar = progress.add_task("Connecting", total=len(tenants) * len(demo.providers))
             for tenant in tenants:
-                for slug in demo.providers:
+                for slug in sorted(demo.providers, key=lambda slug: slug != CRM):
                     progress.update(bar, description=f"Connecting {tenant.slug} to {slug}")
                     demo.connect(tenant, slug)
+                    if slug == CRM and tenant == tenants[0]:
+                        prepare_destination(demo, tenant)  # due before the rest, so soon to be seen
                     progress.advance(bar)
                 if in_full:
                     self._ask(tenant)
