@@ -19,7 +19,7 @@
     ├── the engine stops this run quietly
     │   ├── FencedError                     another worker has taken over
     │   ├── CancelledError                  somebody asked the run to stop
-    │   └── StalledError                    too old a run that gets nowhere: it fails, a new one begins
+    │   └── StalledError                    too old and gets nowhere: it fails, a new one begins
     ├── nobody knows yet
     │   └── UnknownError                    tried again in two more runs, then like a FatalError
     ├── a person acts

@@ -23,8 +23,8 @@ class _Credentials:
 class Credentials(Masked, _Credentials):
     """The opened secrets of one connection, and in `extra` what else stays with it.
 
-    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}. `held_by`
-    names a gateway that holds the secrets itself and adds the access to each call.
+    `extra` holds what `keep`, `fields` and account choice brought: {"realmId": "123145…"}.
+    `held_by` names a gateway that holds the secrets itself and adds the access to each call.
     """
 
     def values(self) -> dict[str, str]:

@@ -47,9 +47,7 @@ def test_the_next_run_asks_a_skipped_parent_again(connection, shelves):
     assert f"{SHELVES[0]}-7" in present()
 
 
-def test_a_parent_skipped_half_way_through_a_full_walk_loses_nothing(
-    connection, shelves, settings
-):
+def test_a_parent_skipped_half_way_through_a_full_walk_loses_nothing(connection, shelves, settings):
     settings.HUB_BATCH_ROWS = 5
     shelves.closed.clear()
     shelves.books = {SHELVES[0]: list(range(30))}
