@@ -184,7 +184,8 @@ def check(
     over_at = monotonic() + SECONDS
     try:
         for declared in in_order(look.open().entity_types):
-            if look.waits or declared.min_interval is not None or monotonic() > over_at:
+            is_over = look.waits or look.is_cut or monotonic() > over_at
+            if is_over or declared.min_interval is not None:
                 look.lines[declared.name] = _line(Preflight.Outcome.LATER, "Left to the sync.")
             else:
                 look.at(declared)
@@ -196,7 +197,7 @@ def check(
     report, _ = Preflight.objects.update_or_create(
         connection=connection,
         defaults={
-            "wanted_because": because if look.waits else "",
+            "wanted_because": because if look.waits or look.is_cut else "",
             "made_because": because,
             "digest": digest_of(get_connector(connection.provider)),
             "checked_at": timezone.now(),
@@ -219,7 +220,8 @@ class _Looks:
     lines: dict[str, dict[str, Any]] = field(default_factory=dict)
     waits: list[RetryableError] = field(default_factory=list)
     connector: Connector | None = None
-    is_renewed: bool = False
+    renewed_at: int | None = None  # so many calls had been made
+    is_cut: bool = False
 
     def open(self, *, refused: bool = False) -> Connector:
         self.close()
@@ -249,12 +251,15 @@ class _Looks:
             self.waits.append(exc)
             line, read = _line(Preflight.Outcome.LATER, str(exc)), []
         except AccessTokenRefusedError:
-            if self.is_renewed:
+            if self.renewed_at is None:
+                self.open(refused=True)
+                self.renewed_at = self.allowance.made
+                self.at(declared)
+                return
+            if self.allowance.made == self.renewed_at + 1:  # it got us nowhere: it is dead
                 raise
-            self.is_renewed = True
-            self.open(refused=True)
-            self.at(declared)
-            return
+            self.is_cut = True  # an access may live shorter than a pre-flight
+            line, read = _line(Preflight.Outcome.LATER, "The access ran out."), []
         self.lines[declared.name] = {**line, "calls": self.allowance.made - before}
         self.parents.remember(declared.name, read)
 

@@ -108,7 +108,8 @@ def test_tokens_that_live_shorter_than_a_list_is_long_are_renewed_as_often_as_ne
     synced(connection)
 
     check_that_all_is_there(world, connection)
-    assert len(world.token_calls()) >= len(lists(world, slug)) // (requests + 1)
+    # The pre-flight ends where its second token does, without a renewal.
+    assert len(world.token_calls()) >= (len(lists(world, slug)) - 1) // (requests + 1)
 
 
 def test_a_token_refused_before_its_time_is_renewed_once(
