@@ -1,9 +1,9 @@
-"""The demo's destination: companies and people of a CRM, kept in step in a base at Airtable."""
+"""The demo's destination: companies and people of a CRM, kept in step in a base elsewhere."""
 
-from typing import Any
-
+from hub.demo.delivered import own_connectors
 from hub.demo.estate import SYSTEM, Demo
 from integrations.models import Connection, Destination, DestinationRun
+from integrations.records import Company, Deal, Person
 from integrations.services.destinations import create_destination, rewrite_destination
 from integrations.services.routes import create_route
 from integrations.sync.changes import lag_behind
@@ -12,7 +12,6 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 
 NAME = "Team base"
-CRM = "copper"
 COMPANIES = (
     {"column": "Company", "from": "name"},
     {"column": "Domain", "from": "domain"},
@@ -28,11 +27,21 @@ PEOPLE = (
 ACTIVE = ({"field": "is_active", "op": "is", "value": True},)
 
 
+def crm() -> str:
+    """The provider whose records the base takes: the first that has companies, people and deals."""
+    return next(
+        connector.provider.slug
+        for connector in own_connectors()
+        if {Company, Person, Deal}
+        <= {kind for each in connector.entity_types for kind in each.record_types}
+    )
+
+
 def prepare_destination(demo: Demo, tenant: Tenant) -> None:
     """Let a base follow the tenant's CRM; every start of the sandbox finds the base empty again."""
     base = demo.writable_base(tenant)
     with in_tenant(tenant):
-        there = _writing_to(base["base"])
+        there = _writing_to(base)
         if there is None:
             _create(base)
         elif not there.is_paused:
@@ -42,7 +51,7 @@ def prepare_destination(demo: Demo, tenant: Tenant) -> None:
 def rows_in_step(demo: Demo, tenant: Tenant) -> int | None:
     """How many rows the base has; None while it is behind. A paused one is not waited for."""
     with in_tenant(tenant):
-        there = _writing_to(demo.writable_base(tenant)["base"])
+        there = _writing_to(demo.writable_base(tenant))
         if there is None:
             return None
         run = there.runs.first()
@@ -52,22 +61,23 @@ def rows_in_step(demo: Demo, tenant: Tenant) -> int | None:
         return None
 
 
-def _writing_to(base_id: str) -> Destination | None:
-    return Destination.objects.filter(type="airtable", settings__base_id=base_id).first()
+def _writing_to(base: dict[str, str]) -> Destination | None:
+    there = Destination.objects.filter(type=base["type"], settings__base_id=base["base"])
+    return there.first()
 
 
-def _create(base: dict[str, Any]) -> None:
+def _create(base: dict[str, str]) -> None:
     destination = create_destination(
-        type="airtable",
+        type=base["type"],
         name=NAME,
         settings={"base_id": base["base"]},
         secrets={"key": base["key"]},
         actor=SYSTEM,
     )
-    crm = Connection.objects.present().filter(provider=CRM).first()
+    source = Connection.objects.present().filter(provider=crm()).first()
     create_route(
         destination=destination,
-        connection=crm,
+        connection=source,
         record_type="company",
         mapping=COMPANIES,
         filter=ACTIVE,
@@ -75,7 +85,7 @@ def _create(base: dict[str, Any]) -> None:
     )
     create_route(
         destination=destination,
-        connection=crm,
+        connection=source,
         record_type="person",
         mapping=PEOPLE,
         actor=SYSTEM,

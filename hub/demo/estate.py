@@ -73,11 +73,18 @@ class Demo:
             else:
                 self._enter_key(slug, TENANTS.index(tenant.slug))
 
-    def writable_base(self, tenant: Tenant) -> dict[str, Any]:
-        """{"key": …, "base": …}: what of the tenant's Airtable is free to be written to."""
-        account = self.credentials["airtable"]["accounts"][TENANTS.index(tenant.slug)]["id"]
-        keys: list[dict[str, Any]] = self.credentials["airtable"]["keys"]
-        return next(key for key in keys if key["account"] == account and "base" in key)
+    def writable_base(self, tenant: Tenant) -> dict[str, str]:
+        """{"type": …, "base": …, "key": …}: what the sandbox keeps for the tenant to write to.
+
+        Raises:
+            LookupError: nothing.
+        """
+        for slug, said in self._oauth().items():
+            account = said["accounts"][TENANTS.index(tenant.slug)]["id"]
+            for key in said.get("keys", ()):
+                if isinstance(key, dict) and key.get("base") and key["account"] == account:
+                    return {"type": slug, "base": key["base"], "key": key["key"]}
+        raise LookupError(f"The sandbox keeps nothing for {tenant} to write to.")
 
     def _tenant(self, slug: str, person: User) -> Tenant:
         tenant = Tenant.objects.open().filter(slug=slug).first() or create_tenant(

@@ -23,7 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hub.demo.delivered import own_connectors, undelivered
-from hub.demo.destination import CRM, prepare_destination, rows_in_step
+from hub.demo.destination import crm, prepare_destination, rows_in_step
 from hub.demo.estate import (
     EMAIL,
     PASSWORD,
@@ -120,13 +120,14 @@ class Command(BaseCommand):
 
     def _connect(self, demo: Demo, tenants: list[Tenant], *, in_full: bool) -> None:
         """Connect every provider in every tenant; the worker, which comes after, finds it due."""
+        source = crm()
         with Progress(console=self.console, transient=True) as progress:
             bar = progress.add_task("Connecting", total=len(tenants) * len(demo.providers))
             for tenant in tenants:
-                for slug in sorted(demo.providers, key=lambda slug: slug != CRM):
+                for slug in sorted(demo.providers, key=lambda slug: slug != source):
                     progress.update(bar, description=f"Connecting {tenant.slug} to {slug}")
                     demo.connect(tenant, slug)
-                    if slug == CRM and tenant == tenants[0]:
+                    if slug == source and tenant == tenants[0]:
                         prepare_destination(demo, tenant)  # due before the rest, so soon to be seen
                     progress.advance(bar)
                 if in_full:
@@ -157,8 +158,8 @@ class Command(BaseCommand):
 
     def _watch(self, children: Children) -> None:
         self.console.print(
-            "All providers are connected; their first syncs are under way, and a base at Airtable "
-            "follows\nacme's CRM: see Destinations."
+            "All providers are connected; their first syncs are under way, and in acme a "
+            "destination\nfollows the CRM: see Destinations."
         )
         slow_down(self.sandbox_url, WATCHED_LATENCY_MS)
         while True:
