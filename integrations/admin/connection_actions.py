@@ -9,12 +9,10 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from hub.audit.admin import HubModelAdmin
-from integrations.errors import AlreadyRunningError
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import pause_connection, resume_connection
 from integrations.services.disconnect import disconnect
 from integrations.services.syncs import request_sync
-from tenants.actor import Actor
 
 KEEP, PURGE = "keep", "purge"
 RECORDS = (
@@ -72,7 +70,12 @@ class ConnectionActions(HubModelAdmin):
             self.on_connections(
                 request,
                 queryset,
-                lambda connection: _request_full(connection, actor),
+                lambda connection: request_sync(
+                    connection=connection,
+                    actor=actor,
+                    trigger=SyncRun.Trigger.MANUAL,
+                    mode=SyncRun.Mode.FULL,
+                ),
                 done="due now, in full; a worker begins within seconds",
             )
         return page
@@ -135,17 +138,3 @@ class ConnectionActions(HubModelAdmin):
                 done="disconnecting; a worker does the rest, and how it went is on the page",
             )
         return page
-
-
-def _request_full(connection: Connection, actor: Actor) -> None:
-    """The service answers with the open run if there is one, and that may be another kind."""
-    run = request_sync(
-        connection=connection,
-        actor=actor,
-        trigger=SyncRun.Trigger.MANUAL,
-        mode=SyncRun.Mode.FULL,
-    )
-    if run.mode != SyncRun.Mode.FULL:
-        raise AlreadyRunningError(
-            f"{connection} is being synced; ask for the full sync when that run has ended."
-        )

@@ -124,7 +124,10 @@ class SyncRunViewSet(ReadOnlyModelViewSet[SyncRun]):
         responses={202: OpenApiResponse(SyncRunSerializer, "The run that is open now.")},
     )
     def create(self, request: Request, connection_id: UUID) -> Response:
-        """Ask for a sync. While a run is open, asking again gives that run and starts no other."""
+        """Ask for a sync. While a run is open, asking again gives that run and starts no other.
+
+        A full sync or a backfill that the open run would not do is refused with 409.
+        """
         asked = SyncRunRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         run = request_sync(

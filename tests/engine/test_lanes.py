@@ -3,7 +3,7 @@
 import pytest
 
 from hub.fleet.models import Due
-from integrations.errors import ProviderUnavailableError
+from integrations.errors import AlreadyRunningError, ProviderUnavailableError
 from integrations.models import Record, SyncRun
 from integrations.records import Company, Person
 from integrations.services.accounts import Access, keep_account
@@ -71,12 +71,20 @@ def test_what_is_through_is_kept_up_while_the_rest_is_read_in_full(connection, l
 
 
 def test_a_full_sync_asked_for_during_one_is_that_one(connection, large):
+    first = request_sync(connection=connection, actor=SYSTEM, trigger="manual", mode="full")
     work(connection, seconds=0)
 
     asked = request_sync(connection=connection, actor=SYSTEM, trigger="manual", mode="full")
 
-    assert asked == SyncRun.objects.get()
+    assert asked == first
     assert asked.lane == "backfill"
+
+
+def test_a_full_sync_that_an_open_run_would_not_do_is_refused(connection, large):
+    request_sync(connection=connection, actor=SYSTEM, trigger="manual")
+
+    with pytest.raises(AlreadyRunningError, match="ask for the full sync when that run has ended"):
+        request_sync(connection=connection, actor=SYSTEM, trigger="manual", mode="full")
 
 
 def test_types_that_do_not_wait_for_each_other_take_turns_by_slice(connection, large, monkeypatch):
