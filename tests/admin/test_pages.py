@@ -69,16 +69,17 @@ def test_every_page_of_every_model_opens(site, model, clients, acme):
     assert address(site, model, "history", row.pk) in pages["change"].content.decode()
 
 
-@pytest.mark.parametrize(("site", "model"), REGISTERED)
-def test_a_changelist_asks_as_often_for_fifty_rows_as_for_ten(site, model, clients, acme):
-    page = address(site, model, "changelist")
+@pytest.mark.parametrize("site", SITES)
+def test_a_changelist_asks_as_often_for_fifty_rows_as_for_ten(site, clients, acme):
+    pages = [address(site, model, "changelist") for model in SITES[site]._registry]
     fill_acme(acme, 10)
     Group.objects.bulk_create(Group(name=f"group {n}") for n in range(10))
-    few = queries_of(clients[site], page)
+    few = {page: queries_of(clients[site], page) for page in pages}
     fill_acme(acme, 40, first=10)
     Group.objects.bulk_create(Group(name=f"more {n}") for n in range(40))
 
-    assert queries_of(clients[site], page) == few <= 12
+    assert {page: queries_of(clients[site], page) for page in pages} == few
+    assert max(few.values()) <= 12
 
 
 @pytest.mark.parametrize("site", SITES)

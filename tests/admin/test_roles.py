@@ -8,11 +8,16 @@ from tenants.roles import Role
 
 V, O, A = Role.VIEWER, Role.OPERATOR, Role.ADMIN  # noqa: E741
 SYNC = {"sync_now": O, "full_sync": O, "pause": O, "resume": O, "disconnect": A}
+LOOK_FIRST = {"preflight": O, "shadow": O, "shadow_full": O}
 
 # Per model the least role that views, adds, changes and deletes (None: nobody), and per action.
 TABLE = {
-    "connection": (V, None, O, None, SYNC),
+    "connection": (V, None, O, None, {**SYNC, **LOOK_FIRST}),
     "syncrun": (V, None, None, None, {"cancel": O}),
+    "shadowdiff": (V, None, None, None, {"cancel": O}),
+    "deletionreview": (V, None, None, None, {"approve": O, "refuse": O}),
+    "destination": (V, A, A, None, {"look_again": O, "rewrite": O, "pause": O, "remove": A}),
+    "route": (V, O, O, None, {"switch_on": O, "switch_off": O, "remove": O}),
     "record": (V, None, None, None, {}),
     "identitygroup": (V, None, None, None, {"confirm": O, "split": O, "never": O}),
     "rejectedrecord": (V, None, None, None, {"replay": O}),

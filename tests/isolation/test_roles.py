@@ -4,16 +4,18 @@ from typing import Any
 
 import pytest
 
-from integrations.models import SyncRun
+from integrations.models import Preflight, SyncRun
+from integrations.sync.preflight import want
 from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.caller import with_key, with_token
-from tests.api.rows import connected, followed, ran, stored
+from tests.api.rows import alike, connected, followed, ran, stored, waiting
 from tests.isolation.test_api_matrix import (
     BELOW,
     DESTINATION,
     NOBODYS,
     ROWS,
+    SHADOWS,
     SYNC_RUNS,
     operations,
 )
@@ -26,16 +28,33 @@ NEEDS: dict[str, Role] = {
     "GET /api/v1/connections/": Role.VIEWER,
     "GET /api/v1/connections/{id}/": Role.VIEWER,
     "PATCH /api/v1/connections/{id}/": Role.OPERATOR,
+    "GET /api/v1/connections/{id}/preflight/": Role.VIEWER,
+    "POST /api/v1/connections/{id}/preflight/": Role.OPERATOR,
     "POST /api/v1/connections/{id}/pause/": Role.OPERATOR,
     "POST /api/v1/connections/{id}/resume/": Role.OPERATOR,
     "POST /api/v1/connections/{id}/disconnect/": Role.ADMIN,
     "POST /api/v1/connect-sessions/": Role.OPERATOR,
+    "POST /api/v1/composio/links/": Role.OPERATOR,
+    "POST /api/v1/composio/connections/": Role.OPERATOR,
     "GET /api/v1/connect-settings/": Role.VIEWER,
     "PUT /api/v1/connect-settings/": Role.ADMIN,
     f"GET {SYNC_RUNS}": Role.VIEWER,
     f"POST {SYNC_RUNS}": Role.OPERATOR,
     f"GET {SYNC_RUNS}{{id}}/": Role.VIEWER,
     f"POST {SYNC_RUNS}{{id}}/cancel/": Role.OPERATOR,
+    f"GET {SHADOWS}": Role.VIEWER,
+    f"POST {SHADOWS}": Role.OPERATOR,
+    f"GET {SHADOWS}{{id}}/": Role.VIEWER,
+    f"POST {SHADOWS}{{id}}/cancel/": Role.OPERATOR,
+    "GET /api/v1/deletion-reviews/": Role.VIEWER,
+    "GET /api/v1/deletion-reviews/{id}/": Role.VIEWER,
+    "POST /api/v1/deletion-reviews/{id}/decide/": Role.OPERATOR,
+    "GET /api/v1/identity-groups/": Role.VIEWER,
+    "GET /api/v1/identity-groups/{id}/": Role.VIEWER,
+    "POST /api/v1/identity-groups/{id}/confirm/": Role.OPERATOR,
+    "POST /api/v1/identity-groups/{id}/split/": Role.OPERATOR,
+    "POST /api/v1/identity-groups/{id}/forbid/": Role.OPERATOR,
+    "GET /api/v1/changes/": Role.VIEWER,
     "GET /api/v1/records/": Role.VIEWER,
     "GET /api/v1/records/{id}/": Role.VIEWER,
     "GET /api/v1/destinations/": Role.VIEWER,
@@ -58,16 +77,25 @@ NEEDS: dict[str, Role] = {
     f"GET {BELOW}routes/{{id}}/preview/": Role.VIEWER,
 }
 WITHOUT_A_ROLE = {"POST /api/v1/token/"}
+# Whose role suffices is told here that there is no app at the gateway.
+NEEDS_AN_APP = {"POST /api/v1/composio/links/", "POST /api/v1/composio/connections/"}
+# A full sync that the open run would not do is refused; an incremental one is that run.
+BODIES = {f"POST {SYNC_RUNS}": {"mode": "incremental"}}
 
 
 @pytest.fixture
 def rows(acme: Tenant) -> dict[str, Any]:
     connection = connected()
     run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
+    records = [stored(connection, str(n)) for n in range(2)]
+    want(connection, Preflight.Because.CONNECT)
     return {
         "connection": connection.pk,
         "run": run.pk,
-        "record": stored(connection, "1").pk,
+        "record": records[0].pk,
+        "identity": alike(*records).pk,
+        "review": waiting(connection, records).pk,
+        "shadow": connection.shadow_diffs.create(mode="full", asked_by="acme").pk,
         "slug": "copper",
         **followed("acme"),
     }
@@ -83,12 +111,17 @@ def test_every_operation_says_which_role_it_needs():
 def test_an_operation_is_for_its_role_and_those_above_it(acme, rows, operation, role, way):
     verb, path = operation.split()
     names, body = ({"slug": "slug"}, None) if operation in NOBODYS else ROWS[operation]
+    body = BODIES.get(operation, body)
+    if operation.endswith("/split/"):
+        body = {"records": [rows["record"]]}
 
     response = way(acme, role).call(
         verb, path.format(**{name: rows[row] for name, row in names.items()}), body
     )
 
-    if role.includes(NEEDS[operation]):
+    if role.includes(NEEDS[operation]) and operation in NEEDS_AN_APP:
+        assert response.status_code == 409, response.content
+    elif role.includes(NEEDS[operation]):
         assert response.status_code in (200, 201, 202, 204), response.content
     else:
         assert response.status_code == 403
