@@ -177,10 +177,6 @@ class ConnectionControl(ConnectionActions):
         except HubError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return back
-        if run.mode != mode or run.entity_types != chosen or run.not_before != not_before:
-            sentence = "A sync is open; ask again when it has ended."
-            self.message_user(request, sentence, messages.WARNING)
-            return back
         return HttpResponseRedirect(address_of(SyncRun, run.pk))
 
     def _connection(self, request: HttpRequest, object_id: str) -> Connection:

@@ -57,7 +57,7 @@ AIRTABLE = Provider(
 class RefusedByAirtableError(HubError):
     """What was sent is not accepted; `type` is Airtable's code. Raised and caught here."""
 
-    def __init__(self, status: int, type: str, message: str) -> None:
+    def __init__(self, type: str, message: str = "", *, status: int = 422) -> None:
         super().__init__(f"{type}: {message}"[:400] if message else type or f"status {status}")
         self.status = status
         self.type = type
@@ -364,7 +364,7 @@ def classify(answer: Answer) -> HubError | None:
                 "plan, or wait for the next month."
             )
         return RateLimitError("Airtable asks for a pause.", retry_after=LOCKOUT_SECONDS)
-    return RefusedByAirtableError(answer.status, type, message)
+    return RefusedByAirtableError(type, message, status=answer.status)
 
 
 def error_in(body: Any) -> tuple[str, str]:

@@ -36,11 +36,11 @@ def request_sync(
     """Return a new run of `connection` that is due now; a worker unit will claim it.
 
     Mode "full" forgets the positions of the types and reads them from the beginning, "backfill"
-    from `not_before` on. While a run is open, asking for the same mode or for an incremental one
-    gives that run; while a full read goes on beside the schedule, an incremental one is begun.
+    from `not_before` on. While a run is open, asking for the same or for an incremental one gives
+    that run; while a full read goes on beside the schedule, an incremental one is begun.
 
     Raises:
-        AlreadyRunningError: a run of another mode is open, which would not do what is asked for.
+        AlreadyRunningError: a run is open that would not do what is asked for.
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
         InvalidInputError: the provider has no such entity type, there is no such mode, or the
             date does not fit.
@@ -57,7 +57,9 @@ def request_sync(
     check_entity_types(connection, entity_types)
     for _ in range(TRIES):
         if (run := _open_run(connection, mode)) is not None:
-            if mode not in (run.mode, SyncRun.Mode.INCREMENTAL):
+            asked = (mode, set(entity_types), not_before)
+            does = (run.mode, set(run.entity_types), run.not_before)
+            if mode != SyncRun.Mode.INCREMENTAL and asked != does:
                 raise AlreadyRunningError(
                     f"{connection} is being synced; ask for the {mode} sync when that run has"
                     " ended."

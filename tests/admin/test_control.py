@@ -144,7 +144,7 @@ def test_chosen_types_are_read_again_from_a_date_or_from_the_beginning(acme_oper
     assert run.not_before == datetime(2026, 1, 31, tzinfo=UTC)
 
     again = acme_operator.post(address, {"entity_type": ["teams"]}, follow=True)
-    assert "A sync is open" in again.content.decode()
+    assert "ask for the full sync when that run has ended" in again.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
         {"return_addresses": ["https://taken.over.example"], "embedding_origins": []},
     ),
     f"GET {SYNC_RUNS}": ({"connection_id": "connection"}, None),
-    f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "full"}),
+    f"POST {SYNC_RUNS}": ({"connection_id": "connection"}, {"mode": "incremental"}),
     f"GET {SYNC_RUNS}{{id}}/": ({"connection_id": "connection", "id": "run"}, None),
     f"POST {SYNC_RUNS}{{id}}/cancel/": ({"connection_id": "connection", "id": "run"}, None),
     f"GET {SHADOWS}": ({"connection_id": "connection"}, None),

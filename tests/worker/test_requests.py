@@ -13,6 +13,7 @@ from hub.fields import uuid7
 from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import (
+    AlreadyRunningError,
     ConnectionNotActiveError,
     InvalidInputError,
     PermissionRefusedError,
@@ -69,9 +70,17 @@ def test_a_sync_that_is_asked_for_is_due_now_under_its_run(ask, connection):
 def test_asking_twice_gives_the_run_that_is_open(ask):
     first = ask()
 
-    assert ask(mode="full").pk == first.pk
-    assert SyncRun.objects.get().mode == "incremental"
+    assert ask().pk == first.pk
     assert audited() == ["sync.requested"]
+
+
+def test_asking_for_what_the_open_run_would_not_do_is_refused(ask):
+    ask()
+
+    with pytest.raises(AlreadyRunningError, match="ask for the full sync when that run has ended"):
+        ask(mode="full")
+
+    assert SyncRun.objects.get().mode == "incremental"
 
 
 @pytest.mark.parametrize("status", ["paused", "needs_reauth", "broken", "disconnected"])
