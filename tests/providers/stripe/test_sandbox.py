@@ -91,11 +91,14 @@ def test_more_than_twenty_five_calls_a_second_at_one_place_are_too_many(caller: 
     caller.control("set", slug="stripe", limits=True, limits_scale=0.04)
     key = caller.own("/_credentials")["stripe"][0]["key"]
     url = caller.at("https://api.stripe.com", "/v1/products")
-    answers = [caller.http.get(url, headers={"Authorization": f"Bearer {key}"}) for _ in range(2)]
+    answers = [caller.http.get(url, headers={"Authorization": f"Bearer {key}"})]
+    while answers[-1].status_code == 200 and len(answers) < 20:  # a slow machine may take a second
+        answers.append(caller.http.get(url, headers={"Authorization": f"Bearer {key}"}))
 
-    assert [answer.status_code for answer in answers] == [200, 429]
-    assert answers[1].json()["error"]["code"] == "rate_limit"
-    assert "Retry-After" not in answers[1].headers
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["error"]["code"] == "rate_limit"
+    assert "Retry-After" not in answers[-1].headers
 
 
 def test_charges_are_not_deleted(caller: Caller) -> None:
