@@ -156,9 +156,13 @@ def is_too_much(connection: Connection, declared: EntityType, found: int) -> boo
     return found > BRAKE_SHARE * present(connection, declared)
 
 
-def is_too_much_to_believe(connection: Connection, declared: EntityType, found: int) -> bool:
-    """Whether so many reported deletions of the type, none of them done yet, wait for a person."""
-    return found >= BRAKE_FROM and found > SIGNAL_BRAKE_SHARE * present(connection, declared)
+def is_too_much_to_believe(
+    connection: Connection, declared: EntityType, found: int, *, done: int = 0
+) -> bool:
+    """Whether so many reported deletions of the type, `done` ones included, wait for a person."""
+    if found < BRAKE_FROM:
+        return False
+    return found > SIGNAL_BRAKE_SHARE * (present(connection, declared) + done)
 
 
 def find_reported(connection: Connection, gone: Sequence[Row]) -> list[int]:
@@ -238,16 +242,15 @@ def hold_back(
     left_out = {place for place, is_decided, _ in found if is_decided}
     fresh = {place for place, is_decided, _ in found if not is_decided}
     so_far = len(fresh) + line["deleted"] + (found[0][2] if found else 0)
-    if fresh and so_far >= BRAKE_FROM:
+    if fresh and is_too_much_to_believe(connection, declared, so_far, done=line["deleted"]):
+        values = {
+            "system": connection.source_system,
+            "run": batch.run_id,
+            **reviews.columns_of([reported[place] for place in fresh]),
+        }
         there = present(connection, declared)
-        if so_far > SIGNAL_BRAKE_SHARE * (there + line["deleted"]):
-            values = {
-                "system": connection.source_system,
-                "run": batch.run_id,
-                **reviews.columns_of([reported[place] for place in fresh]),
-            }
-            reviews.ask(connection, declared, "signal", values, _REPORTED, there)
-            left_out |= fresh
+        reviews.ask(connection, declared, "signal", values, _REPORTED, there)
+        left_out |= fresh
     waiting = {id(reported[place]) for place in left_out}
     batch.rows = [row for row in batch.rows if id(row) not in waiting]
     return len(waiting)

@@ -123,9 +123,7 @@ def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
     if run.lane == SyncRun.Lane.BACKFILL:
         return set()
     other = _backfill_of(connection)
-    if other is None:
-        return set()
-    return _unfinished(connection, other)
+    return _unfinished(connection, other) if other is not None else set()
 
 
 def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
