@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from hub.fleet.models import Due
 
@@ -22,9 +22,10 @@ NOW = "statement_timestamp()"  # the database's clock, as Django's Now() reads i
 # How far a claim looks. It costs the same however many tenants there are, because it looks only at
 # the rows due longest, some of each provider, and at a few tenants drawn by lot; these come up in
 # the end whatever stands before them. See docs/decisions/0011-claims-look-only-so-far.md.
-WINDOW = 300  # rows due longest whose tenants compete for a turn
-LOT = 50  # tenants drawn by lot
-SPARE = 50  # candidates beyond those wanted, as another unit may be taking some
+WINDOW = 100  # rows due longest whose tenants compete for a turn, if a claim wants few
+OF_EACH = 10  # of them, so many of each provider at least
+LOT = 25  # tenants drawn by lot
+SPARE = 25  # candidates beyond those wanted, as another unit may be taking some
 
 
 @dataclass(frozen=True)
@@ -53,48 +54,60 @@ _TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind"
 # What is free, due and not yet parked.
 _RIPE = f"lease_until IS NULL AND due_at <= {NOW} AND attempts < %(attempts)s"
 
-# Read it from the top: what runs, and who is barred for it; the providers that have work; the
+# The joins of a claim are those it is written with: one row after the other, by index. What the
+# planner knows of a table that changes every second is always old, and guessing by it, it reads
+# thousands of rows for a few.
+CLAIM_BY_INDEX = """
+SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
+"""
+
+# Read it from the top: what runs, and who is barred for it; the providers that have work due; the
 # tenants `seen` (those of the work due longest, those whose lease ran out, those by lot); of them
 # the ones `waiting` longest for a turn; their rows in turn; no more of each provider than it has
-# slots; and those of them that nobody else is taking at this moment.
+# slots; and those of them that nobody else is taking at this moment. A row that is picked is found
+# again by its place (ctid): changed meanwhile, it is elsewhere and not taken.
 CLAIM = f"""
 WITH RECURSIVE running AS MATERIALIZED (
     SELECT tenant_id, provider, count(*) AS slices FROM public.fleet_due
     WHERE lease_until >= {NOW} GROUP BY tenant_id, provider
 ), busy_tenants AS MATERIALIZED (
-    SELECT tenant_id, sum(slices) AS slices FROM running GROUP BY tenant_id
+    SELECT tenant_id, sum(slices)::bigint AS slices FROM running GROUP BY tenant_id
 ), busy_providers AS MATERIALIZED (
-    SELECT provider, sum(slices) AS slices FROM running WHERE provider <> '' GROUP BY provider
+    SELECT provider, sum(slices)::bigint AS slices FROM running
+    WHERE provider <> '' GROUP BY provider
 ), barred_tenants AS MATERIALIZED (
     SELECT tenant_id FROM busy_tenants WHERE slices >= %(per_tenant)s
 ), barred_providers AS MATERIALIZED (
     SELECT provider FROM busy_providers WHERE slices >= %(per_provider)s
 ), providers AS (
     (
-        SELECT provider FROM public.fleet_due
-        WHERE lease_until IS NULL AND due_at IS NOT NULL ORDER BY provider LIMIT 1
+        SELECT provider, due_at FROM public.fleet_due
+        WHERE lease_until IS NULL AND due_at IS NOT NULL ORDER BY provider, due_at LIMIT 1
     ) UNION ALL (
-        SELECT following.provider FROM providers p CROSS JOIN LATERAL (
-            SELECT provider FROM public.fleet_due
+        SELECT following.provider, following.due_at FROM providers p CROSS JOIN LATERAL (
+            SELECT provider, due_at FROM public.fleet_due
             WHERE lease_until IS NULL AND due_at IS NOT NULL AND provider > p.provider
-            ORDER BY provider LIMIT 1
+            ORDER BY provider, due_at LIMIT 1
         ) following
     )
+), open_providers AS MATERIALIZED (
+    SELECT provider FROM providers
+    WHERE due_at <= {NOW} AND provider NOT IN (SELECT provider FROM barred_providers)
 ), run_out AS MATERIALIZED (
-    SELECT id, tenant_id, fence, provider, due_at FROM public.fleet_due
+    SELECT ctid AS place, id, tenant_id, fence, provider, due_at FROM public.fleet_due
     WHERE lease_until < {NOW} AND due_at IS NOT NULL AND attempts < %(attempts)s
         AND provider NOT IN (SELECT provider FROM barred_providers)
 ), seen AS (
     (
-        SELECT oldest.tenant_id FROM providers p CROSS JOIN LATERAL (
+        SELECT oldest.tenant_id FROM open_providers p CROSS JOIN LATERAL (
             SELECT d.tenant_id, d.due_at FROM public.fleet_due d
             JOIN public.tenants_tenant t ON t.id = d.tenant_id AND t.state = 'active'
             WHERE d.provider = p.provider AND {_RIPE}
                 AND d.tenant_id NOT IN (SELECT tenant_id FROM barred_tenants)
             ORDER BY d.due_at
-            LIMIT (SELECT greatest(%(per_provider)s, %(window)s / count(*)) FROM providers)
+            LIMIT (SELECT greatest(%(of_each)s, %(window)s / count(*)) FROM open_providers)
         ) oldest
-        WHERE p.provider NOT IN (SELECT provider FROM barred_providers)
         ORDER BY oldest.due_at LIMIT %(window)s
     ) UNION (
         SELECT r.tenant_id FROM run_out r
@@ -132,12 +145,12 @@ WITH RECURSIVE running AS MATERIALIZED (
         w.running + row_number() OVER (PARTITION BY w.tenant_id ORDER BY d.due_at, d.id) AS turn
     FROM waiting w CROSS JOIN LATERAL (
         (
-            SELECT id, fence, provider, due_at FROM public.fleet_due
+            SELECT ctid AS place, id, fence, provider, due_at FROM public.fleet_due
             WHERE tenant_id = w.tenant_id AND {_RIPE}
                 AND provider NOT IN (SELECT provider FROM barred_providers)
             ORDER BY due_at LIMIT %(per_tenant)s
         ) UNION ALL (
-            SELECT id, fence, provider, due_at FROM run_out WHERE tenant_id = w.tenant_id
+            SELECT place, id, fence, provider, due_at FROM run_out WHERE tenant_id = w.tenant_id
             LIMIT %(per_tenant)s
         )
     ) d
@@ -152,14 +165,14 @@ WITH RECURSIVE running AS MATERIALIZED (
     ORDER BY turn, last_turn, due_at, id
     LIMIT %(candidates)s
 ), locked AS (
-    SELECT d.id FROM public.fleet_due d JOIN picked p ON p.id = d.id
+    SELECT d.ctid AS place FROM public.fleet_due d JOIN picked p ON p.place = d.ctid
     WHERE d.fence = p.fence AND d.due_at IS NOT NULL
         AND (d.lease_until < {NOW} OR d.lease_until IS NULL AND d.due_at <= {NOW})
     ORDER BY p.turn, p.last_turn, p.due_at, p.id
     LIMIT %(limit)s
     FOR UPDATE OF d SKIP LOCKED
 )
-{_TAKE} FROM locked WHERE d.id = locked.id {_TAKEN}
+{_TAKE} FROM locked WHERE d.ctid = locked.place {_TAKEN}
 """
 
 _CLAIM_ONE = f"""
@@ -193,7 +206,10 @@ def claim(
         per_tenant=per_tenant,
         per_provider=per_provider,
     )
-    return _taken(CLAIM, values)
+    with transaction.atomic(savepoint=False):
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM_BY_INDEX)
+        return _taken(CLAIM, values)
 
 
 def parameters(
@@ -205,7 +221,8 @@ def parameters(
         "lease": lease_seconds,
         "limit": limit,
         "candidates": limit + SPARE,
-        "window": max(WINDOW, limit * 2),
+        "window": max(WINDOW, limit * 3 // 2),
+        "of_each": OF_EACH,
         "lot": LOT,
         "per_tenant": per_tenant,
         "per_provider": per_provider,
