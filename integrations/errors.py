@@ -5,6 +5,7 @@
     │   └── RetryableError                  retry_after: seconds, or None for the engine's back-off
     │       ├── RateLimitError              the provider asked for a pause, or our budget is spent
     │       ├── CircuitOpenError            it failed too often: nobody asks until the pause is over
+    │       ├── HubUnavailableError         our own database does not serve us: it costs time only
     │       └── ProviderUnavailableError    time-out, reset, 5xx, an answer nobody can read
     │           ├── TlsFailedError          certificate or handshake: never tried again at once
     │           └── GatewayUnavailableError what stands between us and the provider is down
@@ -91,6 +92,12 @@ class CircuitOpenError(RetryableError):
     """The provider failed several times in a row; nothing was asked, so this is no new failure."""
 
     code = "circuit_open"
+
+
+class HubUnavailableError(RetryableError):
+    """The hub's own database or store does not serve us; nobody was asked, nothing counts."""
+
+    code = "hub_unavailable"
 
 
 class ProviderUnavailableError(RetryableError):

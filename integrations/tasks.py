@@ -6,15 +6,18 @@ in an exception, because the queue would store its text.
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import F
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest, Now
 
+from hub.database_faults import Fault, code_of, fault_of, repeated
 from hub.fleet.models import Due, Worker
 from integrations import crash
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
@@ -100,6 +103,11 @@ def work(tenant_id: str, due_id: str, fence: int) -> str:
         _give_back(due, fence, attempts=Greatest(F("attempts") - 1, 0))
         return "The tenant is not active."
     except Exception as exc:
+        if (fault := fault_of(exc)) is not None:
+            met = {"due_id": due_id, "kind": kind, "sqlstate": code_of(exc), "fault": fault.name}
+            log.warning("slice waits for the database", extra=met)
+            _wait(due, fence, fault)
+            return f"Waits: {fault.sentence}"
         log.exception("slice failed", extra={"due_id": due_id, "kind": kind})
         _try_again(due, fence)
         return f"Failed ({exc.code if isinstance(exc, HubError) else type(exc).__name__})."
@@ -113,17 +121,34 @@ def beat(worker_id: str) -> str:
 
 def _try_again(due_id: UUID, fence: int) -> None:
     """Give the work back with a wait. It is kept for the lease's end if even that fails."""
+    with _or_until_lease_ends(due_id):
+        attempts = Due.objects.values_list("attempts", flat=True).get(pk=due_id)
+        wait = min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempts)
+        _give_back(due_id, fence, due_at=_later(wait), failures=F("failures") + 1)
+
+
+def _wait(due_id: UUID, fence: int, fault: Fault) -> None:
+    """Give the work back until the database may serve it again. It has made no attempt."""
+    with _or_until_lease_ends(due_id):
+        attempts = Greatest(F("attempts") - 1, 0)
+        _give_back(due_id, fence, due_at=_later(fault.wait), attempts=attempts)
+
+
+@contextmanager
+def _or_until_lease_ends(due_id: UUID) -> Iterator[None]:
+    """What the database refuses in the block is left to the end of the lease."""
     try:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
-        attempts = Due.objects.values_list("attempts", flat=True).get(pk=due_id)
-        wait = min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempts)
-        later = Now() + timedelta(seconds=wait * random.uniform(0.5, 1.0))
-        _give_back(due_id, fence, due_at=later, failures=F("failures") + 1)
-    except (Due.DoesNotExist, DatabaseError) as exc:
+        yield
+    except (Due.DoesNotExist, Error) as exc:
         said = {"due_id": str(due_id), "error": type(exc).__name__}
         log.warning("work not given back; its lease runs out by itself", extra=said)
 
 
+def _later(seconds: float) -> Combinable:
+    return Now() + timedelta(seconds=seconds * random.uniform(0.5, 1.0))
+
+
 def _give_back(due_id: UUID, fence: int, **changes: object) -> None:
-    Due.objects.release(due_id, fence=fence, **changes)
+    repeated(lambda: Due.objects.release(due_id, fence=fence, **changes))

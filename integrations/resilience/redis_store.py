@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from integrations.errors import FatalError, RetryableError
+from integrations.errors import FatalError, HubUnavailableError, RetryableError
 from integrations.resilience.store import Change, Document, Documents, Subject
 
 PREFIX: Final = "hub:limits:"
@@ -71,7 +71,7 @@ class RedisStore:
                         continue
                     return before, changed
         except self._errors as exc:
-            raise RetryableError("Redis does not answer.", AWAY_SECONDS) from exc
+            raise HubUnavailableError("Redis does not answer.", AWAY_SECONDS) from exc
         raise RetryableError("Too many ask for the same limit at once.", retry_after=1.0)
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from hub.database_faults import repeated
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.base import Connector
@@ -44,15 +45,13 @@ from integrations.sync.order import in_order, next_type
 from integrations.sync.overdue import stop_if_stalled
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
+from integrations.sync.spoiled import stop_if_spoiled
 from integrations.sync.unknown import classed
 from integrations.types import EntityType
 
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 5.0
 GRACE_SECONDS = 10.0  # a call may end so long after the slice
-REJECTED_AT_MOST = 100  # more of one type in one run: something is wrong with all of them
-REJECTED_SHARE = 0.05
-REJECTED_BEFORE_SHARE = 20  # the share counts from so many on
 RESTARTS_AT_MOST = 3  # of one list in one slice
 
 Progress = Callable[[SyncRun], None]
@@ -322,22 +321,10 @@ class _Slice:
         if not (batch.rows or batch.positions or is_done):
             return
         crash.hit("before_commit")
-        before = dict(self.run.counts)
         try:
-            with transaction.atomic():
-                dropped = deletions.hold_back(
-                    self.connection, declared, batch, self.run.counts[declared.name]
-                )
-                written = replace(self.destination.write(batch), dropped=dropped)
-                status.checkpoint_at = timezone.now()
-                vanished = self._end(declared, status) if is_done else 0
-                self._note(declared, "done" if is_done else "running", written, vanished)
-                self._stop_if_spoiled(declared)
-                positions.save_walk(status)
-        except BaseException as exc:
-            self.run.counts = before
-            if isinstance(exc, FatalError):  # too many were rejected; the reasons stay
-                self.destination.set_aside(batch)
+            written = repeated(lambda: self._write(declared, status, replace(batch), is_done))
+        except FatalError:  # too many were rejected; the reasons stay
+            self.destination.set_aside(batch)
             raise
         crash.hit("after_commit")
         self.has_rejections = self.has_rejections or written.rejected > 0
@@ -349,6 +336,28 @@ class _Slice:
         if self.watch.lost.is_set():
             raise FencedError("The lease was lost.")
         self._stop_if_asked()
+
+    def _write(
+        self, declared: EntityType, status: EntityTypeStatus, batch: Batch, is_done: bool
+    ) -> Written:
+        """One transaction. If it fails, all in here is as before; it can be tried again."""
+        counts, stood = self.run.counts, dict(vars(status))
+        try:
+            with transaction.atomic():
+                dropped = deletions.hold_back(
+                    self.connection, declared, batch, counts[declared.name]
+                )
+                written = replace(self.destination.write(batch), dropped=dropped)
+                status.checkpoint_at = timezone.now()
+                vanished = self._end(declared, status) if is_done else 0
+                self._note(declared, "done" if is_done else "running", written, vanished)
+                stop_if_spoiled(declared.name, self.run.counts[declared.name])
+                positions.save_walk(status)
+        except BaseException:
+            self.run.counts = counts
+            vars(status).update(stood)
+            raise
+        return written
 
     def _end(self, declared: EntityType, status: EntityTypeStatus) -> int:
         """End the type's walk: what it showed to be absent goes; return how many records."""
@@ -375,17 +384,6 @@ class _Slice:
         SyncRun.objects.filter(pk=self.run.pk).update(
             counts=self.run.counts, progress_at=timezone.now()
         )
-
-    def _stop_if_spoiled(self, declared: EntityType) -> None:
-        """Refuse to pass a checkpoint over very many rejected entities: all may be wrong."""
-        line = self.run.counts[declared.name]
-        rejected, read = line["rejected"], line["read"]
-        too_large_a_share = rejected >= REJECTED_BEFORE_SHARE and rejected > REJECTED_SHARE * read
-        if rejected > REJECTED_AT_MOST or too_large_a_share:
-            raise FatalError(
-                f"{rejected} of {read} {declared.name} were rejected; the checkpoint stays where"
-                " it was. Look at the reasons under rejected records."
-            )
 
     def _stop_if_asked(self) -> None:
         """Raise CancelledError if somebody cancelled the run or paused the connection."""

@@ -22,6 +22,7 @@ from integrations.errors import (
     CircuitOpenError,
     FencedError,
     HubError,
+    HubUnavailableError,
     ReauthorizationRequiredError,
     RetryableError,
     UnknownError,
@@ -39,6 +40,7 @@ ENGINE = Actor.system("engine")
 TRIES = 8  # waits in a row without progress; then the run fails and the interval decides
 BACKOFF = Backoff(first=15, longest=900)  # seconds
 TYPE_UNAVAILABLE = "entity_type_unavailable"
+NOT_ASKED = (CircuitOpenError, HubUnavailableError)  # so no failure of the provider
 
 
 def opened_run(due: Due, connection: Connection) -> SyncRun | None:
@@ -161,7 +163,7 @@ def stopped(
             SyncRun.objects.filter(pk=run.pk).update(
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
-            counts = wait and not isinstance(exc, CircuitOpenError)  # nothing was asked
+            counts = wait and not isinstance(exc, NOT_ASKED)
             failures = F("failures") + (1 if counts else 0)
             _release(due, due_at=Now() + timedelta(seconds=wait), failures=failures, attempts=0)
             return f"Waits {wait:.0f} s: {exc}"

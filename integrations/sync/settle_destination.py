@@ -19,6 +19,7 @@ from integrations.errors import (
     AccessTokenRefusedError,
     FencedError,
     HubError,
+    HubUnavailableError,
     RateLimitError,
     RetryableError,
 )
@@ -175,7 +176,7 @@ def _waits(
             run.save(update_fields=["error_code", "error"])
         destination.refresh_from_db(fields=("status", "checkpoint"))
         publish_destination(destination)
-        has_failed = wait and not isinstance(exc, RateLimitError)
+        has_failed = wait and not isinstance(exc, RateLimitError | HubUnavailableError)
         _release(
             due,
             due_at=Now() + timedelta(seconds=wait),

@@ -23,7 +23,7 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_on
 from hub.fleet.limits import Circuit as CircuitRow
 from hub.fleet.limits import row_id
-from integrations.errors import RetryableError
+from integrations.errors import HubUnavailableError
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.redis_store import RedisStore
 from integrations.resilience.store import Change, Document, Documents, Store, Subject
@@ -152,7 +152,7 @@ class PostgresStore:
         """See `Store.change`.
 
         Raises:
-            RetryableError: the database does not answer.
+            HubUnavailableError: the database does not answer.
         """
         by_name = {subject.name: subject for subject in subjects}
         names = sorted(by_name)
@@ -166,7 +166,7 @@ class PostgresStore:
                     audit(cursor, by_name[name], before[name], document, self._actor)
                 keep(cursor, {by_name[name]: kept for name, kept in changed.items()})
         except OperationalError as exc:
-            raise RetryableError("The hub's limits cannot be read.", AWAY_SECONDS) from exc
+            raise HubUnavailableError("The hub's limits cannot be read.", AWAY_SECONDS) from exc
         return {**before, **changed}
 
 
@@ -194,7 +194,8 @@ class ShownRedisStore:
                         audit(cursor, by_name[name], before[name], document, self._actor)
                     keep(cursor, {by_name[name]: kept for name, kept in shown.items()})
             except OperationalError as exc:
-                raise RetryableError("The hub's limits cannot be shown.", AWAY_SECONDS) from exc
+                said = "The hub's limits cannot be shown."
+                raise HubUnavailableError(said, AWAY_SECONDS) from exc
         return {**before, **changed}
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from hub.database_faults import fault_of
 from integrations.errors import HubError, UnknownError
 from integrations.models import Connection, EntityTypeStatus
 
@@ -33,6 +34,8 @@ def classed(chunks: Iterable[T]) -> Iterator[T]:
     except HubError:
         raise
     except Exception as exc:  # a connector's mistake, or an answer it was not written for
+        if fault_of(exc) is not None:
+            raise
         log.exception("unexpected error while reading")
         raise unknown(exc) from exc
 

@@ -11,7 +11,7 @@
 
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
-"slice" says after how many seconds it makes room.
+"slice" says after how many seconds it makes room; "options" what its sessions ask of the database.
 """
 
 import json
@@ -28,7 +28,7 @@ import django
 django.setup()
 
 from django.conf import settings  # noqa: E402
-from django.db import Error  # noqa: E402
+from django.db import Error, connections  # noqa: E402
 
 from hub.fleet.claims import claim_one  # noqa: E402
 from hub.fleet.models import Due  # noqa: E402
@@ -84,6 +84,8 @@ def obey(order: Order, answers: int) -> None:
     """What the forked process does with its order, before it ends."""
     crash.arm(order.get("crash", ""))
     mutants.take_out(order.get("without", ()))
+    if "options" in order:
+        connections.settings["default"]["OPTIONS"]["options"] = order["options"]
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.setitimer(signal.ITIMER_REAL, order.get("timeout", 60))
     try:
