@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -16,7 +17,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hub.database_faults import code_of, unavailable
 from hub.problems import CHALLENGE, not_found, problem, problem_of
+from hub.unavailable import answer_to
 from integrations.errors import HubError, InvalidInputError, PermissionRefusedError
 from tenants.actor import Actor
 from tenants.middleware import API
@@ -139,6 +142,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
             detail=str(exc.detail),
             headers={"Retry-After": str(int(wait) + 1)} if wait is not None else None,
         )
+    if (error := unavailable(exc)) is not None:
+        logger.warning("database fault", extra={"sqlstate": code_of(exc), "said": str(error)})
+        return problem_of(error)
     logger.error("api_failed", exc_info=exc)
     return server_error()
 
@@ -168,6 +174,9 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
+    """Answer for what no view has met: the error is the one being handled."""
+    if (answer := answer_to(request, sys.exception())) is not None:
+        return answer
     if not request.path_info.startswith(API):
         return defaults.server_error(request)
     return server_error()
