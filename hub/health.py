@@ -19,10 +19,15 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from hub.crypto import EncryptionKeyError
+from hub.database_faults import FULL, fault_of
 from hub.fleet.models import Worker
 from tenants.keys import wrapping_keys
 
 ANSWER_WITHIN = "2s"  # for each statement; a probe that hangs helps nobody
+# Half a megabyte that does not fit into its memory goes to a temporary file on the database's disk:
+# nothing is left of it, and where there is no room for it there is soon none for anything.
+_ASK_FOR_ROOM = "SELECT count(*) FROM generate_series(1, 40000)"
+_MEMORY = "64kB"
 
 Migration = tuple[str, str]
 
@@ -38,12 +43,18 @@ def ready(request: HttpRequest) -> JsonResponse:
     said: dict[str, Any] = {"database": "ok", "encryption_keys": _keys()}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [ANSWER_WITHIN])
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true),"
+                " set_config('work_mem', %s, true)",
+                [ANSWER_WITHIN, _MEMORY],
+            )
             pending = pending_migrations()
             said["migrations"] = f"{len(pending)} pending" if pending else "ok"
             said["workers"] = "unknown" if pending else _workers()
-    except Error:
-        said["database"] = "does not answer"
+            cursor.execute(_ASK_FOR_ROOM)
+    except Error as exc:
+        is_full = fault_of(exc) is FULL
+        said["database"] = "has no room left" if is_full else "does not answer"
     can_serve = all(
         said.get(part) == "ok" for part in ("database", "encryption_keys", "migrations")
     )

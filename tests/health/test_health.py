@@ -89,7 +89,7 @@ def test_it_needs_the_same_few_queries_however_often_it_is_asked(
     client, worker, django_assert_num_queries
 ):
     probe(client)
-    with django_assert_num_queries(6):  # savepoint, timeout, 2 × migrations, worker, release
+    with django_assert_num_queries(7):  # savepoint, limits, 2 × migrations, worker, room, release
         probe(client)
 
 
