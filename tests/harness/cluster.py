@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from tests.harness.small_disk import SmallDisk
+
 SETTINGS = """
 listen_addresses = ''
 unix_socket_directories = '{folder}'
@@ -24,7 +26,16 @@ log_min_messages = fatal
 
 
 class Cluster:
-    """Made anew in a folder that any account may walk to; durable as in production."""
+    """Made anew in a folder that any account may walk to; durable as in production.
+
+    `settings` go after those above. With `disk` its folder is a disk of so many bytes, and with
+    `table_disk` its tables lie on another one: see `small_disk`.
+    """
+
+    def __init__(self, settings: str = "", *, disk: int = 0, table_disk: int = 0) -> None:
+        self.settings = settings
+        self._sizes = {"data": disk, "tables": table_disk}
+        self.disks: dict[str, SmallDisk] = {}
 
     def __enter__(self) -> "Cluster":
         with warnings.catch_warnings():
@@ -36,18 +47,30 @@ class Cluster:
         self.home.chmod(0o755)
         self.folder = self.home / "data"
         self.folder.mkdir()
+        for name, size in self._sizes.items():
+            if size:
+                self.disks[name] = SmallDisk(self.home / name, size)
         self._server = wheel.get_server(self.folder, cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
         main = self.folder / "postgresql.conf"
-        main.write_text(main.read_text() + SETTINGS.format(folder=self.folder))
+        main.write_text(main.read_text() + SETTINGS.format(folder=self.folder) + self.settings)
         self.start()
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE hub")
+            if "tables" in self.disks:
+                place = self.home / "tables" / "space"
+                place.mkdir()
+                if self._account is not None:
+                    shutil.chown(place, user=self._account)
+                connection.execute(f"CREATE TABLESPACE tables LOCATION '{place}'")
+            space = "tables" if "tables" in self.disks else "pg_default"
+            connection.execute(f"CREATE DATABASE hub TABLESPACE {space}")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.is_running:
             self.stop()
+        for disk in self.disks.values():
+            disk.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     @property
@@ -86,9 +109,13 @@ class Cluster:
 
     def _control(self, *arguments: str) -> None:
         command = [str(self._server.bin_path / "pg_ctl"), "-D", str(self.folder), *arguments]
-        account = self._server.system_user if os.geteuid() == 0 else None
         with (self.home / "pg_ctl.log").open("a") as log:
-            subprocess.run(command, user=account, cwd="/", stdout=log, stderr=log, check=True)
+            subprocess.run(command, user=self._account, cwd="/", stdout=log, stderr=log, check=True)
+
+    @property
+    def _account(self) -> str | None:
+        """Whom the server runs as, if it is not us."""
+        return self._server.system_user if os.geteuid() == 0 else None
 
     def _address(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
