@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.models import Connection, Destination, DestinationRun, Record, Route
 from integrations.sandbox import Sandbox
+from integrations.sandbox.airtable import Airtable
 from integrations.services.destinations import create_destination
 from integrations.services.routes import create_route
 from integrations.sync.follow import follow_slice
@@ -44,6 +46,13 @@ class Base:
 
     def fault(self, **order: Any) -> None:
         self.control("fault", **order)
+
+    def count_slowly(self) -> None:
+        """Five requests a minute, so that no slow machine gets through with six."""
+        part = self.sandbox.world.parts["airtable"]
+        assert isinstance(part, Airtable)
+        part.base_calls.seconds = 60
+        self.control("set", limits=True)
 
     def log(self, since: int = 0) -> list[dict[str, Any]]:
         """Every row that was written, in order, whether or not the answer arrived."""
@@ -81,6 +90,15 @@ class Base:
         """{Hub ID: cells by name}, with the row's own id as "id"."""
         found = self.ask(f"/{self.id}/{self.tables()[table]['id']}")["records"]
         return {row["fields"]["Hub ID"]: {**row["fields"], "id": row["id"]} for row in found}
+
+    def make_table(self, name: str, *fields: Any) -> None:
+        """Somebody makes a table there."""
+        head = {"Authorization": f"Bearer {self.token}"}
+        meta = self.sandbox.addresses()["https://api.airtable.com"] + f"/v0/meta/bases/{self.id}"
+        made = self.http.post(
+            f"{meta}/tables", json={"name": name, "fields": list(fields)}, headers=head
+        )
+        assert made.status_code == 200, made.text
 
 
 @pytest.fixture(scope="session")
@@ -162,6 +180,10 @@ class Records:
             record.entity_type, record.source_id, record.record_type, gone=True, **record.data
         )
 
+    def key(self, entity_type: str, source_id: str) -> str:
+        """The Hub ID of a record's row."""
+        return f"{self.connection.source_system}:{entity_type}:{source_id}"
+
     def _link(self, record: Record, data: dict[str, Any]) -> None:
         record.links.all().delete()
         for field, ref in data.items():
@@ -231,6 +253,11 @@ def follow(destination: Destination, *, seconds: float = 30, watch: Any = None) 
     said = follow_slice(claim.due_id, claim.fence, seconds=seconds, watch=watch or LeaseWatch())
     destination.refresh_from_db()
     return said
+
+
+def wait_of(destination: Destination) -> timedelta:
+    """How long until its work is due."""
+    return Due.objects.get(object_id=destination.pk).due_at - timezone.now()
 
 
 def last_run(destination: Destination) -> DestinationRun:

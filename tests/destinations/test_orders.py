@@ -1,0 +1,89 @@
+"""A destination that people pause, write again or give another route."""
+
+from datetime import timedelta
+from threading import Event
+
+import pytest
+
+from integrations.services.destinations import (
+    pause_destination,
+    resume_destination,
+    rewrite_destination,
+)
+from integrations.services.routes import change_route
+from integrations.sync.lease import LeaseWatch
+from tests.destinations.conftest import ADMIN, follow, wait_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_paused_destination_is_left_alone_and_goes_on_where_it_stopped(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    pause_destination(destination=destination, actor=ADMIN)
+
+    assert follow(destination) == "The destination is paused or gone."
+    assert base.requests() == []
+    resume_destination(destination=destination, actor=ADMIN)
+    follow(destination)
+    assert len(base.rows("Companies")) == 1
+
+
+def test_a_slice_at_work_ends_when_it_is_paused_or_the_feed_is_begun_again(
+    base, records, destination, route
+):
+    made = route("company", mapping=[{"column": "Name", "from": "name"}])
+    for number in range(1, 4):
+        records.company(number)
+    changes = {"mapping": [{"column": "Title", "from": "name"}]}
+
+    class Meanwhile(Event):
+        """Somebody changes the route after the first request, as the slice looks up."""
+
+        def is_set(self) -> bool:
+            if made.mapping != changes["mapping"]:
+                made.mapping = changes["mapping"]
+                change_route(route=made, changes=changes, actor=ADMIN)
+            return False
+
+    said = follow(destination, watch=LeaseWatch(stop=Meanwhile()))
+
+    assert said.startswith("Goes on")
+    assert (destination.checkpoint, destination.generation) == (0, 3)
+    assert wait_of(destination) <= timedelta(0)
+    follow(destination)
+    assert {row["Title"] for row in base.rows("Companies").values()} == {
+        "Firm 1",
+        "Firm 2",
+        "Firm 3",
+    }
+
+
+def test_everything_is_written_again_when_asked_for_without_a_second_row(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    follow(destination)
+    head = {"Authorization": f"Bearer {base.token}"}
+    row = base.rows("Companies")[records.key("companies", "c1")]
+    api = base.sandbox.addresses()["https://api.airtable.com"] + f"/v0/{base.id}/Companies"
+    base.http.patch(f"{api}/{row['id']}", json={"fields": {"Name": "Typed over"}}, headers=head)
+
+    rewrite_destination(destination=destination, actor=ADMIN)
+    follow(destination)
+
+    assert [row["Name"] for row in base.rows("Companies").values()] == ["Firm 1"]
+
+
+def test_a_new_route_brings_what_was_stored_before_it(base, records, destination, route):
+    records.company(1)
+    route("person")
+    follow(destination)
+
+    route("company")
+    follow(destination)
+
+    assert len(base.rows("Companies")) == 1

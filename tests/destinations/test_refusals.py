@@ -1,0 +1,221 @@
+"""What Airtable refuses, forbids, locks out or leaves unanswered, and what the hub makes of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hub.audit.models import AuditAction, AuditEvent
+from hub.fleet.models import DestinationStatus, Due
+from integrations.destinations.wake import wake_destinations
+from integrations.models import ExternalId
+from integrations.services.destinations import rewrite_destination
+from integrations.sync.shared import SHARED
+from tests.destinations.conftest import ADMIN, follow, last_run, wait_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_f37_one_refused_row_of_ten_is_isolated_and_kept_with_its_reason(
+    base, records, destination, route
+):
+    mapping = [{"column": "Name", "from": "name"}, {"column": "Size", "from": "raw.size"}]
+    _number_field(base, destination, route, records)
+    base.forget_requests()
+    for number in range(1, 11):
+        records.company(number, size="seven" if number == 7 else str(number))
+
+    follow(destination)
+
+    totals = last_run(destination).totals
+    refused = ExternalId.objects.get(rejected_reason__gt="")
+    assert (totals["created"], totals["rejected"]) == (9, 1)
+    assert len(base.requests("PATCH")) <= 1 + 8
+    assert refused.key == records.key("companies", "c7")
+    assert "INVALID_VALUE_FOR_COLUMN" in refused.rejected_reason
+    assert mapping[1]["column"] in refused.rejected_reason
+    records.company(7, size="7")
+    follow(destination)
+    assert not ExternalId.objects.filter(rejected_reason__gt="").exists()
+    assert base.rows("Companies")[records.key("companies", "c7")]["Size"] == 7
+
+
+def test_f38_a_lock_out_ends_the_slice_and_is_waited_for(base, records, destination, route):
+    route("company")
+    for number in range(30):
+        records.company(number)
+    base.count_slowly()
+
+    said = follow(destination)
+
+    assert said.startswith("Waits 30 s")
+    assert timedelta(seconds=29) < wait_of(destination) <= timedelta(seconds=31)
+    assert destination.status == "active"
+    assert wake_destinations() == 0
+    base.control("set", limits=False)
+    _forget_pauses()
+    follow(destination)
+    assert sorted(base.created()) == sorted(base.rows("Companies"))
+    assert len(base.rows("Companies")) == 30
+
+
+def test_the_declared_pace_is_kept_so_that_nobody_is_locked_out(
+    base, records, destination, route, settings
+):
+    settings.HUB_LIMITS_FACTOR = 1
+    base.control("set", limits=True)
+    route("company")
+    for number in range(35):
+        records.company(number)
+
+    assert follow(destination).startswith("Caught up")
+
+    assert {one["status"] for one in base.requests()} == {200}
+    assert len(base.created()) == 35
+
+
+def test_f38_a_removed_table_blocks_it_with_a_sentence_and_made_anew_it_catches_up(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    follow(destination)
+    base.control("delete", entity="tables", ids=[base.tables()["Companies"]["id"]])
+    records.company(2)
+
+    follow(destination)
+
+    assert destination.status == "blocked"
+    assert destination.error.startswith("The table 'Companies' is no longer in the base.")
+    assert DestinationStatus.objects.get().behind == 1
+    assert wait_of(destination) < timedelta(seconds=61)
+    records.company(3)  # the tenant's own tables go on
+    rewrite_destination(destination=destination, actor=ADMIN, forget_tables=True)
+    follow(destination)
+    assert destination.status == "active"
+    assert len(base.rows("Companies")) == 3
+    assert DestinationStatus.objects.get().behind == 0
+
+
+def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    follow(destination)
+    base.control("revoke", account=base.account)
+    records.company(2)
+    follow(destination)
+    assert (destination.status, destination.error_code) == ("blocked", "access_token_refused")
+    base.control("restore", account=base.account)
+    Due.objects.filter(object_id=destination.pk).update(due_at=timezone.now())
+
+    follow(destination)
+
+    assert destination.status == "active"
+    assert len(base.rows("Companies")) == 2
+    actions = AuditEvent.objects.filter(action__startswith="destination.").order_by("seq")
+    assert list(actions.values_list("action", flat=True))[1:] == [
+        AuditAction.DESTINATION_BLOCKED,
+        AuditAction.DESTINATION_REPAIRED,
+    ]
+
+
+def test_a_base_that_may_not_be_written_any_more_blocks_it(base, records, destination, route):
+    route("company")
+    records.company(1)
+    follow(destination)
+    base.control("change", entity="bases", ids=[base.id], set={"permissionLevel": "read"})
+    records.company(2)
+
+    follow(destination)
+
+    assert destination.status == "blocked"
+    assert "may not write to the table 'Companies'" in destination.error
+
+
+def test_f39_a_field_that_is_computed_there_now_blocks_it(base, records, destination, route):
+    route(
+        "company", mapping=[{"column": "Name", "from": "name"}, {"column": "Web", "from": "domain"}]
+    )
+    records.company(1)
+    follow(destination)
+    table = base.tables()["Companies"]
+    for field in table["fields"]:
+        if field["name"] == "Web":
+            field["type"] = "formula"
+    base.control("change", entity="tables", ids=[table["id"]], set={"fields": table["fields"]})
+    records.company(2)
+
+    follow(destination)
+
+    assert destination.status == "blocked"
+    assert destination.error.startswith("The field 'Web' of the table 'Companies' is computed")
+
+
+def test_when_every_row_is_refused_alike_it_is_the_table_that_must_be_looked_at(
+    base, records, destination, route
+):
+    _number_field(base, destination, route, records)
+    for number in range(1, 8):
+        records.company(number, size="no number")
+
+    follow(destination)
+
+    assert destination.status == "blocked"
+    assert "refuses every row for the table 'Companies'" in destination.error
+
+
+def test_f3_an_answer_that_is_lost_after_the_rows_were_written_makes_none_twice(
+    base, records, destination, route
+):
+    route("company")
+    for number in range(25):
+        records.company(number)
+    base.fault(method="PATCH", path=f"/{base.id}/", reset=True, count=2)
+
+    follow(destination)
+
+    assert sorted(base.created()) == sorted({*base.created()})
+    assert len(base.created()) == 25
+    written = [entry for entry in base.log() if entry["kind"] == "updated"]
+    assert len(written) == 20  # the same ten, asked for again
+
+
+def test_a_table_whose_making_was_not_answered_is_there_once(base, records, destination, route):
+    route("company")
+    records.company(1)
+    base.fault(method="POST", path="/tables$|/tables\\?", reset=True)
+
+    assert follow(destination).startswith("Caught up")
+
+    assert [name for name in base.tables() if name == "Companies"] == ["Companies"]
+
+
+def test_a_server_that_fails_is_asked_again_later(base, records, destination, route):
+    route("company")
+    records.company(1)
+    base.fault(path="/meta/bases", status=503, count=3)
+
+    said = follow(destination)
+
+    assert said.startswith("Waits")
+    assert destination.status == "active"
+    follow(destination)
+    assert len(base.rows("Companies")) == 1
+
+
+def _forget_pauses() -> None:
+    """Half a minute has passed."""
+    with SHARED.transaction() as cursor:
+        cursor.execute("DELETE FROM public.fleet_ratebudget")
+
+
+def _number_field(base, destination, route, records) -> None:
+    """Companies with a number field that somebody made there, and a route that fills it."""
+    name = {"name": "Name", "type": "singleLineText"}
+    base.make_table(
+        "Companies", name, {"name": "Size", "type": "number", "options": {"precision": 0}}
+    )
+    mapping = [{"column": "Name", "from": "name"}, {"column": "Size", "from": "raw.size"}]
+    route("company", mapping=mapping)
