@@ -65,7 +65,8 @@ def make_preflight(*, due_id: UUID, fence: int) -> str:
             if due.failures < TRIES:
                 wait = exc.retry_after or BACKOFF.wait(due.failures + 1, random.random)
                 later = Now() + timedelta(seconds=max(1.0, wait))
-                Due.objects.release(due_id, fence=fence, due_at=later, failures=F("failures") + 1)
+                waited = F("failures") + 1
+                Due.objects.release(due_id, fence=fence, due_at=later, failures=waited, attempts=0)
                 return f"Waits {wait:.0f} s: {exc}"
             said = str(exc)
         except HubError as exc:  # the next sync meets it too, and says so on the connection

@@ -108,7 +108,8 @@ def shadow_slice(
         if wait is None:
             wait = max(1.0, BACKOFF.wait(due.failures + 1, random.random))
         later = Now() + timedelta(seconds=wait)
-        Due.objects.release(due.pk, fence=fence, due_at=later, failures=F("failures") + 1)
+        waited = F("failures") + 1
+        Due.objects.release(due.pk, fence=fence, due_at=later, failures=waited, attempts=0)
         return f"Waits {wait:.0f} s: {exc}"
     except HubError as exc:
         return work.end(ShadowDiff.State.FAILED, exc)

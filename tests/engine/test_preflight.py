@@ -174,7 +174,7 @@ def test_an_outage_is_waited_for_when_one_was_asked_for(inside_acme, server, ope
 
     assert said.startswith("Waits")
     due.refresh_from_db()
-    assert (due.lease_until, due.failures) == (None, 1)
+    assert (due.lease_until, due.failures, due.attempts) == (None, 1, 0)
 
 
 def test_a_paused_connection_is_not_looked_at(connection, operator):

@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection as database
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from hub.fleet.claims import claim_one
+from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import Due
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -261,6 +262,18 @@ def test_an_outage_waits_and_goes_on(books, shelves):
 
     assert (shadow.state, shadow.error) == ("succeeded", "")
     assert shadow.counts["books"]["read"] == 60
+
+
+def test_one_that_waits_again_and_again_is_not_taken_for_one_that_kills_its_worker(books, shelves):
+    shelves.fails += [ProviderUnavailableError("down")] * 7
+    shadow = asked(books)
+
+    for _ in range(7):
+        slice_of(shadow)
+        Due.objects.filter(object_id=shadow.pk).update(due_at=Now())
+
+    assert park_crash_loops() == []
+    assert slice_of(shadow).state == "succeeded"
 
 
 def test_a_list_that_begins_again_is_counted_from_its_beginning(books, shelves):
