@@ -1,10 +1,14 @@
-"""What people do with destinations: create, change, pause, look again, write anew, delete."""
+"""What people do with destinations: create, change, pause, look again, write anew, delete.
+
+And what is said of one whose worker dies again and again.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
@@ -13,7 +17,7 @@ from hub.observability.known_secrets import remember_values
 from integrations.destinations.registry import get_destination_type
 from integrations.destinations.tables import TableDestination
 from integrations.errors import InvalidInputError, NameTakenError, RefusedError
-from integrations.models import Connection, Destination, ExternalId
+from integrations.models import Connection, Destination, DestinationRun, ExternalId
 from integrations.services.entered import checked_fields
 from integrations.sync.destination_status import change_due, make_due, publish_destination
 from integrations.sync.ledger import write_again
@@ -172,6 +176,33 @@ def delete_destination(*, destination: Destination, actor: Actor) -> None:
     DestinationStatus.objects.filter(destination_id=row.pk).delete()
     ExternalId.objects.filter(destination=row)._raw_delete("default")
     row.delete()
+
+
+@transaction.atomic
+def end_parked_destination(*, due: Due) -> None:
+    """Say of work that was parked that it waits for a person; who looks again puts it back."""
+    row = Destination.objects.select_for_update(no_key=True).filter(pk=due.object_id).first()
+    if row is None or row.is_paused:
+        return
+    row.status, row.error_code = Destination.Status.BLOCKED, due.parked_reason
+    row.error = (
+        f"The worker ended {due.attempts} times without writing anything, so it is not tried again "
+        "by itself. Look for memory or time limits, then look again."
+    )
+    row.save(update_fields=["status", "error_code", "error", "updated_at"])
+    DestinationRun.objects.filter(destination=row, state=DestinationRun.State.RUNNING).update(
+        state=DestinationRun.State.FAILED,
+        ended_at=timezone.now(),
+        error_code=row.error_code,
+        error=row.error,
+    )
+    publish_destination(row)
+    record_event(
+        AuditAction.DESTINATION_BLOCKED,
+        actor=Actor.system("worker"),
+        target=row,
+        detail={"code": row.error_code, "reason": row.error},
+    )
 
 
 def begin_again(destination: Destination) -> None:

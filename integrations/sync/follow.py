@@ -20,7 +20,7 @@ from hub.fleet.models import Due
 from integrations import crash
 from integrations.destinations.change import Change
 from integrations.destinations.postgres import hold_fence
-from integrations.destinations.tables import Outcome, TableDestination, TableRow
+from integrations.destinations.tables import TableDestination, TableRow
 from integrations.errors import (
     AccessTokenRefusedError,
     FencedError,
@@ -87,6 +87,7 @@ class _Slice:
         self.destination = destination
         self.watch = watch
         self.ends_at = monotonic() + seconds
+        self.has_progressed = False
         self.run: DestinationRun | None = None
         self.target: TableDestination | None = None
         self.calls_before = 0  # of targets that are closed
@@ -180,7 +181,7 @@ class _Slice:
             try:
                 row = route.row(change, titles, there)
             except RecordRejectedError as exc:
-                refused.append(self._refusal(route, change, line, str(exc), ledger.AGAIN))
+                refused.append(ledger.refused(route.id, change, line, str(exc), ledger.AGAIN))
                 self._count(counts, "rejected", change, line)
                 continue
             if line is None or bytes(line.content_hash) != hash_of(row):
@@ -216,7 +217,8 @@ class _Slice:
             if outcome.has_lost_links:
                 continue
             if outcome.reason:
-                written.append(self._refusal(route, change, line, outcome.reason, hash_of(row)))
+                said = outcome.reason
+                written.append(ledger.refused(route.id, change, line, said, hash_of(row)))
                 self._count(counts, "rejected", change, line)
                 continue
             is_fresh = (
@@ -225,10 +227,13 @@ class _Slice:
                 or line.external_id != outcome.external_id
                 or bytes(line.content_hash) == ledger.UNSURE
             )
-            written.append(_line(route, change, outcome, hash_of(row), is_fresh))
+            there = outcome.external_id
+            line_now = ledger.written(route.id, change, there, hash_of(row), is_fresh=is_fresh)
+            written.append(line_now)
             what = "linked" if only_links else "created" if outcome.is_new else "updated"
             self._count(counts, what, change, line)
         self._note(written, counts)
+        self._got_on()
         crash.hit("after_destination_note")
         self._stop_if_over()
         if without_links:
@@ -251,8 +256,8 @@ class _Slice:
             counts: Counter[str] = Counter()
             for change, line in chunk:
                 self._count(counts, "deleted", change, line)
-            written = [_line(route, change, Outcome(change.key), b"", False) for change, _ in chunk]
-            self._note(written, counts)
+            self._note([ledger.written(route.id, change, "", b"") for change, _ in chunk], counts)
+            self._got_on()
             self._stop_if_over()
 
     def _link(self) -> None:
@@ -282,6 +287,7 @@ class _Slice:
             ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
             self._move_to(changes[-1].seq)
             self._note([], Counter({"dropped": plan.dropped, "unchanged": plan.unchanged}))
+        self._got_on()
         crash.hit("after_destination_checkpoint")
         self._stop_if_over()
 
@@ -331,6 +337,13 @@ class _Slice:
                 counts=run.counts, progress_at=run.progress_at
             )
 
+    def _got_on(self) -> None:
+        """Something was dealt with: kills and waits before it were no end."""
+        if not self.has_progressed:
+            self.has_progressed = True
+            Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+            self.due.failures = 0
+
     def _move_to(self, change_seq: int) -> None:
         """The checkpoint moves, unless somebody began the feed again or paused meanwhile."""
         with transaction.atomic():
@@ -359,25 +372,6 @@ class _Slice:
         if not is_counted:
             counts[what] += 1
 
-    def _refusal(
-        self,
-        route: ActiveRoute,
-        change: Change,
-        line: ExternalId | None,
-        reason: str,
-        content_hash: bytes,
-    ) -> Line:
-        external_id = line.external_id if line is not None else ""
-        return Line(
-            route.id,
-            change.record_id,
-            change.key,
-            external_id,
-            content_hash,
-            change.seq,
-            rejected_reason=reason,
-        )
-
     def _route(self, route_id: UUID) -> ActiveRoute:
         return next(route for route in self.routes if route.id == route_id)
 
@@ -386,20 +380,6 @@ class _Slice:
             raise FencedError("The lease was lost.")
         if monotonic() >= self.ends_at or self.watch.stop.is_set():
             raise FollowOverError
-
-
-def _line(
-    route: ActiveRoute, change: Change, outcome: Outcome, content_hash: bytes, is_fresh: bool
-) -> Line:
-    return Line(
-        route.id,
-        change.record_id,
-        change.key,
-        outcome.external_id,
-        content_hash,
-        change.seq,
-        is_fresh=is_fresh,
-    )
 
 
 def _chunks(rows: Sequence[Made], size: int) -> Iterator[Sequence[Made]]:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from integrations.destinations.change import Change
 from integrations.models import Destination, ExternalId, Record, Route
 
 _REFERRERS = """
@@ -41,6 +42,28 @@ class Line:
     change_seq: int
     is_fresh: bool = False
     rejected_reason: str = ""
+
+
+def written(
+    route_id: UUID,
+    change: Change,
+    external_id: str,
+    content_hash: bytes,
+    *,
+    is_fresh: bool = False,
+) -> Line:
+    """The line of a row that is there now; without an external id it is gone."""
+    about = route_id, change.record_id, change.key
+    return Line(*about, external_id, content_hash, change.seq, is_fresh=is_fresh)
+
+
+def refused(
+    route_id: UUID, change: Change, before: ExternalId | None, reason: str, content_hash: bytes
+) -> Line:
+    """The line of a row that is not taken; one that was there `before` stays as it was."""
+    about = route_id, change.record_id, change.key
+    there = before.external_id if before is not None else ""
+    return Line(*about, there, content_hash, change.seq, rejected_reason=reason)
 
 
 def lines_of(destination: Destination, record_ids: Sequence[int]) -> dict[LineKey, ExternalId]:

@@ -20,6 +20,7 @@ from integrations.services.destinations import rewrite_destination
 from integrations.sync.changes import last_change
 from integrations.sync.follow import follow_slice
 from integrations.sync.lease import LeaseWatch
+from integrations.sync.settle_destination import TRIES
 from integrations.sync.shared import SHARED
 from tests.destinations.conftest import ADMIN, follow, last_run
 
@@ -112,6 +113,18 @@ def test_what_happens_while_a_slice_ends_is_not_slept_over(
 
     assert Due.objects.get(pk=due).due_at <= timezone.now()
     assert Due.objects.get(pk=due).lease_until is None
+
+
+def test_who_is_killed_after_it_got_on_has_begun_no_crash_loop(base, records, destination, route):
+    route("company")
+    for number in range(1, 26):
+        records.company(number)
+    Due.objects.filter(object_id=destination.pk).update(attempts=4, failures=TRIES)
+
+    follow_and_die(destination, "after_destination_note:2")
+
+    due = Due.objects.get(object_id=destination.pk)
+    assert (due.attempts, due.failures) == (0, 0)
 
 
 def test_what_a_killed_one_noted_is_counted_once(base, records, destination, route):

@@ -5,11 +5,14 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from hub.fleet.claims import claim_one
+from hub.audit.models import AuditAction, AuditEvent
+from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import Circuit, DestinationStatus, Due
+from hub.management.commands.worker import end_parked
 from integrations import tasks
+from integrations.destinations.wake import wake_destinations
 from integrations.models import Record
-from integrations.services.destinations import rewrite_destination
+from integrations.services.destinations import resume_destination, rewrite_destination
 from integrations.services.routes import create_route
 from integrations.sync.changes import last_change
 from tests.destinations.conftest import ADMIN, follow, last_run
@@ -132,3 +135,26 @@ def test_f11_when_the_destination_does_not_answer_only_its_own_breaker_opens(
     connection.checkpoints.all().delete()
     assert synced(connection) == "succeeded"
     assert Record.objects.filter(entity_type="companies").count() == 26
+
+
+def test_work_that_was_parked_says_so_and_goes_on_once_somebody_looks_again(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    Due.objects.filter(object_id=destination.pk).update(attempts=5, due_at=timezone.now())
+    (parked,) = park_crash_loops()
+
+    end_parked(parked)
+
+    destination.refresh_from_db()
+    assert (destination.status, destination.error_code) == ("blocked", "crash_loop")
+    assert "5 times without writing anything" in destination.error
+    seen = DestinationStatus.objects.get()
+    assert (seen.status, seen.behind) == ("blocked", 1)
+    assert AuditEvent.objects.filter(action=AuditAction.DESTINATION_BLOCKED).count() == 1
+    assert wake_destinations() == 0
+    resume_destination(destination=destination, actor=ADMIN)
+    follow(destination)
+    assert destination.status == "active"
+    assert len(base.rows("Companies")) == 1

@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from hub.fleet.models import Due
 from hub.fleet.processes import ProcessGroup
 from hub.fleet.unit import PATIENCE_SECONDS, StopSignals, Unit
 from integrations import queue
+from integrations.services.destinations import end_parked_destination
 from integrations.services.shadows import end_parked_shadow
 from integrations.services.syncs import end_parked_run
 from tenants.context import in_tenant
@@ -50,7 +52,7 @@ class Command(BaseCommand):
             processes=processes,
             bell=queue,
             start=start,
-            on_parked=_on_parked,
+            on_parked=end_parked,
             lease_seconds=settings.HUB_LEASE_SECONDS,
             per_tenant=options["per_tenant"],
             per_provider=options["per_provider"],
@@ -59,11 +61,17 @@ class Command(BaseCommand):
         unit.run(StopSignals(), until_idle=options["drain"])
 
 
-def _on_parked(due: Due) -> None:
-    # Of a tenant that is being closed, the runs end with its schema.
-    if due.kind == Due.Kind.SYNC and due.tenant.is_active:
+# Kind of due work → who says of it that it is not tried again by itself.
+ON_PARKED: dict[str, Callable[..., None]] = {
+    Due.Kind.SYNC: end_parked_run,
+    Due.Kind.SHADOW: end_parked_shadow,
+    Due.Kind.DESTINATION: end_parked_destination,
+}
+
+
+def end_parked(due: Due) -> None:
+    """Say where people look that the work was parked, and why."""
+    # Of a tenant that is being closed, it ends with its schema.
+    if due.kind in ON_PARKED and due.tenant.is_active:
         with in_tenant(due.tenant):
-            end_parked_run(due=due)
-    if due.kind == Due.Kind.SHADOW and due.tenant.is_active:
-        with in_tenant(due.tenant):
-            end_parked_shadow(due=due)
+            ON_PARKED[due.kind](due=due)
