@@ -61,6 +61,12 @@ def all_connectors() -> list[type[Connector]]:
     return [_registered[slug] for slug in sorted(_registered)]
 
 
+def refusing(destination_type: str) -> list[str]:
+    """The providers whose records may not be written to such destinations, by slug."""
+    found = all_connectors()
+    return [c.provider.slug for c in found if not c().supports_destination(destination_type)]
+
+
 def load(modules: Iterable[str] = ()) -> None:
     """Register every connector of this package, of `modules` and of installed distributions.
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
-from integrations.connectors.registry import get_connector
+from integrations.connectors.registry import get_connector, refusing
 from integrations.destinations.cells import cells_of, refs_at, titled_refs
 from integrations.destinations.change import Change
 from integrations.destinations.columns import (
@@ -180,6 +180,8 @@ def check_route(route: Route) -> tuple[tuple[Column, ...], tuple[Condition, ...]
 def records_of(route: Route) -> Any:
     """The present records a route is about, before its filter."""
     rows = Record.objects.present().filter(record_type=route.record_type)
+    for slug in refusing(route.destination.type):
+        rows = rows.exclude(source_system__startswith=f"{slug}:")
     if route.connection is not None:
         rows = rows.filter(source_system=route.connection.source_system)
     return rows.filter(entity_type=route.entity_type) if route.entity_type else rows
@@ -194,6 +196,10 @@ def _check_origin(route: Route) -> None:
     """Connection, entity type and record type fit together."""
     if route.connection is not None and route.connection.is_leaving:
         raise _wrong("connection", f"{route.connection} is disconnected; choose another.")
+    kind = get_destination_type(route.destination.type)
+    if route.connection is not None and route.connection.provider in refusing(kind.slug):
+        label = get_connector(route.connection.provider).provider.label
+        raise _wrong("connection", f"Records of {label} may not be written to {kind.label}.")
     if route.entity_type and route.connection is not None:
         connector = get_connector(route.connection.provider)
         by_name = {declared.name: declared for declared in connector.entity_types}

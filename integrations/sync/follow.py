@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from hub.fleet.models import Due
 from integrations import crash
+from integrations.connectors.registry import refusing
 from integrations.destinations.change import Change
 from integrations.destinations.postgres import hold_fence
 from integrations.destinations.tables import TableDestination, TableRow
@@ -107,7 +108,8 @@ class _Slice:
 
     def follow(self) -> None:
         """Deal with every change behind the checkpoint, and with rows of purged records."""
-        self.routes = [ActiveRoute.of(r) for r in ledger.active_routes(self.destination)]
+        no = refusing(self.destination.type)
+        self.routes = [ActiveRoute.of(r, no) for r in ledger.active_routes(self.destination)]
         self.needs_raw = any(route.needs_raw for route in self.routes)
         if not self.routes:
             self._move_to(last_change())

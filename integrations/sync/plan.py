@@ -36,9 +36,10 @@ class ActiveRoute:
     source_system: str  # '' for all
     columns: tuple[Column, ...]
     conditions: tuple[Condition, ...]
+    refusing: frozenset[str]  # providers whose records may not go there
 
     @classmethod
-    def of(cls, route: Route) -> "ActiveRoute":
+    def of(cls, route: Route, refusing: Iterable[str]) -> "ActiveRoute":
         """Raises InvalidInputError if the route no longer makes sense."""
         return cls(
             route.pk,
@@ -48,6 +49,7 @@ class ActiveRoute:
             route.connection.source_system if route.connection else "",
             columns_of(route.record_type, route.mapping),
             conditions_of(route.record_type, route.filter),
+            frozenset(refusing),
         )
 
     @property
@@ -61,6 +63,7 @@ class ActiveRoute:
             change.record_type == self.record_type
             and self.entity_type in ("", change.entity_type)
             and self.source_system in ("", change.source_system)
+            and change.source_system.partition(":")[0] not in self.refusing
         )
 
     def takes(self, change: Change) -> bool:

@@ -17,7 +17,8 @@ from integrations.services.routes import (
 )
 from tenants.actor import Actor
 from tenants.roles import Role
-from tests.destinations.conftest import ADMIN, follow
+from tests.destinations.conftest import ADMIN, Records, follow
+from tests.engine.acme_provider import AcmeConnector
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db
@@ -182,6 +183,28 @@ def test_a_route_from_the_place_it_writes_to_would_be_a_circle(destination, reco
 
     with pytest.raises(InvalidInputError, match="round in a circle"):
         create_route(destination=destination, connection=reads_it, record_type="row", actor=ADMIN)
+
+
+def test_records_that_may_not_be_written_there_go_by_no_route(
+    base, records, destination, route, monkeypatch
+):
+    theirs = Records(ConnectionFactory(provider="acme_memory"))
+    theirs.company(1)
+    records.company(2)
+    monkeypatch.setattr(AcmeConnector, "supports_destination", lambda self, to: to != "airtable")
+
+    with pytest.raises(InvalidInputError, match="may not be written to Airtable"):
+        create_route(
+            destination=destination,
+            connection=theirs.connection,
+            record_type="company",
+            actor=ADMIN,
+        )
+    everybody = route("company")
+    follow(destination)
+
+    assert [row.title for row in preview_route(everybody)] == ["Firm 2"]
+    assert [row["Name"] for row in base.rows("Companies").values()] == ["Firm 2"]
 
 
 def test_a_change_that_cannot_be_changes_nothing(destination, route):
