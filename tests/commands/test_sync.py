@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from integrations.errors import EntityTypeUnavailableError, ListRestartError
 from integrations.models import Connection, Record, SyncRun
 from tests.engine.acme_provider import Server
 from tests.engine.conftest import connection, server
@@ -56,6 +57,20 @@ def test_a_dry_run_says_what_is_valid_and_writes_nothing(connection, server: Ser
     assert "The field 'name' is missing" in said
     assert not Record.objects.exists()
     assert not SyncRun.objects.exists()
+
+
+def test_a_dry_run_gets_over_what_a_sync_gets_over(connection, server: Server):
+    server.fail_at = {
+        ("companies", 2): [ListRestartError("lost")],
+        ("people", 0): [EntityTypeUnavailableError("Not in this plan.")] * 2,
+    }
+
+    said = sync("--connection", connection.name, "--dry-run")
+
+    assert "companies: 25 valid, 0 deleted, 0 rejected" in said
+    assert "people: unavailable. Not in this plan." in said
+    said = sync("--connection", connection.name, "--dry-run", "--json")
+    assert json.loads(said)["unavailable"] == {"people": "Not in this plan."}
 
 
 def test_a_full_sync_of_the_same_data_rewrites_nothing(connection):

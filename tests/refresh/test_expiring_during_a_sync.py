@@ -9,6 +9,7 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.models import Connection, Record, SyncRun
 from integrations.sync.credentials import access_for
+from integrations.sync.dry_run import dry_run
 from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
 from tenants.actor import Actor
@@ -110,6 +111,21 @@ def test_tokens_that_live_shorter_than_a_list_is_long_are_renewed_as_often_as_ne
     check_that_all_is_there(world, connection)
     # The pre-flight ends where its second token does, without a renewal.
     assert len(world.token_calls()) >= (len(lists(world, slug)) - 1) // (requests + 1)
+
+
+def test_a_dry_run_renews_as_a_sync_does_and_counts_nothing_twice(
+    browser: Browser, link: str, world: World
+) -> None:
+    connection, actor = connected(browser, link, "quickbooks"), Actor.system("tests")
+    undisturbed = dry_run(connection, actor=actor)
+    give_a_token_of(2, connection, world)
+
+    found = dry_run(connection, actor=actor)
+
+    assert found == undisturbed
+    assert sum(counts["record"] for counts in found.counts.values()) > 1_000
+    assert len(world.token_calls()) == 1
+    assert not Record.objects.exists()
 
 
 def test_a_token_refused_before_its_time_is_renewed_once(

@@ -189,11 +189,13 @@ class Command(BaseCommand):
                 progress=show,
             )
         if self.as_json:
-            self.stdout.write(json.dumps({"counts": result.counts, "reasons": result.reasons}))
+            self.stdout.write(json.dumps(vars(result)))
             return
         for name, counts in result.counts.items():
             said = (counts["record"], counts["gone"], counts["rejected"])
             self.stdout.write("{}: {} valid, {} deleted, {} rejected".format(name, *said))
+        for name, reason in result.unavailable.items():
+            self.stdout.write(f"{name}: unavailable. {reason}")
         for reason in result.reasons:
             self.stdout.write(f"  {reason}")
         self.stdout.write("Nothing was written.")
