@@ -1,10 +1,51 @@
-"""What the OpenAPI description says for every operation: both ways in, and the problem shape."""
+"""What the OpenAPI description says for every operation: a summary, both ways in, the problem."""
 
+import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 
 from hub.problems import CONTENT_TYPE
+
+SENTENCE = re.compile(r"(.+?)[.](?:\s+|$)(.*)", re.DOTALL)
+
+
+class HubSchema(AutoSchema):
+    """The first sentence about an operation is its summary, the rest its description.
+
+    Of those that only list or read what a view set holds, the summary says just that.
+    """
+
+    def get_summary(self) -> str:
+        if declared := super().get_summary():
+            return str(declared)
+        model = getattr(getattr(self.view, "queryset", None), "model", None)
+        if self._is_about_all and model is not None:
+            if self._action == "list":
+                return f"List {model._meta.verbose_name_plural}"
+            return f"Read one {model._meta.verbose_name}"
+        return self._sentences()[0]
+
+    def get_description(self) -> str:  # type: ignore[override]  # of DRF's own schema
+        if self._is_about_all:
+            return super().get_description() if self._action == "list" else ""
+        return self._sentences()[1]
+
+    @property
+    def _is_about_all(self) -> bool:
+        """Whether what is said of the operation is said of the view set."""
+        named = self._action in ("list", "retrieve")
+        return named and not getattr(self.view, self._action).__doc__
+
+    @property
+    def _action(self) -> str:
+        return getattr(self.view, "action", None) or ""
+
+    def _sentences(self) -> tuple[str, str]:
+        text = super().get_description() or ""
+        found = SENTENCE.fullmatch(text)
+        return (found[1].replace("\n", " "), found[2]) if found else (text, "")
 
 
 class HubCredentials(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -46,6 +87,7 @@ PROBLEM = {
     },
 }
 PROBLEM_ANSWERS = {
+    "400": "A parameter that is not known here, or a body that is no JSON",
     "401": "Nobody we know",
     "403": "The role does not allow it, or the tenant is suspended",
     "404": "No such thing, or not yours",

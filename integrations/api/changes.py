@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from hub.parameters import refuse_unknown
 from hub.problems import CONTENT_TYPE
 from integrations.errors import InvalidInputError
 from integrations.managers import RecordQuerySet
@@ -78,6 +79,7 @@ class ChangesView(APIView):
         Begin without a cursor, and keep `next_cursor` with what you have stored: who goes on from
         there misses nothing. A cursor belongs to the filters it was made with.
         """
+        refuse_unknown(request, ChangeRequestSerializer().fields)
         asked = ChangeRequestSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         values = asked.validated_data

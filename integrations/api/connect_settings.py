@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hub.connect.addresses import MOST_ADDRESSES, allowed_addresses, set_allowed_addresses
+from hub.parameters import refuse_unknown
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
@@ -33,6 +34,8 @@ class ConnectSettingsView(APIView):
         operation_id="connect_settings_retrieve", responses={200: ConnectSettingsSerializer}
     )
     def get(self, request: Request) -> Response:
+        """Read both lists of addresses that the tenant's connect pages trust."""
+        refuse_unknown(request, ())
         return Response(ConnectSettingsSerializer(allowed_addresses(current_tenant())).data)
 
     @extend_schema(

@@ -134,7 +134,7 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
     @extend_schema(request=ConnectionChangesSerializer, responses=ConnectionSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: Any = None) -> Response:
-        """Change its name, its intervals, or all of them. All is done, or nothing."""
+        """Change the name, the intervals, or all of them. All is done, or nothing."""
         asked = ConnectionChangesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         connection, actor = self.get_object(), actor_of(request._request)
@@ -155,21 +155,21 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
     @extend_schema(request=None, responses=ConnectionSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: Any = None) -> Response:
-        """Start no more syncs until it is resumed."""
+        """Pause: start no more syncs until it is resumed."""
         pause_connection(connection=self.get_object(), actor=actor_of(request._request))
         return self._shown()
 
     @extend_schema(request=None, responses=ConnectionSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: Any = None) -> Response:
-        """Sync again as planned; the first sync is due at once."""
+        """Resume: sync again as planned; the first sync is due at once."""
         resume_connection(connection=self.get_object(), actor=actor_of(request._request))
         return self._shown()
 
     @extend_schema(responses=PreflightSerializer)
     @action(detail=True, methods=["get"])
     def preflight(self, request: Request, pk: Any = None) -> Response:
-        """What a few entities of each type, fetched and thrown away, say of the connection."""
+        """The last pre-flight. A few entities of each type were fetched and thrown away."""
         found = get_object_or_404(Preflight, connection=self.get_object())
         return Response(PreflightSerializer(found).data)
 
@@ -178,7 +178,7 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
     )
     @preflight.mapping.post
     def request_preflight(self, request: Request, pk: Any = None) -> Response:
-        """Have a worker make one now."""
+        """Have a worker make a pre-flight now."""
         connection = self.get_object()
         request_preflight(connection=connection, actor=actor_of(request._request))
         return Response(PreflightSerializer(connection.preflight).data, 202)

@@ -168,28 +168,28 @@ class DestinationViewSet(ReadOnlyModelViewSet[Destination]):
 
     @extend_schema(request=DestinationChangesSerializer, responses=DestinationSerializer)
     def partial_update(self, request: Request, pk: Any = None) -> Response:
-        """Rename it, or give it another access."""
+        """Rename the destination, or give it another access."""
         asked = _checked(DestinationChangesSerializer, request)
         change_destination(destination=self.get_object(), **asked, actor=actor_of(request._request))
         return self._shown()
 
     @extend_schema(responses={204: OpenApiResponse(description="It is gone.")})
     def destroy(self, request: Request, pk: Any = None) -> Response:
-        """Remove it with its routes. What was written there stays there."""
+        """Remove the destination with its routes. What was written there stays there."""
         delete_destination(destination=self.get_object(), actor=actor_of(request._request))
         return Response(status=204)
 
     @extend_schema(request=None, responses=DestinationSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: Any = None) -> Response:
-        """Write nothing there until it is resumed."""
+        """Pause: write nothing there until it is resumed."""
         pause_destination(destination=self.get_object(), actor=actor_of(request._request))
         return self._shown()
 
     @extend_schema(request=None, responses=DestinationSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: Any = None) -> Response:
-        """Go on where it stopped; one that is blocked is looked at again now."""
+        """Resume: go on where it stopped; one that is blocked is looked at again now."""
         resume_destination(destination=self.get_object(), actor=actor_of(request._request))
         return self._shown()
 
@@ -254,7 +254,7 @@ class RejectedRowSerializer(serializers.ModelSerializer[ExternalId]):
         read_only_fields = fields
 
 
-@extend_schema(parameters=[DESTINATION])
+@extend_schema(parameters=[DESTINATION], summary="List rejected rows")
 class RejectedRowViewSet(BelowDestination, ListModelMixin):
     """Records the destination does not take, with the reason; a change of the record tries anew."""
 

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from hub.parameters import refuse_unknown
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import all_connectors, get_connector
 
@@ -36,10 +37,14 @@ class ProviderViewSet(ViewSet):
 
     @extend_schema(operation_id="providers_list", responses=ProviderSerializer(many=True))
     def list(self, request: Request) -> Response:
+        """The providers this hub has connectors for."""
+        refuse_unknown(request, ())
         return Response([_shown(connector) for connector in all_connectors()])
 
     @extend_schema(operation_id="providers_retrieve", responses=ProviderSerializer)
     def retrieve(self, request: Request, slug: str) -> Response:
+        """One provider: how it is signed in to, and what can be read."""
+        refuse_unknown(request, ())
         return Response(_shown(get_connector(slug)))
 
 

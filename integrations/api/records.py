@@ -117,20 +117,17 @@ class RecordPages(ReadOnlyModelViewSet.pagination_class):  # type: ignore[misc, 
 
 
 class RecordViewSet(ReadOnlyModelViewSet[Record]):
-    """The tenant's records, the oldest first. A page is five statements, however long it is.
+    """The tenant's records, the oldest first.
 
     They are served as last synced, also while their provider is down, and say how old they are.
     """
 
+    # A page is five statements, however long it is.
     queryset = Record.objects.none()
     serializer_class = RecordSerializer
+    filterset_class = RecordFilter  # of lists: a deleted record is still found by its id
     lookup_value_converter = "int"
     pagination_class = RecordPages
-
-    @property
-    def filterset_class(self) -> type[RecordFilter] | None:
-        """Filters are for lists: a deleted record is still found by its id."""
-        return RecordFilter if self.action == "list" else None
 
     def get_queryset(self) -> RecordQuerySet:
         links = models.Prefetch("links", RecordLink.objects.order_by("field", "position"))

@@ -142,7 +142,7 @@ class RouteViewSet(BelowDestination, ReadOnlyModelViewSet[Route]):
 
     @extend_schema(request=RouteChangesSerializer, responses=RouteSerializer)
     def partial_update(self, request: Request, destination_id: UUID, pk: Any = None) -> Response:
-        """Change it. Rows that it makes differently are written again."""
+        """Change the route. Rows that it makes differently are written again."""
         changed = change_route(
             route=self.get_object(), changes=_checked(request), actor=actor_of(request._request)
         )
@@ -150,7 +150,7 @@ class RouteViewSet(BelowDestination, ReadOnlyModelViewSet[Route]):
 
     @extend_schema(responses={204: OpenApiResponse(description="It is gone.")})
     def destroy(self, request: Request, destination_id: UUID, pk: Any = None) -> Response:
-        """Remove it. What it wrote stays there, and is kept in step no more."""
+        """Remove the route. What it wrote stays there, and is kept in step no more."""
         delete_route(route=self.get_object(), actor=actor_of(request._request))
         return Response(status=204)
 
@@ -167,7 +167,7 @@ class RouteViewSet(BelowDestination, ReadOnlyModelViewSet[Route]):
     )
     @action(detail=False, methods=["post"], url_path="preview", url_name="preview-unsaved")
     def preview_unsaved(self, request: Request, destination_id: UUID) -> Response:
-        """The same for a route that is not there yet."""
+        """What a route that is not there yet would make of the first records."""
         return _previewed(Route(destination=self.destination(), **_checked(request)))
 
 

@@ -146,7 +146,7 @@ class ShadowDiffViewSet(ReadOnlyModelViewSet[ShadowDiff]):
     @extend_schema(request=None, responses=ShadowDiffSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, connection_id: UUID, pk: Any = None) -> Response:
-        """End it, within one batch if a worker is at it. What it has found stays."""
+        """End the shadow diff, within one batch if a worker is at it. What it has found stays."""
         shadow = cancel_shadow(shadow=self.get_object(), actor=actor_of(request._request))
         return Response(ShadowDiffSerializer(shadow).data)
 

@@ -43,3 +43,17 @@ def test_the_page_needs_no_sign_in_and_loads_nothing_from_outside():
     assert loaded
     assert not [address for address in loaded if re.match(r"(https?:)?//", address)]
     assert '"validatorUrl": null' in page
+
+
+def test_every_operation_has_a_summary_of_its_own_below_its_path(described):
+    summaries = {
+        f"{method} {path}": operation.get("summary", "")
+        for path, operations in described["paths"].items()
+        for method, operation in operations.items()
+    }
+
+    assert [where for where, said in summaries.items() if not said or len(said) > 90] == []
+    assert summaries["get /api/v1/connections/"] == "List connections"
+    assert summaries["get /api/v1/connections/{id}/"] == "Read one connection"
+    assert summaries["post /api/v1/connections/{id}/pause/"].startswith("Pause")
+    assert len(set(summaries.values())) >= len(summaries) - 4  # pause, resume of two kinds

@@ -190,3 +190,37 @@ def test_the_handlers_are_wired():
 
     names = ("handler400", "handler403", "handler404", "handler500")
     assert [getattr(urls, name) for name in names] == [f"hub.api.{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("connections/", "cursor, page_size, provider, status"),
+        ("deletion-reviews/", "connection, cursor, page_size, state"),
+        ("changes/", "connection, cursor, entity_type, page_size, record_type"),
+        ("destinations/", "cursor, page_size"),
+    ],
+)
+def test_a_parameter_that_is_misspelt_is_refused_and_not_ignored(api, path, known):
+    body = problem_in(api.get(f"{path}?provder=copper"), 400, "unknown_parameter")
+
+    assert body["detail"] == f"There is no parameter “provder” here; there are {known}."
+
+
+def test_one_object_takes_no_parameters(api):
+    path = f"connections/{connected().pk}/"
+
+    body = problem_in(api.get(f"{path}?status=active"), 400, "unknown_parameter")
+
+    assert body["detail"] == "There is no parameter “status” here; this address takes none."
+    assert api.get(f"{path}?format=json").status_code == 200
+
+
+def test_every_list_that_is_described_refuses_what_its_description_does_not_name(api):
+    """Whatever the way in: of a path with ids, the parameter is looked at before the object."""
+    described = json.loads(Client().get("/api/schema/?format=json").content)["paths"]
+    lists = [path for path, ways in described.items() if "get" in ways and "{" not in path]
+
+    refused = {path: api.get(f"{path}?nonsense=1").status_code for path in lists}
+
+    assert set(refused.values()) == {400}, refused

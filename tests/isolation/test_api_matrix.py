@@ -240,7 +240,7 @@ def test_lists_hold_ones_own_rows_only_whatever_is_asked_for(intruder, theirs, o
 
     for query in asked:
         response = intruder.call(verb, f"{path}{query}")
-        assert response.status_code == 200
+        assert response.status_code in (200, 400)  # 400: the list knows no such parameter
         assert "globex" not in response.content.decode()
     assert "acme" in intruder.call(verb, path).content.decode()
 
