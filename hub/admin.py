@@ -24,6 +24,7 @@ from integrations.admin.fleet import (
     fleet_address,
     status_label,
 )
+from integrations.admin.labels import provider_label
 from integrations.admin.overview import overview
 from integrations.models import Connection
 from tenants.models import Tenant
@@ -191,7 +192,7 @@ def _providers() -> list[ProviderRow]:
         .order_by("-n")[:LISTED]
     )
     found = [(provider, int(n)) for provider, n in rows]
-    return [ProviderRow(provider, n, found[0][1]) for provider, n in found]
+    return [ProviderRow(provider_label(slug), n, found[0][1]) for slug, n in found]
 
 
 def _table(rows: Iterable[ConnectionStatus]) -> SafeString | str:
@@ -203,7 +204,7 @@ def _table(rows: Iterable[ConnectionStatus]) -> SafeString | str:
                     reverse("admin:fleet_connectionstatus_change", args=[row.pk]),
                     row.account_label or row.pk,
                 ),
-                row.provider,
+                provider_label(row.provider),
             ),
             row.tenant.name,
             display.state_with_reason(row.status, status_label(row.status), row.error),

@@ -5,6 +5,7 @@ HTML is made by `format_html` alone, so a provider's text can never become an el
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,20 @@ TONES = {
 }
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A number of something that goes on; progress.js keeps it up to date by id and name."""
+
+    value: int
+    of: object
+    name: str
+
+    def __html__(self) -> SafeString:
+        return format_html(
+            '<span data-of="{}" data-figure="{}">{}</span>', self.of, self.name, f"{self.value:,}"
+        )
+
+
 def badge(state: str, label: str = "") -> SafeString | str:
     """A coloured word for a state, e.g. badge("needs_reauth", "Needs reconnecting")."""
     if not state:
@@ -60,9 +75,21 @@ def ago(at: datetime | None) -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         at.isoformat(timespec="seconds"),
-        f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        exact(at),
         age_text(at - timezone.now()),
     )
+
+
+def moment(at: datetime | None) -> SafeString | str:
+    """The same with the exact time beside it, for the page of one object."""
+    if at is None:
+        return NONE
+    return format_html('{} <span class="quiet">{}</span>', ago(at), exact(at))
+
+
+def exact(at: datetime) -> str:
+    """ "2026-01-31 16:05:00 UTC"."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def age_text(distance: timedelta) -> str:
@@ -157,14 +184,17 @@ def fields_table(data: Any) -> SafeString | str:
 
 
 def _counts(cell: object) -> bool:
-    return isinstance(cell, int) and not isinstance(cell, bool)
+    return isinstance(cell, int | Figure) and not isinstance(cell, bool)
 
 
 def _cells(row: Sequence[object]) -> SafeString:
     return format_html_join(
         "",
         '<td class="{}">{}</td>',
-        (("number", f"{cell:,}") if _counts(cell) else ("", cell) for cell in row),
+        (
+            ("number" if _counts(cell) else "", number(cell) if type(cell) is int else cell)
+            for cell in row
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What every admin page of the hub has in common, and the audit log as people read it.
+"""What every admin page of the hub has in common.
 
 `django_admin_log` is never written: it is public and would show one tenant's edits to another.
 Services write audit events instead, and "History" shows those.
@@ -6,6 +6,7 @@ Services write audit events instead, and "History" shows those.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -18,16 +19,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from hub import display
 from hub.audit.models import AuditAction, AuditEvent, Outcome
 from hub.audit.record import record_now
+from hub.columns import with_times
 from integrations.errors import HubError
 
 HISTORY_ROWS = 100
 COUNTED_ROWS = 10_000
-NOBODY = "unknown"
 
 
 class CappedPaginator(Paginator):
@@ -46,6 +48,21 @@ class CappedPaginator(Paginator):
     def is_capped(self) -> bool:
         """Whether there are more rows than were counted."""
         return self._counted > COUNTED_ROWS
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person answers before an action runs.
+
+    `type_to_confirm` must be typed, and of `options`, (value, sentence) each, one must be chosen;
+    it comes as POST `option`.
+    """
+
+    text: str
+    consequence: str
+    button: str
+    type_to_confirm: str = ""
+    options: Sequence[tuple[str, str]] = ()
 
 
 class HubModelAdmin(admin.ModelAdmin):
@@ -99,6 +116,20 @@ class HubModelAdmin(admin.ModelAdmin):
         self.message_user(request, str(refusal), messages.ERROR)
         return HttpResponseRedirect(request.path)
 
+    # Times: how long ago, with the exact one behind it; on the page of one object beside it
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return with_times(self.model, super().get_list_display(request), display.ago)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return with_times(self.model, super().get_readonly_fields(request, obj), display.moment)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [
+            (name, {**options, "fields": with_times(self.model, options["fields"], display.moment)})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+
     # History
 
     def history_view(
@@ -115,7 +146,7 @@ class HubModelAdmin(admin.ModelAdmin):
             "opts": self.opts,
             "object": obj,
             "module_name": str(self.opts.verbose_name_plural).capitalize(),
-            "events": self.history_of(request, obj)[:HISTORY_ROWS],
+            "events": _events_table(self.history_of(request, obj)[:HISTORY_ROWS]),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/audit_history.html", context)
@@ -214,24 +245,46 @@ class HubModelAdmin(admin.ModelAdmin):
         """Who acts here, as the services want to know it. Each site answers for itself."""
         raise NotImplementedError
 
-    def ask_first(
+    def act(
         self,
         request: HttpRequest,
-        rows: models.QuerySet[Any],
+        rows: Iterable[Any],
+        call: Callable[[Any, Any], Any],
         *,
-        question: str,
-        consequence: str,
-        button: str,
-        type_to_confirm: str = "",
-        options: Sequence[tuple[str, str]] = (),
+        done: str,
+        ask: Question | None = None,
     ) -> TemplateResponse | None:
-        """Return the page that asks, or None once the person has said yes (and typed the word).
+        """Call a service with every row and who acts; say how many are `done`, and what refused.
 
-        Of `options`, (value, sentence) each, one must be chosen; it comes as POST `option`.
+        With `ask`, the page that asks is returned instead until the person has said yes to it.
         """
+        if ask is not None and (page := self._asked_first(request, rows, ask)):
+            return page
+        actor = self.actor_of(request)
+        count, refused = self.call_each(rows, lambda row: call(row, actor))
+        self.say(request, count, refused, done=done)
+        return None
+
+    def call_each(
+        self, rows: Iterable[Any], call: Callable[[Any], Any]
+    ) -> tuple[int, Counter[str]]:
+        """How many calls were done, and how often each sentence refused one."""
+        count, refused = 0, Counter[str]()
+        for row in rows:
+            try:
+                call(row)
+                count += 1
+            except HubError as exc:
+                refused[str(exc)] += 1
+        return count, refused
+
+    def _asked_first(
+        self, request: HttpRequest, rows: Iterable[Any], question: Question
+    ) -> TemplateResponse | None:
+        """The page that asks, or None once the person has said yes."""
         said_yes = "confirmed" in request.POST
-        has_chosen = not options or request.POST.get("option") in dict(options)
-        has_typed = request.POST.get("typed", "") == type_to_confirm
+        has_chosen = not question.options or request.POST.get("option") in dict(question.options)
+        has_typed = request.POST.get("typed", "") == question.type_to_confirm
         if said_yes and has_typed and has_chosen:
             return None
         if said_yes and not has_chosen:
@@ -240,31 +293,15 @@ class HubModelAdmin(admin.ModelAdmin):
             self.message_user(request, "The name did not match; nothing was done.", messages.ERROR)
         context = {
             **self.admin_site.each_context(request),
-            "title": question,
+            "title": question.text,
+            "question": question,
             "opts": self.opts,
             "rows": rows,
-            "consequence": consequence,
-            "button": button,
-            "type_to_confirm": type_to_confirm,
-            "options": options,
             "action": request.POST["action"],
             "back": request.POST.get("back", ""),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/ask_first.html", context)
-
-    def for_each(
-        self, request: HttpRequest, rows: Iterable[Any], call: Callable[[Any], Any], *, done: str
-    ) -> None:
-        """Call a service for every row; say how many are `done` and why others were refused."""
-        count, refused = 0, Counter[str]()
-        for row in rows:
-            try:
-                call(row)
-                count += 1
-            except HubError as exc:
-                refused[str(exc)] += 1
-        self.say(request, count, refused, done=done)
 
     def say(self, request: HttpRequest, count: int, refused: Counter[str], *, done: str) -> None:
         if count:
@@ -287,56 +324,17 @@ class ReadOnlyAdmin(HubModelAdmin):
         return False
 
 
-class AuditEventAdmin(ReadOnlyAdmin):
-    """The audit log. Rows are only ever added, and only by services."""
-
-    paginator = CappedPaginator
-    list_display: Any = (
-        "when",
-        "actor_label",
-        "what",
-        "how",
-        "target_kind",
-        "target_label",
+def _events_table(events: Iterable[AuditEvent]) -> SafeString | str:
+    return display.table(
+        ("When", "Who", "What", "Outcome", "Detail"),
+        [
+            (
+                display.moment(event.at),
+                event.actor_label or event.actor_kind,
+                event.get_action_display(),
+                display.badge(event.outcome, event.get_outcome_display()),
+                ", ".join(f"{name}: {value}" for name, value in event.detail.items()),
+            )
+            for event in events
+        ],
     )
-    list_filter: ClassVar[Any] = ("outcome", "action")
-    search_fields = ("target_label", "=target_id", "actor_label", "=request_id")
-    search_help_text = "Object, its id, actor, or request id."
-    date_hierarchy = "at"
-    list_select_related = True
-    fields: ClassVar[Any] = (
-        "at",
-        "what",
-        "how",
-        "actor",
-        "target",
-        "detail_shown",
-        "request_id",
-        "client_address",
-    )
-
-    @admin.display(description="when", ordering="at")
-    def when(self, event: AuditEvent) -> str:
-        return display.ago(event.at)
-
-    @admin.display(description="action", ordering="action")
-    def what(self, event: AuditEvent) -> str:
-        return event.get_action_display()
-
-    @admin.display(description="outcome", ordering="outcome")
-    def how(self, event: AuditEvent) -> str:
-        return display.badge(event.outcome, event.get_outcome_display())
-
-    @admin.display(description="actor")
-    def actor(self, event: AuditEvent) -> str:
-        return f"{event.actor_label or NOBODY} ({event.actor_kind.replace('_', ' ')})"
-
-    @admin.display(description="object")
-    def target(self, event: AuditEvent) -> str:
-        if not event.target_kind:
-            return display.NONE
-        return f"{event.target_label} ({event.target_kind} {event.target_id})"
-
-    @admin.display(description="detail")
-    def detail_shown(self, event: AuditEvent) -> str:
-        return display.pretty_json(event.detail)

@@ -30,6 +30,7 @@ from integrations.services.syncs import request_sync
 from integrations.sync.rhythm import interval_of
 from integrations.types import EntityType
 
+ALL_TYPES = "*"  # in the form for reading again
 INTERVALS = (60, 300, 900, 3_600, 6 * 3_600, 86_400)  # seconds
 RECONCILE = (0, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400)  # seconds
 RECENT_DIFFS = 5
@@ -74,12 +75,13 @@ class ConnectionControl(ConnectionActions):
         return super().fits(action, row)
 
     @admin.action(description="Pre-flight", permissions=["operate"])
-    def preflight(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def preflight(
+        self, request: HttpRequest, queryset: models.QuerySet[Connection]
+    ) -> HttpResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda connection: request_preflight(connection=connection, actor=actor),
+            lambda connection, actor: request_preflight(connection=connection, actor=actor),
             done="looked at by a worker within seconds",
         )
 
@@ -99,11 +101,11 @@ class ConnectionControl(ConnectionActions):
         self, request: HttpRequest, rows: models.QuerySet[Connection], mode: str
     ) -> HttpResponse | None:
         """Ask for each; of one connection, show the page on which the diff will be."""
-        actor, asked = self.actor_of(request), []
-        self.for_each(
+        asked: list[ShadowDiff] = []
+        self.act(
             request,
             rows,
-            lambda connection: asked.append(
+            lambda connection, actor: asked.append(
                 request_shadow(connection=connection, mode=mode, actor=actor)
             ),
             done="asked for; nothing will be written",
@@ -156,12 +158,13 @@ class ConnectionControl(ConnectionActions):
         return HttpResponseRedirect(address_of(Connection, connection.pk))
 
     def read_again_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Read the chosen types again, all of it or from a date on."""
+        """Read the chosen types, or all of them, again: from the beginning or from a date on."""
         connection = self._connection(request, object_id)
-        back = HttpResponseRedirect(address_of(Connection, connection.pk))
+        back = HttpResponseRedirect(f"{address_of(Connection, connection.pk)}#read-again")
         chosen = request.POST.getlist("entity_type")
         if not chosen:
-            self.message_user(request, "Choose at least one entity type.", messages.ERROR)
+            said = "Nothing was asked for. Choose entity types to read again, or all of them."
+            self.message_user(request, said, messages.WARNING)
             return back
         try:
             not_before = _day(request.POST.get("not_before", ""))
@@ -171,7 +174,7 @@ class ConnectionControl(ConnectionActions):
                 actor=self.actor_of(request),
                 trigger=SyncRun.Trigger.MANUAL,
                 mode=mode,
-                entity_types=chosen,
+                entity_types=[] if ALL_TYPES in chosen else chosen,
                 not_before=not_before,
             )
         except HubError as refusal:
@@ -206,7 +209,7 @@ def control_of(connection: Connection) -> dict[str, Any]:
             )
             for seconds in sorted({*RECONCILE, connection.reconcile_seconds})
         ],
-        "types": [declared.name for declared in types],
+        "types": [(ALL_TYPES, "all of them"), *((one.name, one.name) for one in types)],
         "may_read_again": connection.can_sync,
         "latest_day": f"{datetime.now(UTC):%Y-%m-%d}",
         "shadows": _shadows(connection),

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import (
     Http404,
     HttpRequest,
@@ -20,9 +19,9 @@ from django.utils.safestring import SafeString
 from hub import display, sites
 from hub.fleet.models import Due
 from integrations.admin.base import link_to
-from integrations.admin.connection_actions import Call
 from integrations.admin.connection_control import ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
+from integrations.admin.labels import ProviderFilter, provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
 from integrations.errors import HubError, PermissionRefusedError
@@ -46,7 +45,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     place = 10
     change_role = Role.OPERATOR
     list_display = ("called", "state", "last_success", "every")
-    list_filter = ("status", "provider")
+    list_filter = ("status", ProviderFilter)
     list_select_related = True
     search_fields = ("name", "account_label", "=account_id", "provider")
     search_help_text = "Name, account, account id or provider."
@@ -54,7 +53,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     change_form_template = "admin/connection.html"
     change_list_template = "admin/connections.html"
     fieldsets = (
-        (None, {"fields": ("name", "provider", "account", "state", "customer_message")}),
+        (None, {"fields": ("name", "provider_shown", "account", "state", "customer_message")}),
         ("Rhythm", {"fields": ("interval_seconds", "next_run", "last_success", "created_at")}),
         (
             "Access",
@@ -67,7 +66,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     )
 
     readonly_fields = (
-        "provider",
+        "provider_shown",
         "account",
         "state",
         "customer_message",
@@ -88,8 +87,12 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     @admin.display(description="connection", ordering="name")
     def called(self, connection: Connection) -> str:
         return display.with_note(
-            connection.name, f"{connection.provider} · {self.account(connection)}"
+            connection.name, f"{provider_label(connection.provider)} · {self.account(connection)}"
         )
+
+    @admin.display(description="provider", ordering="provider")
+    def provider_shown(self, connection: Connection) -> str:
+        return provider_label(connection.provider)
 
     @admin.display(description="account", ordering="account_label")
     def account(self, connection: Connection) -> str:
@@ -129,12 +132,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
     def settings_shown(self, connection: Connection) -> str:
         return display.pretty_json(connection.settings)
 
-    # Actions
-
-    def on_connections(
-        self, request: HttpRequest, rows: models.QuerySet[Connection], call: Call, *, done: str
-    ) -> None:
-        self.for_each(request, rows, call, done=done)
+    # Changes
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         actor = self.actor_of(request)
@@ -182,7 +180,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
             "title": f"Link to reconnect {connection}" if connection else "Connect link",
             "opts": self.opts,
             "link": connect_url(token),
-            "expires_at": session.expires_at,
+            "expires_at": display.exact(session.expires_at),
         }
         return TemplateResponse(request, "admin/connect_link.html", context)
 
@@ -274,7 +272,7 @@ def _steps(connection: Connection) -> SafeString | str:
 def _run_row(run: SyncRun) -> tuple[object, ...]:
     totals = run.totals
     return (
-        link_to(run, f"{run.created_at:%d %b %H:%M}"),
+        link_to(run, display.ago(run.created_at)),
         run.get_mode_display(),
         progress_bar(run) if run.is_open else display.badge(run.state, run.get_state_display()),
         totals["read"],

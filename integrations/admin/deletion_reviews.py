@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, Question
 from integrations.admin.base import ConnectionFilter, address_of, link_to
 from integrations.connectors.registry import get_connector
 from integrations.models import DeletionReview, SyncRun
@@ -28,6 +28,17 @@ WHY = {
     DeletionReview.Cause.SIGNAL: "The provider reports them as deleted. More than half of all"
     " records of a type are not deleted without asking.",
 }
+DELETE = Question(
+    "Delete these records?",
+    "They are marked as deleted here and in every destination. What has changed since the review "
+    "was found is there again and stays. At the provider nothing changes.",
+    "Delete",
+)
+KEEP = Question(
+    "Keep these records?",
+    "They stay as they are, though the provider no longer has them, and are not asked about again.",
+    "Keep them",
+)
 
 
 @admin.register(DeletionReview, site=sites.tenant)
@@ -95,49 +106,24 @@ class DeletionReviewAdmin(TenantModelAdmin):
     def approve(
         self, request: HttpRequest, queryset: models.QuerySet[DeletionReview]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Delete these records?",
-            consequence="They are marked as deleted here and in every destination. What has "
-            "changed since the review was found is there again and stays. At the provider nothing "
-            "changes.",
-            button="Delete",
+            lambda review, actor: decide_deletions(review=review, approve=True, actor=actor),
+            done="decided: the records are deleted",
+            ask=DELETE,
         )
-        if page is None:
-            self._decide(request, queryset, approve=True, done="decided: the records are deleted")
-        return page
 
     @admin.action(description="Keep the records", permissions=["operate"])
     def refuse(
         self, request: HttpRequest, queryset: models.QuerySet[DeletionReview]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Keep these records?",
-            consequence="They stay as they are, though the provider no longer has them, and are "
-            "not asked about again.",
-            button="Keep them",
-        )
-        if page is None:
-            self._decide(request, queryset, approve=False, done="decided: the records stay")
-        return page
-
-    def _decide(
-        self,
-        request: HttpRequest,
-        rows: models.QuerySet[DeletionReview],
-        *,
-        approve: bool,
-        done: str,
-    ) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
-            request,
-            rows,
-            lambda review: decide_deletions(review=review, approve=approve, actor=actor),
-            done=done,
+            lambda review, actor: decide_deletions(review=review, approve=False, actor=actor),
+            done="decided: the records stay",
+            ask=KEEP,
         )
 
     # Pages

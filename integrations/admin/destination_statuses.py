@@ -5,16 +5,30 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from hub.fleet.models import DestinationStatus
-from integrations.admin.destinations import behind_text
+from integrations.admin.destination_tables import behind_text
+from integrations.admin.labels import DestinationTypeFilter, LabelFilter, destination_label
 from integrations.errors import HubError
 from integrations.models import Destination
 from integrations.services.destinations import resume_destination
+from tenants.actor import Actor
 from tenants.admin.base import OpsReadOnlyAdmin, TenantFilter, tenant_url, tenants_of
 from tenants.context import in_tenant
+
+
+def status_label(status: str) -> str:
+    return str(dict(Destination.Status.choices).get(status, status))
+
+
+class StatusFilter(LabelFilter):
+    title = parameter_name = "status"
+
+    def label(self, slug: str) -> str:
+        return status_label(slug)
 
 
 @admin.register(DestinationStatus, site=sites.ops)
@@ -26,7 +40,7 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
     paginator = CappedPaginator
     actions = ("look_again",)
     list_display = ("called", "tenant", "state", "behind_shown", "row_count", "refused", "seen")
-    list_filter = ("status", "type", TenantFilter)
+    list_filter = (StatusFilter, DestinationTypeFilter, TenantFilter)
     list_select_related = ("tenant",)
     search_fields = ("name", "type", "tenant__slug", "tenant__name", "error", "=destination_id")
     search_help_text = "Name, type, tenant, error or destination id."
@@ -52,12 +66,11 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
 
     @admin.display(description="destination", ordering="name")
     def called(self, row: DestinationStatus) -> str:
-        return display.with_note(row.name, row.type)
+        return display.with_note(row.name, destination_label(row.type))
 
     @admin.display(description="status", ordering="status")
     def state(self, row: DestinationStatus) -> str:
-        label = dict(Destination.Status.choices).get(row.status, row.status)
-        return display.state_with_reason(row.status, str(label), row.error)
+        return display.state_with_reason(row.status, status_label(row.status), row.error)
 
     @admin.display(description="behind", ordering="behind")
     def behind_shown(self, row: DestinationStatus) -> str:
@@ -83,14 +96,15 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
         return display.link(address, "Open the destination")
 
     @admin.action(description="Resume or look again", permissions=["operate"])
-    def look_again(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        actor = self.actor_of(request)
-
-        def look(row: DestinationStatus) -> None:
+    def look_again(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> TemplateResponse | None:
+        def look(row: DestinationStatus, actor: Actor) -> None:
             with in_tenant(row.tenant):
                 found = Destination.objects.filter(pk=row.destination_id).first()
                 if found is None:
                     raise HubError(f"{row} is gone.")
                 resume_destination(destination=found, actor=actor)
 
-        self.for_each(request, queryset, look, done="due now; a worker begins within seconds")
+        done = "due now; a worker begins within seconds"
+        return self.act(request, queryset, look, done=done)

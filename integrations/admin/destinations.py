@@ -7,20 +7,28 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 
 from hub import display, sites
+from hub.audit.admin import Question
 from hub.fleet.models import DestinationStatus
-from integrations.admin.base import link_to
-from integrations.destinations.columns import table_for
+from integrations.admin.base import ids_asked_for, link_to
+from integrations.admin.destination_tables import (
+    PROGRESS,
+    behind_text,
+    for_script,
+    refused_table,
+    routes_table,
+    runs_table,
+)
+from integrations.admin.labels import DestinationTypeFilter
 from integrations.destinations.registry import all_destination_types, get_destination_type
 from integrations.destinations.tables import TableDestination
 from integrations.errors import HubError
-from integrations.models import Connection, Destination, DestinationRun, ExternalId, Route
+from integrations.models import Connection, Destination, DestinationRun
 from integrations.services.destinations import (
     change_destination,
     create_destination,
@@ -34,14 +42,24 @@ from integrations.types import Field
 from tenants.admin.base import AddedByService, TenantModelAdmin
 from tenants.roles import Role
 
-RUNS_SHOWN = 10
-REFUSED_SHOWN = 50
 KEEP, FORGET = "keep", "forget"
 TABLES = (
     (KEEP, "Write into the tables that are there."),
     (FORGET, "Make tables and columns anew that somebody removed there."),
 )
-COUNTS = (*("read", *DestinationRun.OUTCOMES), "linked")
+REWRITE = Question(
+    "Write everything again?",
+    "Every row is sent again, which can take long. Rows are found by their key, so none is made "
+    "twice; what somebody typed over in our columns is replaced.",
+    "Write everything again",
+    options=TABLES,
+)
+REMOVE = Question(
+    "Remove destinations?",
+    "Their routes and what is known of their rows go with them. The rows themselves stay where "
+    "they are, and are kept in step no more.",
+    "Remove",
+)
 
 
 class AccessForm(forms.Form):
@@ -98,11 +116,15 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     change_role = Role.ADMIN
     actions = ("look_again", "rewrite", "pause", "remove")
     list_display = ("called", "state", "behind", "row_count", "rejected_count", "caught_up")
-    list_filter = ("status", "type")
+    list_filter = ("status", DestinationTypeFilter)
     search_fields = ("name", "type")
     search_help_text = "Name or type."
     ordering = ("name",)
     change_form_template = "admin/destination.html"
+
+    class Media:
+        js = ("hub/progress.js",)
+
     service_form = DestinationForm
     service_title = "Add a destination"
     service_button = "Add"
@@ -183,12 +205,13 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
         return action != "pause" or not row.is_paused
 
     @admin.action(description="Resume or look again", permissions=["operate"])
-    def look_again(self, request: HttpRequest, queryset: models.QuerySet[Destination]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def look_again(
+        self, request: HttpRequest, queryset: models.QuerySet[Destination]
+    ) -> TemplateResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda row: resume_destination(destination=row, actor=actor),
+            lambda row, actor: resume_destination(destination=row, actor=actor),
             done="due now; a worker begins within seconds",
         )
 
@@ -196,32 +219,24 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     def rewrite(
         self, request: HttpRequest, queryset: models.QuerySet[Destination]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Write everything again?",
-            consequence="Every row is sent again, which can take long. Rows are found by their "
-            "key, so none is made twice; what somebody typed over in our columns is replaced.",
-            button="Write everything again",
-            options=TABLES,
+            lambda row, actor: rewrite_destination(
+                destination=row, forget_tables=request.POST["option"] == FORGET, actor=actor
+            ),
+            done="due now; every row is written again",
+            ask=REWRITE,
         )
-        if page is None:
-            actor, forget = self.actor_of(request), request.POST["option"] == FORGET
-            self.for_each(
-                request,
-                queryset,
-                lambda row: rewrite_destination(destination=row, forget_tables=forget, actor=actor),
-                done="due now; every row is written again",
-            )
-        return page
 
     @admin.action(description="Pause", permissions=["operate"])
-    def pause(self, request: HttpRequest, queryset: models.QuerySet[Destination]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def pause(
+        self, request: HttpRequest, queryset: models.QuerySet[Destination]
+    ) -> TemplateResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda row: pause_destination(destination=row, actor=actor),
+            lambda row, actor: pause_destination(destination=row, actor=actor),
             done="paused; its checkpoint stays",
         )
 
@@ -229,30 +244,32 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     def remove(
         self, request: HttpRequest, queryset: models.QuerySet[Destination]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Remove destinations?",
-            consequence="Their routes and what is known of their rows go with them. The rows "
-            "themselves stay where they are, and are kept in step no more.",
-            button="Remove",
+            lambda row, actor: delete_destination(destination=row, actor=actor),
+            done="removed; the rows stay where they are",
+            ask=REMOVE,
         )
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                list(queryset),
-                lambda row: delete_destination(destination=row, actor=actor),
-                done="removed; the rows stay where they are",
-            )
-        return page
 
     # The pages
 
     def get_urls(self) -> list[URLPattern]:
         access = self.admin_site.admin_view(self.access_view)
+        progress = self.admin_site.admin_view(self.progress_view)
         name = "integrations_destination_access"
-        return [path("<path:object_id>/access/", access, name=name), *super().get_urls()]
+        return [
+            path("<path:object_id>/access/", access, name=name),
+            path("progress/", progress, name=PROGRESS),
+            *super().get_urls(),
+        ]
+
+    def progress_view(self, request: HttpRequest) -> JsonResponse:
+        """How far the destinations' runs asked for have come, in the shape of a sync's."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        runs = DestinationRun.objects.filter(pk__in=ids_asked_for(request))
+        return JsonResponse({"runs": [for_script(run) for run in runs]})
 
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Enter another access, for instance because the present one was withdrawn."""
@@ -306,68 +323,8 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
                 "may_change": self.has_change_permission(request),
                 "add_route": f"{reverse('admin:integrations_route_add')}?{query}",
                 "routes": routes_table(destination),
-                "runs": _runs_table(destination),
-                "refused": _refused_table(destination),
+                "runs": runs_table(destination),
+                "is_at_work": destination.runs.filter(state=DestinationRun.State.RUNNING).exists(),
+                "refused": refused_table(destination),
             }
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
-
-
-def behind_text(changes: int, since: Any) -> SafeString | str:
-    """ "3 changes" with since when below, or "in step"."""
-    if not changes:
-        return "in step"
-    noun = "change" if changes == 1 else "changes"
-    return display.with_note(f"{changes:,}\N{NO-BREAK SPACE}{noun}", display.ago(since))
-
-
-def routes_table(destination: Destination) -> SafeString | str:
-    rows = Route.objects.filter(destination=destination).select_related("connection")
-    return display.table(
-        ("Route", "Records", "From", "Table", "Columns", "Conditions", "State"),
-        [
-            (
-                link_to(row),
-                row.entity_type or table_for(row.record_type),
-                row.connection or "all connections",
-                row.table,
-                str(len(row.mapping)) if row.mapping else "every field",
-                str(len(row.filter)) if row.filter else display.NONE,
-                display.badge("active" if row.is_active else "off"),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _runs_table(destination: Destination) -> SafeString | str:
-    heads = ("Began", "State", *(name.capitalize() for name in COUNTS), "Calls", "Error")
-    return display.table(
-        heads,
-        [
-            (
-                display.ago(run.started_at),
-                display.badge(run.state, run.get_state_display()),
-                *(run.totals[name] for name in COUNTS),
-                run.calls,
-                run.error or display.NONE,
-            )
-            for run in destination.runs.all()[:RUNS_SHOWN]
-        ],
-    )
-
-
-def _refused_table(destination: Destination) -> SafeString | str:
-    rows = ExternalId.objects.filter(destination=destination).exclude(rejected_reason="")
-    record = reverse("admin:integrations_record_changelist")
-    return display.table(
-        ("Record", "Route", "Reason", "When"),
-        [
-            (
-                display.link(f"{record}{row.record_id}/change/", row.key),
-                str(row.route),
-                row.rejected_reason,
-                display.ago(row.written_at),
-            )
-            for row in rows.select_related("route")[:REFUSED_SHOWN]
-        ],
-    )

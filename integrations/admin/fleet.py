@@ -1,6 +1,7 @@
 """The fleet at operations: every connection of every tenant, the work that is due, the workers."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +14,14 @@ from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from hub.fleet.managers import ALIVE_WITHIN
 from hub.fleet.models import ConnectionStatus, Due, Worker
-from integrations.admin.connection_actions import Call, ConnectionActions
+from integrations.admin.connection_actions import ConnectionActions
+from integrations.admin.labels import (
+    LaneFilter,
+    LastRunFilter,
+    ProviderFilter,
+    plain_label,
+    provider_label,
+)
 from integrations.errors import HubError
 from integrations.models import Connection
 from tenants.admin.base import OpsReadOnlyAdmin, TenantFilter, tenant_url, tenants_of
@@ -70,7 +78,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "waiting_reviews",
     )
     list_display_links = ("account",)
-    list_filter = (StatusFilter, WaitingFilter, "provider", "last_run_state", TenantFilter)
+    list_filter = (StatusFilter, WaitingFilter, ProviderFilter, LastRunFilter, TenantFilter)
     list_select_related = ("tenant",)
     search_fields = (
         "account_label",
@@ -84,7 +92,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     ordering = ("tenant__slug", "provider", "connection_id")
     fields = (
         "tenant",
-        "provider",
+        "provider_shown",
         "account_label",
         "state",
         "error_code",
@@ -107,7 +115,11 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     @admin.display(description="account", ordering="account_label")
     def account(self, row: ConnectionStatus) -> str:
         name = row.account_label or str(row.connection_id)
-        return display.with_note(name, row.provider)
+        return display.with_note(name, provider_label(row.provider))
+
+    @admin.display(description="provider", ordering="provider")
+    def provider_shown(self, row: ConnectionStatus) -> str:
+        return provider_label(row.provider)
 
     @admin.display(description="status", ordering="status")
     def state(self, row: ConnectionStatus) -> str:
@@ -140,9 +152,9 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
 
     # Actions
 
-    def on_connections(
-        self, request: HttpRequest, rows: models.QuerySet[Any], call: Call, *, done: str
-    ) -> None:
+    def call_each(
+        self, rows: Iterable[Any], call: Callable[[Any], Any]
+    ) -> tuple[int, Counter[str]]:
         """Enter every tenant concerned once and call the service for its connections."""
         wanted: dict[Tenant, list[Any]] = {}
         for row in rows:
@@ -151,10 +163,11 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         for tenant, ids in wanted.items():
             try:
                 with in_tenant(tenant):
-                    count += _each(Connection.objects.filter(pk__in=ids), call, refused)
+                    done, said = super().call_each(Connection.objects.filter(pk__in=ids), call)
             except HubError as exc:  # the tenant itself cannot be entered
-                refused[str(exc)] += len(ids)
-        self.say(request, count, refused, done=done)
+                done, said = 0, Counter({str(exc): len(ids)})
+            count, refused = count + done, refused + said
+        return count, refused
 
 
 @admin.register(Due, site=sites.ops)
@@ -166,15 +179,15 @@ class DueAdmin(OpsReadOnlyAdmin):
     list_display = (
         "what",
         "tenant",
-        "provider",
-        "lane",
+        "provider_shown",
+        "lane_shown",
         "due",
         "held",
         "tries",
         "failures",
         "parked",
     )
-    list_filter = ("kind", "lane", TenantFilter)
+    list_filter = ("kind", LaneFilter, TenantFilter)
     list_select_related = ("tenant",)
     search_fields = ("tenant__slug", "provider", "=object_id", "=run_id")
     search_help_text = "Tenant, provider, object id or run id."
@@ -183,6 +196,14 @@ class DueAdmin(OpsReadOnlyAdmin):
     @admin.display(description="work", ordering="kind")
     def what(self, due: Due) -> str:
         return due.get_kind_display()
+
+    @admin.display(description="provider", ordering="provider")
+    def provider_shown(self, due: Due) -> str:
+        return provider_label(due.provider) if due.provider else display.NONE
+
+    @admin.display(description="lane", ordering="lane")
+    def lane_shown(self, due: Due) -> str:
+        return plain_label(due.lane)
 
     @admin.display(description="due", ordering="due_at")
     def due(self, due: Due) -> str:
@@ -245,21 +266,6 @@ def is_alive(worker: Worker) -> bool:
 
 def fleet_address() -> str:
     return reverse("admin:fleet_connectionstatus_changelist")
-
-
-def _each(
-    connections: models.QuerySet[Connection],
-    call: Call,
-    refused: Counter[str],
-) -> int:
-    count = 0
-    for connection in connections:
-        try:
-            call(connection)
-            count += 1
-        except HubError as exc:
-            refused[str(exc)] += 1
-    return count
 
 
 def status_label(status: str) -> str:

@@ -1,6 +1,7 @@
 """Identities inside a tenant: records that look like one, side by side, and deciding about them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,14 +9,31 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, Question
 from integrations.admin.base import link_to
+from integrations.admin.labels import RecordTypeFilter, plain_label
 from integrations.models import IdentityGroup, IdentityMember
 from integrations.services.identities import confirm_identity, forbid_identity, split_identity
 from tenants.admin.base import TenantModelAdmin
 
 GONE = "not here any more"
 State = IdentityGroup.State
+CONFIRM = Question(
+    "Are these one each?",
+    "The records of a group count as one person or company from now on, in the view “identity” and "
+    "in the API. The records themselves stay as they are; splitting the group undoes it.",
+    "Confirm",
+)
+SPLIT = Question(
+    "Who is somebody else?",
+    "The record you choose never comes into one group with the others again.",
+    "Split",
+)
+NEVER = Question(
+    "Are these all different?",
+    "No two records of a group are the same. They are never shown as one again.",
+    "Never show again",
+)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -40,26 +58,13 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value() or State.CANDIDATE)
 
 
-class RecordTypeFilter(admin.SimpleListFilter):
-    title = "record type"
-    parameter_name = "record_type"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("person", "People"), ("company", "Companies")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
-    ) -> models.QuerySet[IdentityGroup]:
-        return queryset.filter(record_type=self.value()) if self.value() else queryset
-
-
 @admin.register(IdentityGroup, site=sites.tenant)
 class IdentityGroupAdmin(TenantModelAdmin):
     """Groups of records, the surest first. A group is knowledge about records; none is merged."""
 
     place = 35
     paginator = CappedPaginator
-    list_display = ("label", "record_type", "sureness", "why", "state_shown", "found")
+    list_display = ("label", "kind", "sureness", "why", "state_shown", "found")
     list_filter = (StateFilter, RecordTypeFilter)
     search_fields = ("label",)
     search_help_text = "A name. New groups are found by manage.py resolve_identities."
@@ -69,6 +74,10 @@ class IdentityGroupAdmin(TenantModelAdmin):
     change_form_template = "admin/identity_group.html"
     fields = ("state_shown", "sureness", "reasons_shown", "found_at")
     readonly_fields = fields
+
+    @admin.display(description="record type")
+    def kind(self, group: IdentityGroup) -> str:
+        return plain_label(group.record_type)
 
     @admin.display(description="how sure")
     def sureness(self, group: IdentityGroup) -> str:
@@ -80,10 +89,10 @@ class IdentityGroupAdmin(TenantModelAdmin):
 
     @admin.display(description="state")
     def state_shown(self, group: IdentityGroup) -> str:
-        said = ""
-        if group.decided_at is not None:
-            said = f"By {group.decided_by}, {group.decided_at:%Y-%m-%d %H:%M} UTC."
-        return display.with_note(_badge(group), said) if said else _badge(group)
+        if group.decided_at is None:
+            return _badge(group)
+        said = display.together("by", group.decided_by, display.ago(group.decided_at))
+        return display.with_note(_badge(group), said)
 
     @admin.display(description="found")
     def found(self, group: IdentityGroup) -> str:
@@ -125,24 +134,13 @@ class IdentityGroupAdmin(TenantModelAdmin):
     def confirm(
         self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
     ) -> HttpResponse | None:
-        answer = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Are these one each?",
-            consequence="The records of a group count as one person or company from now on, in the "
-            "view “identity” and in the API. The records themselves stay as they are; "
-            "splitting the group undoes it.",
-            button="Confirm",
+            lambda group, actor: confirm_identity(group=group, actor=actor),
+            done="confirmed",
+            ask=CONFIRM,
         )
-        if answer is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                queryset,
-                lambda group: confirm_identity(group=group, actor=actor),
-                done="confirmed",
-            )
-        return answer
 
     @admin.action(description="Split: one is somebody else", permissions=["operate"])
     def split(
@@ -152,46 +150,28 @@ class IdentityGroupAdmin(TenantModelAdmin):
         if len(groups) != 1:
             self.message_user(request, "Choose one group to split.", messages.WARNING)
             return None
-        group = groups[0]
-        answer = self.ask_first(
+        members = [(str(m.record_id), f"{_title(m)} ({m})") for m in _members(groups[0])]
+        return self.act(
             request,
-            queryset,
-            question="Who is somebody else?",
-            consequence="The record you choose never comes into one group with the others again.",
-            button="Split",
-            options=[(str(m.record_id), f"{_title(m)} ({m})") for m in _members(group)],
+            groups,
+            lambda group, actor: split_identity(
+                group=group, record_ids=[int(request.POST["option"])], actor=actor
+            ),
+            done="split",
+            ask=replace(SPLIT, options=members),
         )
-        if answer is None:
-            actor, chosen = self.actor_of(request), int(request.POST["option"])
-            self.for_each(
-                request,
-                [group],
-                lambda row: split_identity(group=row, record_ids=[chosen], actor=actor),
-                done="split",
-            )
-        return answer
 
     @admin.action(description="Never: all are different", permissions=["operate"])
     def never(
         self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
     ) -> HttpResponse | None:
-        answer = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Are these all different?",
-            consequence="No two records of a group are the same. "
-            "They are never shown as one again.",
-            button="Never show again",
+            lambda group, actor: forbid_identity(group=group, actor=actor),
+            done="refused",
+            ask=NEVER,
         )
-        if answer is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                queryset,
-                lambda group: forbid_identity(group=group, actor=actor),
-                done="refused",
-            )
-        return answer
 
 
 def _badge(group: IdentityGroup) -> str:

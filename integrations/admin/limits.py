@@ -14,10 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, Question
 from hub.connect.models import ProviderApp
 from hub.fleet.limits import Circuit, RateBudget
 from hub.fleet.models import ConnectionStatus, DestinationStatus
+from integrations.admin.labels import ProviderFilter, provider_label
 from integrations.connectors.registry import all_connectors
 from integrations.services.circuits import reset_circuit, trip_circuit, trip_provider
 from tenants.admin.base import AddedByService, OpsAdmin, OpsReadOnlyAdmin, TenantFilter
@@ -29,6 +30,12 @@ STATES = {
     Circuit.State.HALF_OPEN: ("running", "One trial"),
 }
 NAMES_SHOWN = 3
+HOLD = Question(
+    "Hold these circuits open?",
+    "Their calls fail at once until somebody resets them. Syncs wait, nothing is lost, and what "
+    "was synced stays readable.",
+    "Hold open",
+)
 
 
 class NamedList(ChangeList):
@@ -59,7 +66,7 @@ class CircuitAdmin(AddedByService, OpsAdmin):
     place = 40
     paginator = CappedPaginator
     list_display = ("what", "tenant", "held", "failures", "since", "next_trial")
-    list_filter = ("state", "scope", "provider", TenantIdFilter)
+    list_filter = ("state", "scope", ProviderFilter, TenantIdFilter)
     search_fields = ("provider", "owner", "reason")
     search_help_text = "Provider, connection id or reason."
     ordering = ("-state", "-changed_at", "id")  # open, one trial, closed
@@ -122,31 +129,22 @@ class CircuitAdmin(AddedByService, OpsAdmin):
 
     @admin.action(description="Hold open", permissions=["operate"])
     def trip(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Hold these circuits open?",
-            consequence="Their calls fail at once until somebody resets them. Syncs wait, nothing "
-            "is lost, and what was synced stays readable.",
-            button="Hold open",
+            lambda circuit, actor: trip_circuit(circuit=circuit, reason="Held open", actor=actor),
+            done="held open",
+            ask=HOLD,
         )
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                queryset,
-                lambda circuit: trip_circuit(circuit=circuit, reason="Held open", actor=actor),
-                done="held open",
-            )
-        return page
 
     @admin.action(description="Reset", permissions=["operate"])
-    def reset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def reset(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> TemplateResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda circuit: reset_circuit(circuit=circuit, actor=actor),
+            lambda circuit, actor: reset_circuit(circuit=circuit, actor=actor),
             done="reset; calls pass from the next second on",
         )
 
@@ -158,7 +156,7 @@ class RateBudgetAdmin(OpsReadOnlyAdmin):
     place = 50
     paginator = CappedPaginator
     list_display = ("what", "tenant", "allowance", "use", "waits")
-    list_filter = ("scope", "kind", "provider", TenantIdFilter)
+    list_filter = ("scope", "kind", ProviderFilter, TenantIdFilter)
     search_fields = ("provider", "owner")
     search_help_text = "Provider, account, host or connection id."
     ordering = ("-updated_at", "id")
@@ -228,10 +226,9 @@ def named(rows: Iterable[Any]) -> list[Any]:
     callers = _callers(found)
     tenants = dict(Tenant.objects.filter(pk__in=_ids(found, "tenant_id")).values_list("pk", "name"))
     apps = _apps(found)
-    labels = {each.provider.slug: each.provider.label for each in all_connectors()}
     for row in found:
         row.tenant_name = tenants.get(row.tenant_id, "")
-        provider = labels.get(row.provider, row.provider)
+        provider = provider_label(row.provider)
         owner = callers.get(row.owner, apps.get(row.owner, row.owner))
         row.note = row.get_scope_display()
         if row.scope == "tenant":

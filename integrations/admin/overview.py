@@ -13,7 +13,8 @@ from hub import display
 from hub.fleet.models import ConnectionStatus, DestinationStatus, Due
 from integrations.admin.base import address_of, link_to
 from integrations.admin.deletion_reviews import waiting
-from integrations.admin.destinations import behind_text
+from integrations.admin.destination_tables import behind_text
+from integrations.admin.labels import provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.models import Connection, DeletionReview, Destination, RejectedRecord, SyncRun
 from tenants.admin.base import has_role
@@ -37,6 +38,10 @@ class Card:
     bar: SafeString | str
     waits_for_person: bool
     actions: tuple[tuple[str, str], ...] = (("sync_now", "Sync now"),)
+
+    @property
+    def provider(self) -> str:
+        return provider_label(self.connection.provider)
 
     @property
     def tone(self) -> str:

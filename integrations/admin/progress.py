@@ -55,7 +55,11 @@ def progress_bar(
     run: SyncRun | ShadowDiff, asked_at: str = "integrations_syncrun_progress"
 ) -> SafeString:
     """A bar for an open run; progress.js asks `data-progress` every second and moves it."""
-    now = progress_of(run)
+    return bar(run.pk, progress_of(run), asked_at)
+
+
+def bar(pk: object, now: Progress, asked_at: str) -> SafeString:
+    """The bar of whatever has this id and has come so far."""
     measure = (
         format_html('<progress value="{}" max="{}"></progress>', now.read, max(now.expected, 1))
         if now.expected is not None
@@ -64,11 +68,28 @@ def progress_bar(
     return format_html(
         '<span class="run-progress" data-run="{}" data-progress="{}">{}'
         ' <span class="run-text">{}</span></span>',
-        run.pk,
+        pk,
         reverse(f"admin:{asked_at}"),
         measure,
         now.text,
     )
+
+
+def figures_of(run: SyncRun | ShadowDiff) -> dict[str, int]:
+    """What the columns of a list say of a run."""
+    totals = run.totals
+    return {
+        "read": totals["read"],
+        "changed": totals["inserted"] + totals["updated"] + totals["deleted"],
+        "rejected": totals["rejected"],
+        "calls": run.calls,
+    }
+
+
+def figure(run: SyncRun | ShadowDiff, name: str) -> SafeString | str:
+    """One of them as a column shows it; while the run is open it moves."""
+    value = figures_of(run)[name]
+    return display.Figure(value, run.pk, name).__html__() if run.is_open else display.number(value)
 
 
 def counts_table(run: SyncRun) -> SafeString | str:
@@ -90,7 +111,7 @@ def seconds_of(run: SyncRun | ShadowDiff) -> float | None:
     """How long the run has worked so far, in seconds."""
     if run.started_at is None:
         return None
-    return ((run.ended_at or timezone.now()) - run.started_at).total_seconds()
+    return max(0.0, ((run.ended_at or timezone.now()) - run.started_at).total_seconds())
 
 
 def duration_text(run: SyncRun | ShadowDiff) -> str:
@@ -110,7 +131,7 @@ def for_script(run: SyncRun | ShadowDiff) -> dict[str, Any]:
         "expected": now.expected,
         "text": now.text,
         "duration": duration_text(run),
-        "calls": run.calls,
+        "figures": {name: f"{value:,}" for name, value in figures_of(run).items()},
         "lines": [
             {
                 "name": name,

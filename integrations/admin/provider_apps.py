@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from hub import display, sites
 from hub.connect.models import ProviderApp
+from integrations.admin.labels import ProviderFilter, provider_label
 from integrations.connectors.registry import all_connectors
 from integrations.http.composio import LABEL, NAME
 from integrations.services.connections import button_way
@@ -47,12 +48,19 @@ class ProviderAppForm(forms.Form):
 class ProviderAppAdmin(AddedByService, OpsAdmin):
     """The hub's registrations at providers, for all tenants or for one."""
 
-    list_display = ("provider", "for_whom", "client_id", "has_secret", "accepted", "updated_at")
-    list_filter = ("provider", TenantFilter)
+    list_display = (
+        "provider_shown",
+        "for_whom",
+        "client_id",
+        "has_secret",
+        "accepted",
+        "updated_at",
+    )
+    list_filter = (ProviderFilter, TenantFilter)
     list_select_related = ("tenant",)
     search_fields = ("provider", "client_id", "tenant__slug")
     fields = (
-        "provider",
+        "provider_shown",
         "for_whom",
         "client_id",
         "has_secret",
@@ -80,6 +88,10 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description="provider", ordering="provider")
+    def provider_shown(self, app: ProviderApp) -> str:
+        return LABEL if app.provider == NAME else provider_label(app.provider)
 
     @admin.display(description="for", ordering="tenant__slug")
     def for_whom(self, app: ProviderApp) -> str:

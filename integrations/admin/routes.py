@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from hub import display, sites
+from hub.audit.admin import Question
 from integrations.admin.base import link_to
+from integrations.admin.labels import RecordTypeFilter
 from integrations.admin.route_text import filter_from, filter_text, mapping_from, mapping_text
 from integrations.destinations.columns import default_columns, table_for
 from integrations.destinations.conditions import OPS
@@ -30,6 +32,11 @@ from integrations.services.routes import (
 from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
+REMOVE = Question(
+    "Remove routes?",
+    "What they wrote stays at the destination and is kept in step no more.",
+    "Remove",
+)
 LINES = {"rows": 8, "class": "vLargeTextField lines", "spellcheck": "false"}
 
 
@@ -82,7 +89,7 @@ class RouteAdmin(TenantModelAdmin):
     change_role = Role.OPERATOR
     actions = ("switch_on", "switch_off", "remove")
     list_display = ("name", "destination_link", "records", "table", "columns", "state")
-    list_filter = ("is_active", "destination", "record_type")
+    list_filter = ("is_active", "destination", RecordTypeFilter)
     list_select_related = ("destination", "connection")
     search_fields = ("name", "table", "record_type", "entity_type")
     search_help_text = "Name, table, record type or entity type."
@@ -111,44 +118,42 @@ class RouteAdmin(TenantModelAdmin):
         return action == "remove" or (action == "switch_off") == row.is_active
 
     @admin.action(description="Switch on", permissions=["operate"])
-    def switch_on(self, request: HttpRequest, queryset: models.QuerySet[Route]) -> None:
-        self._switch(request, queryset, True, "switched on; what it takes is compared")
-
-    @admin.action(description="Switch off", permissions=["operate"])
-    def switch_off(self, request: HttpRequest, queryset: models.QuerySet[Route]) -> None:
-        self._switch(request, queryset, False, "switched off; their rows stay as they are")
-
-    def _switch(
-        self, request: HttpRequest, queryset: models.QuerySet[Route], to: bool, done: str
-    ) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def switch_on(
+        self, request: HttpRequest, queryset: models.QuerySet[Route]
+    ) -> TemplateResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda route: change_route(route=route, changes={"is_active": to}, actor=actor),
-            done=done,
+            lambda route, actor: change_route(
+                route=route, changes={"is_active": True}, actor=actor
+            ),
+            done="switched on; what it takes is compared",
+        )
+
+    @admin.action(description="Switch off", permissions=["operate"])
+    def switch_off(
+        self, request: HttpRequest, queryset: models.QuerySet[Route]
+    ) -> TemplateResponse | None:
+        return self.act(
+            request,
+            queryset,
+            lambda route, actor: change_route(
+                route=route, changes={"is_active": False}, actor=actor
+            ),
+            done="switched off; their rows stay as they are",
         )
 
     @admin.action(description="Remove", permissions=["operate"])
     def remove(
         self, request: HttpRequest, queryset: models.QuerySet[Route]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Remove routes?",
-            consequence="What they wrote stays at the destination and is kept in step no more.",
-            button="Remove",
+            lambda route, actor: delete_route(route=route, actor=actor),
+            done="removed; what they wrote stays",
+            ask=REMOVE,
         )
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                list(queryset),
-                lambda route: delete_route(route=route, actor=actor),
-                done="removed; what they wrote stays",
-            )
-        return page
 
     # The form
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
@@ -132,12 +133,13 @@ class ShadowDiffAdmin(TenantModelAdmin):
         return row.is_open and row.cancel_asked_at is None
 
     @admin.action(description="Stop", permissions=["operate"])
-    def cancel(self, request: HttpRequest, queryset: models.QuerySet[ShadowDiff]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
+    def cancel(
+        self, request: HttpRequest, queryset: models.QuerySet[ShadowDiff]
+    ) -> TemplateResponse | None:
+        return self.act(
             request,
             queryset,
-            lambda shadow: cancel_shadow(shadow=shadow, actor=actor),
+            lambda shadow, actor: cancel_shadow(shadow=shadow, actor=actor),
             done="asked to stop",
         )
 

@@ -10,12 +10,24 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, Question
 from integrations.admin.base import ConnectionFilter, ids_asked_for, link_to
-from integrations.admin.progress import counts_table, duration_text, for_script, progress_bar
+from integrations.admin.progress import (
+    counts_table,
+    duration_text,
+    figure,
+    for_script,
+    progress_bar,
+)
 from integrations.models import SyncRun
 from integrations.services.syncs import cancel_sync
 from tenants.admin.base import TenantModelAdmin
+
+CANCEL = Question(
+    "Cancel sync runs?",
+    "They stop at the next batch. What is committed stays, and the next sync goes on from there.",
+    "Cancel runs",
+)
 
 
 @admin.register(SyncRun, site=sites.tenant)
@@ -35,7 +47,7 @@ class SyncRunAdmin(TenantModelAdmin):
         "read",
         "changed",
         "rejected",
-        "calls",
+        "calls_made",
         "duration",
         "error",
     )
@@ -88,16 +100,19 @@ class SyncRunAdmin(TenantModelAdmin):
 
     @admin.display(description="read")
     def read(self, run: SyncRun) -> str:
-        return display.number(run.totals["read"])
+        return figure(run, "read")
 
     @admin.display(description="changed")
     def changed(self, run: SyncRun) -> str:
-        totals = run.totals
-        return display.number(totals["inserted"] + totals["updated"] + totals["deleted"])
+        return figure(run, "changed")
 
     @admin.display(description="rejected")
     def rejected(self, run: SyncRun) -> str:
-        return display.number(run.totals["rejected"])
+        return figure(run, "rejected")
+
+    @admin.display(description="calls", ordering="calls")
+    def calls_made(self, run: SyncRun) -> str:
+        return figure(run, "calls")
 
     @admin.display(description="duration")
     def duration(self, run: SyncRun) -> str:
@@ -122,23 +137,13 @@ class SyncRunAdmin(TenantModelAdmin):
     def cancel(
         self, request: HttpRequest, queryset: models.QuerySet[SyncRun]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Cancel sync runs?",
-            consequence="They stop at the next batch. What is committed stays, and the next sync "
-            "goes on from there.",
-            button="Cancel runs",
+            lambda run, actor: cancel_sync(run=run, actor=actor),
+            done="asked to stop",
+            ask=CANCEL,
         )
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request,
-                queryset,
-                lambda run: cancel_sync(run=run, actor=actor),
-                done="asked to stop",
-            )
-        return page
 
     # Pages
 

@@ -1,6 +1,6 @@
 """Tenants at operations: made, suspended, resumed and closed through services."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from hub import display, sites
+from hub.audit.admin import Question
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import ConnectionStatus
@@ -23,6 +24,18 @@ from tenants.admin.people import MembershipInline
 from tenants.models import Membership, Tenant
 from tenants.provisioning import create_tenant
 from tenants.services import resume_tenant, suspend_tenant
+
+SUSPEND = Question(
+    "Suspend tenants?",
+    "Their pages, API and syncs stop until they are resumed. Nothing is lost.",
+    "Suspend",
+)
+CLOSE = Question(
+    "Close for good?",
+    "All connections, records, members and keys are erased; only the audit log remains. Nobody can "
+    "undo this.",
+    "Close for good",
+)
 
 
 class TenantForm(forms.Form):
@@ -37,7 +50,15 @@ class TenantAdmin(AddedByService, OpsAdmin):
     """Every customer organization. Its name and slug are what it was created with."""
 
     place = 10
-    list_display = ("name", "slug", "state_shown", "connections", "trouble", "created", "open_link")
+    list_display = (
+        "name",
+        "slug",
+        "state_shown",
+        "connections",
+        "trouble",
+        "created_at",
+        "open_link",
+    )
     list_filter = ("state",)
     search_fields = ("slug", "name", "=id")
     search_help_text = "Name, slug or id."
@@ -93,10 +114,6 @@ class TenantAdmin(AddedByService, OpsAdmin):
             return display.NONE
         return format_html('<span class="badge bad">{}</span>', tenant.trouble_count)
 
-    @admin.display(description="created", ordering="created_at")
-    def created(self, tenant: Tenant) -> str:
-        return f"{tenant.created_at:%Y-%m-%d}"
-
     @admin.display(description="its admin")
     def open_link(self, tenant: Any) -> str:
         """Only members enter, staff too; adding oneself as a member is audited."""
@@ -147,21 +164,23 @@ class TenantAdmin(AddedByService, OpsAdmin):
     def suspend(
         self, request: HttpRequest, queryset: models.QuerySet[Tenant]
     ) -> TemplateResponse | None:
-        return self._with_question(
+        return self.act(
             request,
             queryset,
-            suspend_tenant,
-            question="Suspend tenants?",
-            consequence="Their pages, API and syncs stop until they are resumed. Nothing is lost.",
-            button="Suspend",
+            lambda tenant, actor: suspend_tenant(tenant=tenant, actor=actor),
             done="suspended",
+            ask=SUSPEND,
         )
 
     @admin.action(description="Resume", permissions=["operate"])
-    def resume(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> None:
-        actor = self.actor_of(request)
-        self.for_each(
-            request, queryset, lambda row: resume_tenant(tenant=row, actor=actor), done="resumed"
+    def resume(
+        self, request: HttpRequest, queryset: models.QuerySet[Tenant]
+    ) -> TemplateResponse | None:
+        return self.act(
+            request,
+            queryset,
+            lambda tenant, actor: resume_tenant(tenant=tenant, actor=actor),
+            done="resumed",
         )
 
     @admin.action(description="Close for good", permissions=["operate"])
@@ -169,34 +188,13 @@ class TenantAdmin(AddedByService, OpsAdmin):
         self, request: HttpRequest, queryset: models.QuerySet[Tenant]
     ) -> TemplateResponse | None:
         slugs = " ".join(queryset.values_list("slug", flat=True))
-        return self._with_question(
+        return self.act(
             request,
             queryset,
-            close_tenant,
-            question="Close for good?",
-            consequence="All connections, records, members and keys are erased; only the audit log "
-            "remains. Nobody can undo this.",
-            button="Close for good",
-            type_to_confirm=slugs,
+            lambda tenant, actor: close_tenant(tenant=tenant, actor=actor),
             done="closed",
+            ask=replace(CLOSE, type_to_confirm=slugs),
         )
-
-    def _with_question(
-        self,
-        request: HttpRequest,
-        queryset: models.QuerySet[Tenant],
-        service: Callable[..., Any],
-        *,
-        done: str,
-        **question: Any,
-    ) -> TemplateResponse | None:
-        page = self.ask_first(request, queryset, **question)
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request, queryset, lambda row: service(tenant=row, actor=actor), done=done
-            )
-        return page
 
 
 def _role_before(formset: Any, membership: Membership) -> str | None:

@@ -103,7 +103,7 @@ class DestinationRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.destination} of {self.started_at:%d %b %H:%M}"
+        return f"{self.destination} of {self.started_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def is_open(self) -> bool:

@@ -59,7 +59,8 @@ class ShadowDiff(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Shadow of {self.get_mode_display().lower()} sync, {self.created_at:%d %b %H:%M}"
+        mode = self.get_mode_display().lower()
+        return f"Shadow of {mode} sync, {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def is_open(self) -> bool:

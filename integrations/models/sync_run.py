@@ -102,7 +102,7 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["connection", "-created_at"], name="sync_run_history")]
 
     def __str__(self) -> str:
-        return f"{self.get_mode_display()} sync of {self.created_at:%d %b %H:%M}"
+        return f"{self.get_mode_display()} sync of {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def is_open(self) -> bool:

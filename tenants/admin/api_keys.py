@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from hub import display, sites
+from hub.audit.admin import Question
 from tenants.admin.base import (
     AddedByService,
     OpsReadOnlyAdmin,
@@ -19,6 +20,12 @@ from tenants.admin.base import (
 from tenants.models import ApiKey, Tenant
 from tenants.roles import Role
 from tenants.services import create_api_key, revoke_api_key
+
+REVOKE = Question(
+    "Revoke API keys?",
+    "Whatever uses them is refused from the next request on, for good.",
+    "Revoke",
+)
 
 
 class ApiKeyForm(forms.Form):
@@ -112,6 +119,7 @@ class ApiKeyAdmin(AddedByService):
             "key": key,
             "key_tenant": tenant,
             "plain": plain,
+            "expires_at": display.exact(key.expires_at) if key.expires_at else "",
         }
         return TemplateResponse(request, "admin/api_key_created.html", context)
 
@@ -122,19 +130,13 @@ class ApiKeyAdmin(AddedByService):
     def revoke(
         self, request: HttpRequest, queryset: models.QuerySet[ApiKey]
     ) -> TemplateResponse | None:
-        page = self.ask_first(
+        return self.act(
             request,
             queryset,
-            question="Revoke API keys?",
-            consequence="Whatever uses them is refused from the next request on, for good.",
-            button="Revoke",
+            lambda key, actor: revoke_api_key(key=key, actor=actor),
+            done="revoked",
+            ask=REVOKE,
         )
-        if page is None:
-            actor = self.actor_of(request)
-            self.for_each(
-                request, queryset, lambda key: revoke_api_key(key=key, actor=actor), done="revoked"
-            )
-        return page
 
 
 @admin.register(ApiKey, site=sites.ops)

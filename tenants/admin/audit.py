@@ -8,7 +8,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from hub import display, sites
-from hub.audit.admin import AuditEventAdmin
+from hub.audit.event_admin import AuditEventAdmin
 from hub.audit.models import AuditEvent
 from tenants.admin.base import OpsReadOnlyAdmin, TenantFilter, TenantModelAdmin
 from tenants.models import Tenant

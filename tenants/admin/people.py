@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
 
-from hub import sites
+from hub import display, sites
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
 from integrations.errors import InvalidInputError
@@ -123,10 +123,14 @@ class MembershipInline(admin.TabularInline):
     """A tenant's members, on its page at operations."""
 
     model = Membership
-    fields = ("user", "role", "created_at")
-    readonly_fields = ("created_at",)
+    fields = ("user", "role", "since")
+    readonly_fields = ("since",)
     autocomplete_fields = ("user",)
     extra = 0
+
+    @admin.display(description="since")
+    def since(self, membership: Membership) -> str:
+        return display.ago(membership.created_at)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Membership]:
         return (

@@ -143,14 +143,14 @@ def test_chosen_types_are_read_again_from_a_date_or_from_the_beginning(acme_oper
     assert (run.mode, run.entity_types) == ("backfill", ["teams"])
     assert run.not_before == datetime(2026, 1, 31, tzinfo=UTC)
 
-    again = acme_operator.post(address, {"entity_type": ["teams"]}, follow=True)
+    again = acme_operator.post(address, {"entity_type": ["*"]}, follow=True)
     assert "ask for the full sync when that run has ended" in again.content.decode()
 
 
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ({}, "Choose at least one entity type."),
+        ({}, "Choose entity types to read again, or all of them."),
         ({"entity_type": "teams", "not_before": "31.1."}, "Enter the day as 2026-01-31."),
         ({"entity_type": "teams", "not_before": "2999-01-01"}, "A backfill begins in the past."),
         ({"entity_type": "nothing"}, "has no nothing"),

@@ -46,6 +46,12 @@
     place.querySelector(".run-text").textContent = run.text;
   }
 
+  function showFigures(run) {
+    for (const place of document.querySelectorAll(`[data-of="${CSS.escape(run.id)}"]`)) {
+      place.textContent = run.figures[place.dataset.figure] ?? place.textContent;
+    }
+  }
+
   function showCounts(run) {
     const place = document.querySelector(`[data-counts="${CSS.escape(run.id)}"]`);
     if (!place || !run.lines.length) return;
@@ -80,6 +86,7 @@
         for (const place of places) {
           if (place.dataset.run === run.id) showBar(place, run);
         }
+        showFigures(run);
         showCounts(run);
       }
       wait = EVERY;

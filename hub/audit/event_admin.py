@@ -1,0 +1,118 @@
+"""The audit log as people read it."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from hub import display
+from hub.audit.admin import CappedPaginator, ReadOnlyAdmin
+from hub.audit.models import AuditAction, AuditEvent
+
+NOBODY = "unknown"
+# What one looks for, and the objects (the first word of an action) that belong to it.
+ABOUT = {
+    "access": ("Sign-in and access", ("login", "token", "access")),
+    "people": ("Tenants and people", ("tenant", "user", "group", "membership", "api_key")),
+    "connecting": ("Connecting", ("connect", "provider_app")),
+    "connections": ("Connections", ("connection",)),
+    "keys": ("Credentials and keys", ("credentials", "keys")),
+    "syncs": ("Syncs and records", ("sync", "deletions", "record", "circuit")),
+    "destinations": ("Destinations and BI", ("destination", "route", "bi_access")),
+    "identities": ("Identities", ("identities", "identity")),
+}
+
+
+class AboutFilter(admin.SimpleListFilter):
+    """Events about one kind of thing; of all actions there are too many to choose from."""
+
+    title = "about"
+    parameter_name = "about"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(slug, label) for slug, (label, _) in ABOUT.items()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[AuditEvent]
+    ) -> models.QuerySet[AuditEvent]:
+        if self.value() is None:
+            return queryset
+        _, objects = ABOUT.get(self.value() or "", ("", ()))
+        wanted = [action for action in AuditAction if action.partition(".")[0] in objects]
+        return queryset.filter(action__in=wanted)
+
+
+class AuditEventAdmin(ReadOnlyAdmin):
+    """The audit log. Rows are only ever added, and only by services."""
+
+    paginator = CappedPaginator
+    list_display: Any = (
+        "when",
+        "actor_label",
+        "what",
+        "how",
+        "target_kind",
+        "target_label",
+    )
+    list_filter: ClassVar[Any] = ("outcome", AboutFilter)
+    search_fields = ("target_label", "=target_id", "actor_label", "=request_id")
+    search_help_text = "Object, its id, actor, what was done, or request id."
+    date_hierarchy = "at"
+    list_select_related = True
+    fields: ClassVar[Any] = (
+        "at",
+        "what_link",
+        "how",
+        "actor",
+        "target",
+        "detail_shown",
+        "request_id",
+        "client_address",
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """Django's, and the events of actions whose name holds the words."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        words = search_term.strip().lower()
+        named = [action for action in AuditAction if words and words in action.label.lower()]
+        return (found | queryset.filter(action__in=named) if named else found), may_repeat
+
+    @admin.display(description="when", ordering="at")
+    def when(self, event: AuditEvent) -> str:
+        return display.ago(event.at)
+
+    @admin.display(description="action", ordering="action")
+    def what(self, event: AuditEvent) -> str:
+        return event.get_action_display()
+
+    @admin.display(description="action")
+    def what_link(self, event: AuditEvent) -> str:
+        """The action, and the way to all events of its kind."""
+        page = reverse("admin:audit_auditevent_changelist")
+        all_of_them = f"{page}?{urlencode({'action__exact': event.action})}"
+        return display.together(
+            event.get_action_display(), display.link(all_of_them, "all of these")
+        )
+
+    @admin.display(description="outcome", ordering="outcome")
+    def how(self, event: AuditEvent) -> str:
+        return display.badge(event.outcome, event.get_outcome_display())
+
+    @admin.display(description="actor")
+    def actor(self, event: AuditEvent) -> str:
+        return f"{event.actor_label or NOBODY} ({event.actor_kind.replace('_', ' ')})"
+
+    @admin.display(description="object")
+    def target(self, event: AuditEvent) -> str:
+        if not event.target_kind:
+            return display.NONE
+        return f"{event.target_label} ({event.target_kind} {event.target_id})"
+
+    @admin.display(description="detail")
+    def detail_shown(self, event: AuditEvent) -> str:
+        return display.pretty_json(event.detail)
