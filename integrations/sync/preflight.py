@@ -242,26 +242,32 @@ class _Looks:
 
     def at(self, declared: EntityType) -> None:
         """Look at one type; an access that has run out is renewed once."""
-        assert self.connector is not None
         before, self.allowance.left = self.allowance.made, CALLS
-        self.parents.load(self.connection, self.connector, declared)
         try:
-            line, read = _look(self.connector, declared)
+            line, read = self._looked(declared)
         except RetryableError as exc:
             self.waits.append(exc)
             line, read = _line(Preflight.Outcome.LATER, str(exc)), []
         except AccessTokenRefusedError:
-            if self.renewed_at is None:
-                self.open(refused=True)
-                self.renewed_at = self.allowance.made
-                self.at(declared)
-                return
-            if self.allowance.made == self.renewed_at + 1:  # it got us nowhere: it is dead
+            if self.allowance.made - 1 == self.renewed_at:  # it got us nowhere: it is dead
                 raise
             self.is_cut = True  # an access may live shorter than a pre-flight
             line, read = _line(Preflight.Outcome.LATER, "The access ran out."), []
         self.lines[declared.name] = {**line, "calls": self.allowance.made - before}
         self.parents.remember(declared.name, read)
+
+    def _looked(self, declared: EntityType) -> tuple[dict[str, Any], list[Entity]]:
+        """Look, and once more with a new access; the call that was refused counts."""
+        assert self.connector is not None
+        self.parents.load(self.connection, self.connector, declared)
+        try:
+            return _look(self.connector, declared)
+        except AccessTokenRefusedError:
+            if self.renewed_at is not None:
+                raise
+            connector = self.open(refused=True)
+            self.renewed_at = self.allowance.made
+            return _look(connector, declared)
 
 
 def _look(connector: Connector, declared: EntityType) -> tuple[dict[str, Any], list[Entity]]:
@@ -269,6 +275,7 @@ def _look(connector: Connector, declared: EntityType) -> tuple[dict[str, Any], l
     read: list[Entity] = []
     rows: list[Row] = []
     skipped = ""
+    has_had_its_calls = False
     outcome = Preflight.Outcome
     try:
         for entity in islice(connector.fetch_entities(declared.name, None), LOOKED_AT):
@@ -281,7 +288,7 @@ def _look(connector: Connector, declared: EntityType) -> tuple[dict[str, Any], l
             if len(read) >= ENTITIES:
                 break
     except EnoughError:
-        pass
+        has_had_its_calls = True
     except (RetryableError, *ACCESS):
         raise
     except UNREADABLE as exc:
@@ -295,6 +302,8 @@ def _look(connector: Connector, declared: EntityType) -> tuple[dict[str, Any], l
         return _line(outcome.REJECTED, rejected[0].reason, rows), read
     if not rows and skipped:
         return _line(outcome.UNAVAILABLE, f"Skipped: {skipped.replace('_', ' ')}."), read
+    if not rows and has_had_its_calls:
+        return _line(outcome.LATER, "No entity was among the first answers."), read
     return _line(outcome.OK if rows else outcome.EMPTY, "", rows), read
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.models import Connection, Record, SyncRun
+from integrations.models import Connection, Preflight, Record, SyncRun
 from integrations.sync.credentials import access_for
 from integrations.sync.dry_run import dry_run
 from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
+from integrations.sync.preflight import CALLS, check
 from tenants.actor import Actor
 from tests.connecting.conftest import Browser, World
 from tests.faults.test_kill_and_resume import stored, truth
@@ -126,6 +127,20 @@ def test_a_dry_run_renews_as_a_sync_does_and_counts_nothing_twice(
     assert sum(counts["record"] for counts in found.counts.values()) > 1_000
     assert len(world.token_calls()) == 1
     assert not Record.objects.exists()
+
+
+def test_a_pre_flight_counts_a_call_that_was_refused_among_the_two_of_its_type(
+    browser: Browser, link: str, world: World
+) -> None:
+    connection = connected(browser, link, "slack")
+    give_a_token_of(2, connection, world)
+
+    report = check(connection, actor=Actor.system("tests"), because=Preflight.Because.ASKED)
+
+    calls = [line["calls"] for line in report.lines.values()]
+    assert sum(calls) == report.calls == len(lists(world, "slack"))
+    assert max(calls) <= CALLS
+    assert len(world.token_calls()) == 1
 
 
 def test_a_token_refused_before_its_time_is_renewed_once(
