@@ -36,8 +36,9 @@ def request_sync(
     """Return a new run of `connection` that is due now; a worker unit will claim it.
 
     Mode "full" forgets the positions of the types and reads them from the beginning, "backfill"
-    from `not_before` on. While a run is open, asking for the same or for an incremental one gives
-    that run; while a full read goes on beside the schedule, an incremental one is begun.
+    from `not_before` on. While a run is open, asking for the same or for an incremental one of the
+    same types gives that run; while a full read goes on beside the schedule, an incremental one is
+    begun.
 
     Raises:
         AlreadyRunningError: a run is open that would not do what is asked for.
@@ -59,7 +60,8 @@ def request_sync(
         if (run := _open_run(connection, mode)) is not None:
             asked = (mode, set(entity_types), not_before)
             does = (run.mode, set(run.entity_types), run.not_before)
-            if mode != SyncRun.Mode.INCREMENTAL and asked != does:
+            is_more = mode != SyncRun.Mode.INCREMENTAL and asked != does
+            if is_more or not _reads(run, entity_types):
                 raise AlreadyRunningError(
                     f"{connection} is being synced; ask for the {mode} sync when that run has"
                     " ended."
@@ -151,6 +153,13 @@ def _open_run(connection: Connection, mode: str) -> SyncRun | None:
     if mode == SyncRun.Mode.INCREMENTAL:
         runs = runs.filter(lane=LANE)
     return runs.order_by("lane").first()
+
+
+def _reads(run: SyncRun, entity_types: Sequence[str]) -> bool:
+    """Whether the run is about all of these types; none named are all there are."""
+    if not run.entity_types:
+        return True
+    return bool(entity_types) and set(entity_types) <= set(run.entity_types)
 
 
 @transaction.atomic

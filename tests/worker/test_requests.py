@@ -83,6 +83,15 @@ def test_asking_for_what_the_open_run_would_not_do_is_refused(ask):
     assert SyncRun.objects.get().mode == "incremental"
 
 
+def test_a_sync_of_types_that_the_open_run_leaves_out_is_refused(ask):
+    run = ask(entity_types=["companies", "people"])
+
+    assert ask(entity_types=["people"]).pk == run.pk
+    for others in ([], ["opportunities"]):
+        with pytest.raises(AlreadyRunningError, match="ask for the incremental sync when that run"):
+            ask(entity_types=others)
+
+
 @pytest.mark.parametrize("status", ["paused", "needs_reauth", "broken", "disconnected"])
 def test_a_connection_that_cannot_sync_is_refused(ask, connection, status):
     connection.status = status
