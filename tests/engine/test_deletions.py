@@ -20,7 +20,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services.deletions import decide_deletions
-from integrations.sync.deletions import can_show_absence
+from integrations.sync.deletions import can_show_absence, is_too_much
 from tenants.actor import Actor
 from tenants.roles import Role
 from tests.engine.conftest import connected, run_of, work
@@ -67,6 +67,20 @@ def test_what_is_below_a_parent_that_is_gone_goes_with_it_where_that_is_declared
 
     assert not {id_ for id_ in present() if id_.startswith("b-")}
     assert len(present()) == 40
+
+
+def test_what_is_below_a_parent_that_is_gone_stays_where_that_is_declared(
+    connection, shelves, monkeypatch
+):
+    kept = [replace(each, orphans="keep") for each in ShelfConnector.entity_types]
+    monkeypatch.setattr(ShelfConnector, "entity_types", tuple(kept))
+    work(connection)
+    shelves.shelves.remove("b")
+
+    work(connection)
+
+    assert present("shelves") == {"a", "c"}
+    assert len(present()) == 60
 
 
 def test_a_parent_that_comes_back_brings_what_is_below_it_again(connection, shelves):
@@ -197,6 +211,28 @@ def test_more_than_a_tenth_and_at_least_25_wait_for_a_person(connection, shelves
 
     assert DeletionReview.objects.pending().exists() == is_held
     assert len(present()) == (60 if is_held else 60 - gone)
+
+
+@pytest.mark.parametrize(("found", "is_held"), [(1_000, False), (1_001, True)])
+def test_more_than_a_thousand_wait_for_a_person_however_many_there_are(connection, found, is_held):
+    work(connection)
+    books = next(each for each in ShelfConnector.entity_types if each.name == "books")
+    multiply_books(11_000)
+
+    assert is_too_much(connection, books, found) is is_held
+
+
+def multiply_books(count: int) -> None:
+    """So many more, made of the first one."""
+    fields = [field.column for field in Record._meta.concrete_fields if field.name != "id"]
+    copied = ", ".join("r.source_id || n" if name == "source_id" else name for name in fields)
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO integrations_record ({', '.join(fields)}) SELECT {copied}"
+            " FROM (SELECT * FROM integrations_record WHERE entity_type = 'books' LIMIT 1) r,"
+            " generate_series(1, %s) n",
+            [count],
+        )
 
 
 def test_a_tenth_of_very_many_is_deleted_without_asking(connection, shelves):

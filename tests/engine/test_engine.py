@@ -182,6 +182,25 @@ def test_a_run_stops_before_its_checkpoint_passes_very_many_rejected_entities(co
     assert RejectedRecord.objects.filter(reason__contains="name").count() == 30
 
 
+@pytest.mark.parametrize(
+    ("read", "rejected", "state"),
+    [
+        (2_100, 100, "succeeded"),
+        (2_100, 101, "failed"),  # more than a hundred of a type
+        (400, 20, "succeeded"),
+        (400, 21, "failed"),  # more than one in twenty
+        (30, 19, "succeeded"),  # too few to say anything of a share
+    ],
+)
+def test_a_run_passes_few_rejected_entities_and_not_many(connection, server, read, rejected, state):
+    server.page_size = read
+    server.rows["companies"] = [company(n) for n in range(read)]
+    server.rows["companies"][:rejected] = [{"id": f"c{n}", "changed": 1} for n in range(rejected)]
+
+    assert work(connection).state == state
+    assert RejectedRecord.objects.count() == rejected
+
+
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_after_an_interruption_no_committed_page_is_asked_for_again(connection, server, page):
     server.fail_at[("companies", page)] = [ProviderUnavailableError("down")]
@@ -317,6 +336,19 @@ def test_a_full_sync_asked_for_begins_a_new_generation_of_every_type(connection,
     work(connection)
 
     assert set(EntityTypeStatus.objects.values_list("generation", flat=True)) == {2}
+
+
+def test_one_entity_type_is_read_again_and_the_others_stay_where_they_are(connection, server):
+    work(connection)
+    server.asked.clear()
+    SyncRun.objects.create(connection=connection, mode=SyncRun.Mode.FULL, entity_types=["people"])
+
+    work(connection)
+
+    generations = EntityTypeStatus.objects.values_list("entity_type", "generation")
+    assert dict(generations) == {"companies": 1, "people": 2}
+    assert server.asked[0] == ("people", 0)
+    assert run_of(connection).totals["unchanged"] == 15
 
 
 def test_a_run_for_one_entity_type_asks_for_no_other(connection, server):

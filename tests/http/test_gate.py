@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
+import time
 
 import pytest
 
@@ -14,14 +16,15 @@ from integrations.errors import (
     ProviderUnavailableError,
     RateLimitError,
     RetryableError,
+    TlsFailedError,
 )
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import MemoryStore, Subject
 from integrations.types import Limit
-from tests.http.servers import Script, answer
-from tests.http.test_client import OK, called, fault
+from tests.http.servers import Script, answer, serving
+from tests.http.test_client import OK, Called, called, fault
 from tests.resilience.clocks import FakeClock
 
 CIRCUIT = Subject("circuit", "connection", "one", "acme")
@@ -55,6 +58,10 @@ def half(connection: socket.socket, request: bytes) -> None:
     connection.sendall(OK[:-4])
 
 
+def silent(connection: socket.socket, request: bytes) -> None:
+    time.sleep(1)
+
+
 OUTCOMES = [
     pytest.param(answer(b"{}", 500), True, id="500"),
     pytest.param(answer(b"{}", 503, "Retry-After: 60"), True, id="503 with Retry-After"),
@@ -84,6 +91,38 @@ def test_only_a_provider_that_serves_nobody_counts_against_it(
         made.client.get("/items")
 
     assert watched.circuit.failures == (made.client.calls if counts else 0)
+
+
+def test_a_provider_that_does_not_answer_in_time_counts_against_it() -> None:
+    watched = Watched()
+    with (
+        called(silent, seconds=0.3, gate=watched.gate) as made,
+        pytest.raises(ProviderUnavailableError),
+    ):
+        made.client.get("/items")
+
+    assert watched.circuit.failures == made.client.calls > 0
+
+
+def test_a_connection_that_cannot_be_trusted_counts_against_it() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk_plainly() -> None:
+        connection, _ = listener.accept()
+        connection.recv(100)
+        connection.sendall(OK)
+        connection.close()
+
+    threading.Thread(target=talk_plainly, daemon=True).start()
+    watched = Watched()
+    with serving(OK) as server:
+        server.origin = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        made = Called(server, gate=watched.gate)
+        with made.client, pytest.raises(TlsFailedError):
+            made.client.get("/items")
+    listener.close()
+
+    assert watched.circuit.failures == made.client.calls == 1
 
 
 def test_any_answer_in_between_begins_the_count_anew() -> None:

@@ -64,6 +64,22 @@ def test_a_doorbell_that_rings_twice_works_once(outbox, rung):
     assert len(calls) == 1
 
 
+def test_a_doorbell_that_rings_after_its_work_was_done_does_nothing(outbox, rung):
+    calls = []
+
+    def handler(due_id, fence, watch):
+        calls.append(due_id)
+        Due.objects.release(due_id, fence=fence, due_at=timezone.now())
+        return "Done."
+
+    outbox(handler)
+    _, args = rung
+
+    assert tasks.work(*args) == "Done."
+    assert tasks.work(*args) == "Taken over, or begun already."
+    assert len(calls) == 1
+
+
 def test_an_older_fence_does_nothing(outbox, rung):
     outbox(lambda *_: pytest.fail("worked under a stale fence"))
     due, args = rung

@@ -119,12 +119,13 @@ def test_a_unit_that_is_killed_leaves_no_process_and_another_finishes_its_work(s
 
 
 def test_told_to_stop_it_ends_its_slices_early_and_they_go_on_elsewhere(start_unit):
-    """F7: a deploy in the middle of a slice of a minute."""
+    """F7: a deploy in the middle of a slice of a minute, told five times over."""
     unit = start_unit("--processes=2")
     rows = naps(2, milliseconds=60_000)
     wait_until(lambda: have_begun(rows), seconds=START_SECONDS)
 
-    unit.send(signal.SIGTERM)
+    for _ in range(5):
+        unit.send(signal.SIGTERM)
 
     assert unit.wait(15) == 0
     assert unit.left_over() == []
