@@ -43,7 +43,8 @@ min_wal_size = 32MB
 max_wal_size = 48MB
 """
 DISK = 256 * 1024 * 1024  # most of it is memory only while it is full
-SLICES = 9  # more than a run or due work would bear if they counted
+ATTEMPTS = 6  # of due work: with the fifth it would be parked if they counted
+WAITS = 9  # of a run: with the ninth it would fail
 CALLS_AT_MOST = 500  # until the room left in the last pages of a table is used up
 SECONDS = 60.0
 SIGN_IN = {"username": "ada@acme.example", "password": "wrong", "tenant": "acme"}
@@ -74,7 +75,7 @@ def main() -> int:
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
         os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
         os.environ["HUB_PROVIDER_ADDRESSES"] = json.dumps({ORIGIN: simulator.url})
-        os.environ["HUB_BATCH_ROWS"] = "50"
+        os.environ["HUB_BATCH_ROWS"] = "20"
         import django
 
         django.setup()
@@ -110,7 +111,7 @@ class _Shortages:
         from tests.harness.checker import check
 
         self.wrong = []
-        account = self.simulator.account(name, companies=150, people=20)
+        account = self.simulator.account(name, companies=80, people=10)
         connection = self.hub.connect(name)
         self.hub.work(connection, slice=0.01)  # something is there already
         getattr(self, f"_run_out_of_{name}")(account, connection)
@@ -135,15 +136,15 @@ class _Shortages:
         said = self.hub.ask(do="work", due=due)["said"]
         self._expect("a claim", said, "not claimed: OperationalError")
         self._give_back(taken.pop(), database)
-        self._works_in_vain(account, connection, "does not answer")
+        self._works_in_vain(account, connection, ATTEMPTS, "does not answer")
         self._give_back(taken.pop(), own_connection())
-        self._works_in_vain(account, connection, LIMITS)
+        self._works_in_vain(account, connection, WAITS, LIMITS)
         for each in taken:
             each.close()
 
     def _run_out_of_room(self, account: Account, connection: str) -> None:
         self.cluster.disks["tables"].fill()
-        self._works_in_vain(account, connection, "no room left", LIMITS)
+        self._works_in_vain(account, connection, ATTEMPTS, "no room left", LIMITS)
         self._is_refused_unless_audited()
         self._health(503, "has no room left")
         self.cluster.disks["tables"].free()
@@ -168,7 +169,7 @@ class _Shortages:
 
     # What is seen of it
 
-    def _works_in_vain(self, account: Account, connection: str, *says: str) -> None:
+    def _works_in_vain(self, account: Account, connection: str, slices: int, *says: str) -> None:
         """Slice after slice only waits: nothing is lost, nothing counts, nothing is given up."""
         from hub.fleet.models import Due
         from integrations.models import SyncRun
@@ -176,7 +177,7 @@ class _Shortages:
         from tests.harness.hub import let_waits_pass
 
         said = []
-        for _ in range(SLICES):
+        for _ in range(slices):
             let_waits_pass(connection)
             said.append(self.hub.work(connection)["said"])
             self.wrong += early(connection, account)
