@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 from uuid import UUID
 
+from integrations.errors import FatalError
 from integrations.types import Position
 
 
@@ -118,6 +119,20 @@ class Written:
             + self.rejected
             + self.dropped
         )
+
+
+def reconciled(written: Written, read: int) -> Written:
+    """What became of the `read` rows of a batch, if it adds up.
+
+    Raises:
+        FatalError: it does not, so a row was lost or written twice.
+    """
+    if written.read != read:
+        raise FatalError(
+            f"What became of {read} rows does not add up to them but to {written.read}, so their"
+            " batch was not kept."
+        )
+    return written
 
 
 class Destination(ABC):

@@ -154,15 +154,15 @@ class PostgresDestination(Destination):
         hold_fence(batch.due_id, batch.fence)
         found = compare(batch.source_system, rows, with_rejected=batch.sweep is not None)
         records, rejected, changed, gone = found.records, found.rejected, found.changed, found.gone
-        deleted, new = 0, []
+        sent = touched = deleted = 0
+        new: list[int] = []
         if changed or gone:
             order_changes()
             if changed:
-                new = self._upsert(batch, changed, found.stored, now)
+                sent, touched, new = self._upsert(batch, changed, found.stored, now)
             if gone:
                 deleted = self._delete(batch, gone, now)
-        if rejected:
-            self._reject(batch, rejected, now)
+        refused = self._reject(batch, rejected, now) if rejected else 0
         self._resolve(batch, records, now)
         if changed or deleted:
             wake_destinations()
@@ -170,20 +170,21 @@ class PostgresDestination(Destination):
         crash.hit("before_checkpoint")
         self._checkpoint(batch, now)
         crash.hit("after_checkpoint")
-        inserted = len(found.inserted)
+        # As the database counts them; what somebody else has written alike meanwhile is unchanged.
         return Written(
-            inserted=inserted,
-            updated=len(changed) - inserted,
-            unchanged=found.unchanged + len(gone) - deleted,
+            inserted=len(new),
+            updated=touched - len(new),
+            unchanged=found.unchanged + sent - touched + len(gone) - deleted,
             deleted=deleted,
             superseded=found.superseded,
-            rejected=len(rejected),
+            rejected=refused,
         )
 
     def _upsert(
         self, batch: Batch, changed: list[Row], stored: dict[Key, Stored], now: datetime
-    ) -> list[int]:
-        """Store what changed; return the ids of what was not there before."""
+    ) -> tuple[int, int, list[int]]:
+        """Store what changed; return how many rows arrived, how many of them differed from what
+        was stored, and the ids of what was not there before."""
         with connection.cursor() as cursor:
             cursor.execute(_INCOMING)
             with cursor.copy("COPY hub_incoming FROM STDIN") as copy:
@@ -202,6 +203,7 @@ class PostgresDestination(Destination):
             )
             ids: dict[Key, int] = {(kind, source): pk for pk, kind, source in cursor.fetchall()}
             cursor.execute("DELETE FROM hub_incoming")
+            sent = int(cursor.rowcount)
             known = [pk for key, pk in ids.items() if key in stored]
             if known:
                 cursor.execute(_UNLINK, [known])
@@ -218,7 +220,7 @@ class PostgresDestination(Destination):
             new = [pk for key, pk in ids.items() if key not in stored]
             if new:
                 cursor.execute(_LINK_THE_WAITING, [new])
-        return new
+        return sent, len(ids), new
 
     def _delete(self, batch: Batch, gone: list[Row], now: datetime) -> int:
         types, ids, scopes = in_columns([(r.entity_type, r.source_id, r.scope) for r in gone])
@@ -236,7 +238,7 @@ class PostgresDestination(Destination):
             )
             return int(cursor.rowcount)
 
-    def _reject(self, batch: Batch, rejected: list[Row], now: datetime) -> None:
+    def _reject(self, batch: Batch, rejected: list[Row], now: datetime) -> int:
         columns = in_columns(
             [(r.entity_type, r.source_id, r.scope, r.reason, r.raw) for r in rejected]
         )
@@ -245,6 +247,7 @@ class PostgresDestination(Destination):
                 _REJECT,
                 [batch.connection_id, batch.run_id, batch.source_system, now, now, *columns],
             )
+            return int(cursor.rowcount)
 
     def _resolve(self, batch: Batch, records: list[Row], now: datetime) -> None:
         """What was set aside earlier and is stored now is resolved."""

@@ -23,7 +23,7 @@ from hub.database_faults import repeated
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.base import Connector
-from integrations.destinations.base import Batch, Row, Written
+from integrations.destinations.base import Batch, Row, Written, reconciled
 from integrations.destinations.postgres import PostgresDestination, hold_fence
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -344,10 +344,11 @@ class _Slice:
         counts, stood = self.run.counts, dict(vars(status))
         try:
             with transaction.atomic():
+                read = len(batch.rows)
                 dropped = deletions.hold_back(
                     self.connection, declared, batch, counts[declared.name]
                 )
-                written = replace(self.destination.write(batch), dropped=dropped)
+                written = reconciled(replace(self.destination.write(batch), dropped=dropped), read)
                 status.checkpoint_at = timezone.now()
                 vanished = self._end(declared, status) if is_done else 0
                 self._note(declared, "done" if is_done else "running", written, vanished)

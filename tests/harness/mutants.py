@@ -13,6 +13,8 @@ from integrations.sync import credentials
 from tenants.context import current_tenant, in_tenant
 from tests.harness.apps import replace
 
+LOST_ROW = "c7"
+
 
 def without_fence() -> None:
     """A batch is written whoever holds the lease now."""
@@ -43,10 +45,20 @@ def without_same_transaction() -> None:
     replace(postgres.PostgresDestination, _checkpoint=apart)
 
 
+def without_a_row() -> None:
+    """One row is lost on its way to the table."""
+    line = postgres._copy_line
+    replace(
+        postgres,
+        _copy_line=lambda at, row: b"" if row.source_id == LOST_ROW else line(at, row),
+    )
+
+
 RULES: dict[str, Callable[[], None]] = {
     "fence": without_fence,
     "lock": without_lock,
     "same transaction": without_same_transaction,
+    "row": without_a_row,
 }
 
 

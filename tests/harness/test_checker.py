@@ -14,6 +14,7 @@ from hub.fleet.models import Due
 from integrations.models import Checkpoint, Record, SyncRun
 from tests.harness.checker import check, early
 from tests.harness.hub import Hub, due_of, let_leases_run_out
+from tests.harness.mutants import LOST_ROW
 from tests.harness.simulator import Account, Fault, Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,3 +155,20 @@ def test_without_the_row_lock_a_refresh_token_is_seen_to_be_used_twice(
     assert check(connection, intact) == {}
 
     assert "reuse" in check(two_renewals_at_once(hub, mutant, LOCK), mutant)
+
+
+def test_a_row_that_is_lost_on_its_way_is_seen_before_the_checkpoint_passes_it(
+    hub: Hub, simulator: Simulator
+) -> None:
+    account = simulator.account("a1")
+    connection = hub.connect("a1")
+
+    hub.work(connection, without=["row"])
+
+    run = SyncRun.objects.get()
+    assert (run.state, run.error_code) == ("failed", "fatal")
+    assert "does not add up" in run.error
+    assert not Record.objects.filter(source_id=LOST_ROW).exists()
+    assert early(connection, account) == []
+    hub.drain(connection)
+    assert check(connection, account) == {}
