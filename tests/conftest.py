@@ -1,7 +1,7 @@
 """Two real tenants, acme and globex, each with its own schema, made once per session.
 
 A test that uses the database runs inside acme; `globex` is the other one. What a test writes is
-rolled back; after a test that really commits (`transaction=True`) both schemas are emptied and the
+rolled back; after a test that really commits (`transaction=True`) every table is emptied and the
 two tenants put back.
 """
 
@@ -12,13 +12,14 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 
 from hub.audit import record
 from integrations.sync.shared import SHARED
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.keys import create_data_key
-from tenants.models import DataKey, Tenant
+from tenants.models import Tenant
 from tenants.provisioning import create_tenant
 from tenants.roles import Role
 
@@ -29,6 +30,24 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _tenants: dict[str, Tenant] = {}
 
+# Of every schema of ours, what holds rows; constraints are deferred, so that no order is needed.
+# As TRUNCATE would, but without a file for each table and index: 10 ms instead of 600.
+EMPTY_ALL = """
+DO $$
+DECLARE one text; holds_rows boolean;
+BEGIN
+  SET CONSTRAINTS ALL DEFERRED;
+  FOR one IN
+    SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+    WHERE (schemaname = 'public' OR schemaname LIKE 't\\_%')
+      AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')
+  LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', one) INTO holds_rows;
+    IF holds_rows THEN EXECUTE format('DELETE FROM %s', one); END IF;
+  END LOOP;
+END $$
+"""
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
@@ -38,12 +57,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             _tenants[slug] = found or create_tenant(
                 slug=slug, name=slug.title(), actor=Actor.system("tests")
             )
+        _hurry()
     yield
     with django_db_blocker.unblock():
         own = getattr(record._own, "connection", None)
         if own is not None:
             own.close()
         SHARED.close()
+
+
+def _hurry() -> None:
+    """Commits do not wait for the disk: a database of tests need not survive a power cut."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    connection.close()  # it holds for connections made from now on
 
 
 @pytest.fixture
@@ -88,16 +116,13 @@ def put_back(
     """Clean up what pytest-django cannot know of; see `_django_db_helper` for the order."""
     yield
     marker = request.node.get_closest_marker("django_db")
-    committed = "transactional_db" in request.fixturenames or (
-        marker is not None and marker.kwargs.get("transaction")
-    )
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        return
     with django_db_blocker.unblock():
-        if committed:
-            _put_back()
-        elif (own := getattr(record._own, "connection", None)) is not None:
+        if (own := getattr(record._own, "connection", None)) is not None:
             with own.cursor() as cursor:
                 cursor.execute("DELETE FROM public.audit_event")
-        if not committed and SHARED.is_open:
+        if SHARED.is_open:
             with SHARED.transaction() as cursor:
                 cursor.execute("DELETE FROM public.fleet_circuit")
                 cursor.execute("DELETE FROM public.fleet_ratebudget")
@@ -109,20 +134,15 @@ def _django_db_helper(put_back: None, _django_db_helper: None) -> None:
     """Set `put_back` up before pytest-django's own fixture, so that it cleans up after it."""
 
 
-def _put_back() -> None:
-    """Undo what a committing test left: pytest-django has flushed public, the rest is ours."""
+def _empty(case: TransactionTestCase) -> None:
+    """Undo what a committing test left, in the public schema and in every tenant's."""
     connection.set_schema_to_public()
     with connection.cursor() as cursor:
-        for tenant in _tenants.values():
-            cursor.execute(
-                "SELECT string_agg(format('%%I.%%I', schemaname, tablename), ', ') FROM pg_tables"
-                " WHERE schemaname = %s AND tablename <> 'django_migrations'",
-                [tenant.schema_name],
-            )
-            cursor.execute(f"TRUNCATE {cursor.fetchone()[0]} RESTART IDENTITY CASCADE")
-        cursor.execute("TRUNCATE public.audit_event")
+        cursor.execute(EMPTY_ALL)
     for tenant in _tenants.values():
-        if not Tenant.objects.filter(pk=tenant.pk).exists():
-            tenant.save(force_insert=True)
-        if not DataKey.objects.filter(tenant=tenant).exists():
-            create_data_key(tenant)
+        tenant.save(force_insert=True)
+        create_data_key(tenant)
+
+
+# Django flushes the public schema alone, and makes content types and permissions anew each time.
+TransactionTestCase._fixture_teardown = _empty  # type: ignore[method-assign]
