@@ -75,6 +75,7 @@ refresh-long: $(VENV)/.installed-dev
 soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.harness.sweep --seed $(SEED) --seeds $(SEEDS)
 	@$(BIN)/python -m tests.harness.restarts --seed $(SEED)
+	@HUB_SWEEP=all $(BIN)/python -m pytest -q tests/destinations/test_sweep.py
 	@$(BIN)/python -m tests.harness.soak --seed $(SEED) --seconds $(SECONDS)
 
 bench: $(VENV)/.installed-dev

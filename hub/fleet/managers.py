@@ -79,6 +79,10 @@ class DueQuerySet(models.QuerySet["Due"]):
             )
         )
 
+    def is_held(self, due_id: UUID, *, fence: int) -> bool:
+        """Whether nobody has taken over from whoever holds this fence."""
+        return self.filter(pk=due_id, fence=fence, lease_until__isnull=False).exists()
+
     def release(self, due_id: UUID, *, fence: int, **changes: Any) -> bool:
         """Give the lease back and set `changes`. False if somebody else holds it already."""
         mine = self.filter(pk=due_id, fence=fence, lease_until__isnull=False)

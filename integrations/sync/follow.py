@@ -139,7 +139,9 @@ class _Slice:
         if self.target is None or refused:
             self.close()
             seconds = max(0.0, self.ends_at - monotonic()) + GRACE_SECONDS
-            self.target = open_destination(self.destination, seconds=seconds, refused=refused)
+            self.target = open_destination(
+                self.destination, self.due, seconds=seconds, refused=refused
+            )
             if refused:
                 self.target.prepare([table_of(route) for route in self.routes])
         return self.target

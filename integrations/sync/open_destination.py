@@ -1,6 +1,7 @@
 """Opening a destination for one slice: its access, the door out, and how often it may be asked."""
 
 from hub.crypto import EncryptionKeyError, SealBrokenError
+from hub.fleet.models import Due
 from hub.observability.known_secrets import remember_values
 from integrations.destinations.registry import get_destination_type
 from integrations.destinations.tables import Access, TableDestination
@@ -14,6 +15,7 @@ from integrations.models import Destination
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.sync.credentials import access_for
+from integrations.sync.fenced import FencedGate
 from integrations.sync.guards import guard_for_destination
 from integrations.sync.outside import egress_of_settings
 from integrations.types import Credentials
@@ -25,9 +27,9 @@ FOLLOWER = Actor.system("destinations")
 
 
 def open_destination(
-    destination: Destination, *, seconds: float, refused: bool = False
+    destination: Destination, due: Due, *, seconds: float, refused: bool = False
 ) -> TableDestination:
-    """Return the destination, ready to be written to for at most `seconds`.
+    """Return the destination, ready to be written to for at most `seconds`, while `due` is ours.
 
     `refused`: the access handed out before was not accepted, so it is renewed first.
 
@@ -39,18 +41,19 @@ def open_destination(
     kind = get_destination_type(destination.type)
     credentials = _lent(destination, refused) if destination.connection else _own(destination)
     clock = SystemClock()
+    guard = guard_for_destination(
+        destination,
+        place=str(destination.settings[kind.place]),
+        limits=kind.limits,
+        label=kind.label,
+        clock=clock,
+    )
     access = Access(
         settings=destination.settings,
         credentials=credentials,
         egress=egress_of_settings(),
         deadline=Deadline.after(seconds, clock),
-        gate=guard_for_destination(
-            destination,
-            place=str(destination.settings[kind.place]),
-            limits=kind.limits,
-            label=kind.label,
-            clock=clock,
-        ),
+        gate=FencedGate(guard, due.pk, due.fence),
     )
     return kind(access, destination.schema)
 

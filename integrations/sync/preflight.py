@@ -36,8 +36,8 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, Preflight, SyncRun
 from integrations.models.sync_run import COUNTS
+from integrations.resilience.around import AroundGate
 from integrations.resilience.deadline import Deadline
-from integrations.resilience.guard import Gate
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order
 from integrations.sync.prepare import prepare
@@ -84,10 +84,9 @@ class Allowance:
 
 
 @dataclass
-class CallLimit:
-    """A gate that lets calls pass while the allowance lasts."""
+class CallLimit(AroundGate):
+    """Lets calls pass while the allowance lasts."""
 
-    inner: Gate
     allowance: Allowance
     trouble: str = ""  # of the last call
 
@@ -107,15 +106,6 @@ class CallLimit:
     def answered(self, headers: Mapping[str, str]) -> None:
         self.trouble = ""
         self.inner.answered(headers)
-
-    def gave_up(self) -> None:
-        self.inner.gave_up()
-
-    def asked_to_wait(self, path: str, seconds: float | None) -> None:
-        self.inner.asked_to_wait(path, seconds)
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 def want(connection: Connection, because: Preflight.Because) -> None:
