@@ -21,18 +21,10 @@ from integrations.sandbox.airtable_access import (
     SCHEMA_READ,
 )
 from integrations.sandbox.airtable_lists import listed, options_of, shown, truth_of
-from integrations.sandbox.airtable_rows import NOTHING_YET, AirtableRows, iso, record
+from integrations.sandbox.airtable_rows import NOTHING_YET, iso, record
 from integrations.sandbox.airtable_schema import AirtableSchema
 from integrations.sandbox.airtable_writes import AirtableWrites
-from integrations.sandbox.part import (
-    Account,
-    Json,
-    Request,
-    Response,
-    Setting,
-    json_response,
-    route,
-)
+from integrations.sandbox.part import Account, Json, Request, Response, json_response, route
 from integrations.sandbox.rows import Row, by_id, joined
 
 BASES_PER_PAGE = 1000
@@ -49,19 +41,6 @@ class Airtable(AirtableSchema, AirtableWrites):
         "https://airtable.com": "/airtable/web",
     }
     account_ids = ("usrNordlichtGmbH1", "usrHarbourValeLtd")
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
-        self._builders: dict[str, AirtableRows] = {}
-
-    def builder(self, account: Account) -> AirtableRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = AirtableRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         """A row's first text beside its title is written over; bases and tables are described."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.airtable_rows import AirtableRows
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -21,7 +23,6 @@ from integrations.sandbox.part import (
     Switches,
     demo_secret,
     json_response,
-    route,
 )
 from integrations.sandbox.rows import Row
 
@@ -62,28 +63,24 @@ class Asker:
         return row.visible or WRITE in self.scopes
 
 
-class AirtableAccess(OAuthPart):
+class AirtableAccess(OAuthPart[AirtableRows]):
     """Two people; each of the two apps preselects one of them, and each has two tokens: one to
     read the bases with, one to write as well."""
 
     switches: AirtableSwitches
     keys: dict[str, Asker]
+    authorize_path = f"{OAUTH}/authorize"
+    token_path = f"{OAUTH}/token"
+    consent_page = ConsentPage(
+        label="Airtable",
+        account_word="User",
+        scopes=SCOPES,
+        pkce_needed=True,
+    )
+    builds = AirtableRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(demo_secret("airtable", "app", id), demo_secret("airtable", "secret", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Airtable",
-            account_word="User",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-            pkce_needed=True,
-        )
         self.keys = {
             _personal_token(id, what): Asker(account, scopes, is_oauth=False)
             for id, account in self.accounts.items()
@@ -114,10 +111,6 @@ class AirtableAccess(OAuthPart):
         known = self.keys.get(request.bearer)
         return known.account.id if known else super().account_of(request)
 
-    def revoke(self, account: Account) -> None:
-        super().revoke(account)
-        self.revoked.add(account.id)
-
     def not_found(self, request: Request) -> Response:
         return json_response({"error": "NOT_FOUND"}, 404)
 
@@ -126,39 +119,23 @@ class AirtableAccess(OAuthPart):
 
     # OAuth.
 
-    @route("GET", f"{OAUTH}/authorize")
-    @route("POST", f"{OAUTH}/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", f"{OAUTH}/token")
     def token(self, request: Request) -> Response:
         """Every refresh gives a new pair and ends the one before."""
-        form = request.form
         try:
-            client = self.oauth.client_of(request, in_body=False)
-            if form.get("grant_type") == "authorization_code":
-                code, back = form.get("code", ""), form.get("redirect_uri", "")
-                grant = self.oauth.redeem_code(code, client, back, form.get("code_verifier", ""))
-            elif form.get("grant_type") == "refresh_token":
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-                for token in self.oauth.access.values():
-                    token.revoked |= token.grant is grant
-            else:
-                return _refused_token("invalid_request", 400)
+            redeemed = self.oauth.redeem(request, in_body=False)
         except OAuthRefusedError as refused:
-            is_client = str(refused) in ("client", "secret")
-            return _refused_token(
-                *(("invalid_client", 401) if is_client else ("invalid_grant", 400))
-            )
-        request.account = grant.account.id
+            said = "invalid_request" if refused.reason == "grant_type" else refused.code
+            return _refused_token(said, 401 if refused.is_client else 400)
+        if redeemed.refresh_token:
+            for token in self.oauth.access.values():
+                token.revoked |= token.grant is redeemed.grant
         lifetime = self.switches.token_lifetime
         return json_response(
             {
-                "access_token": self.oauth.issue_access(grant, "oaa", lifetime),
-                "refresh_token": self.oauth.issue_refresh(grant, "oar"),
+                "access_token": self.oauth.issue_access(redeemed.grant, "oaa", lifetime),
+                "refresh_token": self.oauth.issue_refresh(redeemed.grant, "oar"),
                 "token_type": "Bearer",
-                "scope": " ".join(grant.scopes),
+                "scope": " ".join(redeemed.grant.scopes),
                 "expires_in": lifetime,
                 "refresh_expires_in": REFRESH_SECONDS,
             }

@@ -13,7 +13,7 @@ from typing import Any
 
 from integrations.sandbox.business import DAY, businesses, staff, stamps
 from integrations.sandbox.names import DEALS, TITLES
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -100,13 +100,11 @@ BASES = (
 FOR_WRITERS = "Hub"
 
 
-class AirtableRows:
+class AirtableRows(Builder):
     """Builds bases, tables and rows; every id is found nowhere else."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         key = account.organisation.key
         self.count = {
             name: setting.scaled(many) if many else 0 for name, (_, many) in TABLES.items()

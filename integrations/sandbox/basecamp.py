@@ -16,9 +16,10 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from integrations.sandbox.basecamp_rows import ABOUT, BasecampRows, iso
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -27,7 +28,6 @@ from integrations.sandbox.part import (
     Response,
     Setting,
     Switches,
-    demo_secret,
     json_response,
     route,
 )
@@ -55,7 +55,7 @@ OLDER, CLOSED = 1_000_000, 2_000_000
 """Added to an account's id: the account of an older product, and the one that is not active."""
 
 
-class Basecamp(OAuthPart):
+class Basecamp(OAuthPart[BasecampRows]):
     """Two accounts; each of the two apps preselects one of them."""
 
     slug = "basecamp"
@@ -64,35 +64,17 @@ class Basecamp(OAuthPart):
         "https://launchpad.37signals.com": PAD,
     }
     account_ids = ("5550001", "5550002")
+    authorize_path = f"{PAD}/authorization/new"
+    token_path = f"{PAD}/authorization/token"
+    consent_page = ConsentPage(label="Basecamp", account_word="Sign in at")
+    builds = BasecampRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(demo_secret("basecamp", "app", id), demo_secret("basecamp", "secret", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Basecamp",
-            account_word="Sign in at",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=(),
-        )
         self.window = RollingWindow(REQUESTS, PER_SECONDS)
-        self._builders: dict[str, BasecampRows] = {}
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> BasecampRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = BasecampRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         field = {"projects": "description", "todos": "description", "messages": "content"}
@@ -125,42 +107,24 @@ class Basecamp(OAuthPart):
 
     # Launchpad.
 
-    @route("GET", f"{PAD}/authorization/new")
-    @route("POST", f"{PAD}/authorization/new")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", f"{PAD}/authorization/token")
     def token(self, request: Request) -> Response:
-        form, kept = request.form, ""
         if not request.headers.get("user-agent"):
             return json_response({"error": "User-Agent is required"}, 400)
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "authorization_code":
-                back = form.get("redirect_uri", "")
-                grant = self.oauth.redeem_code(form.get("code", ""), client, back)
-            elif form.get("grant_type") == "refresh_token":
-                kept = "" if self.switches.rotation else form.get("refresh_token", "")
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-            else:
-                return json_response({"error": "unsupported_grant_type"}, 400)
+            redeemed = self.oauth.redeem(request, pkce=False)
         except OAuthRefusedError as refused:
-            bad_client = str(refused) in ("client", "secret")
-            is_over = str(refused) == "refresh_token"
-            said = "authorization_expired" if is_over else "invalid_grant"
-            return json_response({"error": "invalid_client" if bad_client else said}, 400)
-        request.account = grant.account.id
-        return json_response(self._tokens(grant, kept))
-
-    def _tokens(self, grant: Grant, kept: str) -> Json:
+            is_over = refused.reason == "refresh_token"
+            said = "authorization_expired" if is_over else refused.code
+            return json_response({"error": said}, 400)
         lifetime = self.switches.token_lifetime
-        return {
-            "access_token": self.oauth.issue_access(grant, "BAhb", lifetime),
-            "token_type": "Bearer",
-            "expires_in": lifetime,
-            "refresh_token": kept or self.oauth.issue_refresh(grant, "BAhb"),
-        }
+        return json_response(
+            {
+                "access_token": self.oauth.issue_access(redeemed.grant, "BAhb", lifetime),
+                "token_type": "Bearer",
+                "expires_in": lifetime,
+                "refresh_token": self.oauth.next_refresh(redeemed, "BAhb"),
+            }
+        )
 
     @route("GET", f"{PAD}/authorization.json")
     def authorization(self, request: Request) -> Response:

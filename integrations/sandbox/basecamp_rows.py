@@ -11,7 +11,7 @@ from typing import Any
 
 from integrations.sandbox.business import DAY, businesses, staff, stamps
 from integrations.sandbox.names import DEALS, MESSAGES
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -37,13 +37,11 @@ def iso(stamp: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-class BasecampRows:
+class BasecampRows(Builder):
     """Builds rows; `api` and `app` are the account's two addresses."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         # An account that does more has more to show, not more people to do it.
         self.counts = {
             name: setting.scaled(count) if name in ABOUT else count

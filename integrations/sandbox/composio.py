@@ -24,7 +24,8 @@ import orjson
 
 from integrations.sandbox.composio_proxy import answer_of, failed, handed_on, moment
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuthPart
+from integrations.sandbox.oauth import Client, Grant
+from integrations.sandbox.oauth_part import KeyedPart, OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -51,7 +52,7 @@ class Held:
     """One connected account; without a token while nobody has consented."""
 
     id: str
-    part: OAuthPart
+    part: OAuthPart[Any]
     user_id: str
     link: str
     callback_url: str
@@ -208,7 +209,7 @@ class Composio(Part):
         if account is None:
             return _page("<h1>Nothing was chosen</h1>", 400)
         app = Client(f"composio-{held.part.slug}", "", account.id)
-        scopes = tuple(held.part.consent.scopes)  # type: ignore[attr-defined]
+        scopes = tuple(held.part.consent_page.scopes)
         grant = Grant(app, account, scopes)
         held.token = held.part.oauth.issue_access(grant, "held-by-composio-", None)
         held.status, held.owner = "ACTIVE", account.organisation.key
@@ -328,8 +329,12 @@ class Composio(Part):
             said = {"message": f"Rate limit exceeded. Limit: {PER_MINUTE}"}
             raise RefusalError(json_response(said, 429, Retry_After="30"))
 
-    def _toolkits(self) -> dict[str, OAuthPart]:
-        return {s: part for s, part in self.world.parts.items() if isinstance(part, OAuthPart)}
+    def _toolkits(self) -> dict[str, OAuthPart[Any]]:
+        return {
+            slug: part
+            for slug, part in self.world.parts.items()
+            if isinstance(part, OAuthPart) and not isinstance(part, KeyedPart)
+        }
 
 
 def _body(request: Request) -> Json:

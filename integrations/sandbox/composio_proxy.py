@@ -6,11 +6,12 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import orjson
 
-from integrations.sandbox.oauth import OAuthPart
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Json,
     RefusalError,
@@ -23,7 +24,7 @@ from integrations.sandbox.part import (
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
 
 
-def handed_on(part: OAuthPart, token: str, asked: Json) -> Request:
+def handed_on(part: OAuthPart[Any], token: str, asked: Json) -> Request:
     """The provider's request, with the token that is held for it."""
     method, endpoint = asked.get("method"), str(asked.get("endpoint", ""))
     if method not in METHODS or not endpoint:
@@ -88,7 +89,7 @@ def moment(stamp: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _is_same_site(part: OAuthPart, origin: str) -> bool:
+def _is_same_site(part: OAuthPart[Any], origin: str) -> bool:
     """By scheme and the last two labels, as those of the provider's own base address."""
     return origin.split(".")[-2:] == next(iter(part.origins)).split(".")[-2:]
 

@@ -7,7 +7,8 @@ default values is a consent. As an extra that providers do not have, `account=`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode, urlsplit
 
@@ -31,35 +32,28 @@ small{color:#829ab1}
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentPage:
+    """What differs from one provider's page to the next."""
+
+    label: str
+    account_word: str
+    scopes: Collection[str] = ()
+    separators: str = " "
+    user_scopes: bool = False
+    response_type_needed: bool = True
+    pkce_needed: bool = False
+    callback_extra: Callable[[Account], Mapping[str, str]] | None = None
+    callback_by_post: bool = False
+
+
 class Consent:
     """One provider's authorize address: checks the question, shows it, takes the answer."""
 
-    def __init__(
-        self,
-        *,
-        label: str,
-        account_word: str,
-        oauth: OAuth,
-        accounts: Mapping[str, Account],
-        scopes: Iterable[str],
-        separators: str = " ",
-        user_scopes: bool = False,
-        response_type_needed: bool = True,
-        pkce_needed: bool = False,
-        callback_extra: Callable[[Account], Mapping[str, str]] | None = None,
-        callback_by_post: bool = False,
-    ) -> None:
-        self.label = label
-        self.account_word = account_word
+    def __init__(self, page: ConsentPage, oauth: OAuth, accounts: Mapping[str, Account]) -> None:
+        self.page = page
         self.oauth = oauth
         self.accounts = accounts
-        self.scopes = frozenset(scopes)
-        self.separators = separators
-        self.user_scopes = user_scopes
-        self.response_type_needed = response_type_needed
-        self.pkce_needed = pkce_needed
-        self.callback_extra = callback_extra
-        self.callback_by_post = callback_by_post
 
     def answer(self, request: Request) -> Response:
         """The page for GET; for POST, the way back to the app with a code or an error."""
@@ -68,18 +62,19 @@ class Consent:
         reason = self._unacceptable(client, asked)
         if client is None or reason:
             return _page(
-                self.label, f"<h1>This link does not work</h1><p>{escape(reason)}</p>", 400
+                self.page.label, f"<h1>This link does not work</h1><p>{escape(reason)}</p>", 400
             )
         redirect_uri, state = asked["redirect_uri"], asked["state"]
-        if asked.get("response_type", "" if self.response_type_needed else "code") != "code":
+        if asked.get("response_type", "" if self.page.response_type_needed else "code") != "code":
             return self._back(redirect_uri, error="unsupported_response_type", state=state)
         is_proof = asked.get("code_challenge") and asked.get("code_challenge_method") == "S256"
-        if self.pkce_needed and not is_proof:
+        if self.page.pkce_needed and not is_proof:
             return self._back(redirect_uri, error="invalid_request", state=state)
         scopes = self._split(asked.get("scope", ""))
-        user_scopes = self._split(asked.get("user_scope", "")) if self.user_scopes else ()
-        is_scoped = bool(scopes or user_scopes) or not self.scopes
-        if not is_scoped or not self.scopes.issuperset((*scopes, *user_scopes)):
+        user_scopes = self._split(asked.get("user_scope", "")) if self.page.user_scopes else ()
+        known = frozenset(self.page.scopes)
+        is_scoped = bool(scopes or user_scopes) or not known
+        if not is_scoped or not known.issuperset((*scopes, *user_scopes)):
             return self._back(redirect_uri, error="invalid_scope", state=state)
         if request.method == "GET":
             return self._question(request, asked, client, (*scopes, *user_scopes))
@@ -93,7 +88,7 @@ class Consent:
             asked.get("code_challenge", ""),
             asked.get("code_challenge_method", "plain"),
         )
-        extra = self.callback_extra(account) if self.callback_extra else {}
+        extra = self.page.callback_extra(account) if self.page.callback_extra else {}
         return self._back(redirect_uri, code=code, state=state, **extra)
 
     def _unacceptable(self, client: Client | None, asked: Mapping[str, str]) -> str:
@@ -109,7 +104,7 @@ class Consent:
         return ""
 
     def _split(self, scopes: str) -> tuple[str, ...]:
-        for separator in self.separators:
+        for separator in self.page.separators:
             scopes = scopes.replace(separator, " ")
         return tuple(scopes.split())
 
@@ -133,11 +128,11 @@ class Consent:
         back = escape(urlsplit(asked["redirect_uri"]).netloc)
         action = escape(request.path)
         return _page(
-            self.label,
-            f"<h1>Connect to {escape(self.label)}</h1>"
+            self.page.label,
+            f"<h1>Connect to {escape(self.page.label)}</h1>"
             f"<p>An app at <b>{back}</b> asks for access to:</p><ul>{items}</ul>"
             f'<form method="post" action="{action}">{hidden}'
-            f"<fieldset><legend>{escape(self.account_word)}</legend>{choices}</fieldset>"
+            f"<fieldset><legend>{escape(self.page.account_word)}</legend>{choices}</fieldset>"
             '<input type="hidden" name="decision" value="allow">'
             '<button class="allow" type="submit">Allow</button> '
             '<button type="submit" form="deny">Deny</button></form>'
@@ -156,13 +151,13 @@ class Consent:
         return ""
 
     def _back(self, redirect_uri: str, **answer: str) -> Response:
-        if self.callback_by_post:
+        if self.page.callback_by_post:
             fields = "".join(
                 f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
                 for name, value in answer.items()
             )
             return _page(
-                self.label,
+                self.page.label,
                 f'<h1>Almost done</h1><form method="post" action="{escape(redirect_uri)}">{fields}'
                 '<button class="allow" type="submit">Continue</button></form>',
             )

@@ -15,14 +15,14 @@ from typing import Any, ClassVar, NoReturn
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.copper_rows import COUNTS, CopperRows, row_of
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, OAuth, OAuthRefusedError
+from integrations.sandbox.oauth import OAuthRefusedError
+from integrations.sandbox.oauth_part import KeyedPart
 from integrations.sandbox.part import (
     Account,
     Json,
-    Part,
     RefusalError,
     Request,
     Response,
@@ -87,7 +87,7 @@ BOUNDS = (
 )
 
 
-class Copper(Part):
+class Copper(KeyedPart[CopperRows]):
     """Two accounts, each opened by its own key and e-mail address, or by OAuth."""
 
     slug = "copper"
@@ -96,39 +96,26 @@ class Copper(Part):
         "https://app.copper.com": "/copper/app",
     }
     account_ids = ("710001", "710002")
+    authorize_path = "/copper/app/oauth/authorize"
+    token_path = "/copper/app/oauth/token"
+    consent_page = ConsentPage(
+        label="Copper",
+        account_word="Account",
+        scopes=(OAUTH_SCOPE,),
+        callback_by_post=True,
+    )
+    builds = CopperRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.keys = {demo_secret("copper", "key", id): id for id in self.accounts}
-        clients = tuple(
-            Client(demo_secret("copper", "client", id), demo_secret("copper", "secret", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Copper",
-            account_word="Account",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=(OAUTH_SCOPE,),
-            callback_by_post=True,
-        )
         self.window = RollingWindow(REQUESTS_PER_MINUTE, 60)
-        self._builders: dict[str, CopperRows] = {}
 
     def credentials(self) -> list[Json]:
-        clients = {client.account: client for client in self.oauth.clients}
-        return [
-            {
-                "account": self.accounts[id].name,
-                "account_id": id,
-                "key": key,
-                "user_email": self.owner_email(self.accounts[id]),
-                "client_id": clients[id].id,
-                "client_secret": clients[id].secret,
-            }
-            for key, id in self.keys.items()
-        ]
+        said = super().credentials()
+        for entry in said:
+            entry["user_email"] = self.owner_email(self.accounts[entry["account_id"]])
+        return said
 
     def owner_email(self, account: Account) -> str:
         """The address that must accompany the account's key."""
@@ -139,15 +126,6 @@ class Copper(Part):
         if token is not None:
             return token.grant.account.id
         return self.keys.get(request.headers.get("x-pw-accesstoken", ""), "")
-
-    def builder(self, account: Account) -> CopperRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = CopperRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         if entity in COUNTS:
@@ -172,18 +150,8 @@ class Copper(Part):
         }[entity]
         return row_of(build(number, int(stamp), int(stamp)))
 
-    def revoke(self, account: Account) -> None:
-        super().revoke(account)
-        self.oauth.revoke_account(account)
-
     # OAuth, for apps that Copper registered.
 
-    @route("GET", "/copper/app/oauth/authorize")
-    @route("POST", "/copper/app/oauth/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/copper/app/oauth/token")
     def token(self, request: Request) -> Response:
         form = request.form
         try:
@@ -194,9 +162,7 @@ class Copper(Part):
                 form.get("code", ""), client, form.get("redirect_uri", "")
             )
         except OAuthRefusedError as refused:
-            bad_client = str(refused) in ("client", "secret")
-            error = "invalid_client" if bad_client else "invalid_grant"
-            return json_response({"error": error}, 401 if bad_client else 400)
+            return json_response({"error": refused.code}, 401 if refused.is_client else 400)
         request.account = grant.account.id
         access = self.oauth.issue_access(grant, "", None)
         return json_response({"access_token": access, "token_type": "Bearer", "scope": OAUTH_SCOPE})

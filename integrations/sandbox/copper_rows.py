@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.sandbox.business import Business, Contact, businesses, skewed, staff, stamps
 from integrations.sandbox.names import DEALS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -20,13 +20,11 @@ STAGES = ("Erstkontakt", "Qualified", "Angebot", "Negotiation", "Contract sent")
 TAGS = ("vip", "messe-2025", "newsletter", "référence", "partner", "überfällig")
 
 
-class CopperRows:
+class CopperRows(Builder):
     """Builds rows; ids are unique within their type only, and differ per account."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.base = (account.number + 1) * 10_000_000
         count = setting.scaled(COUNTS["companies"])
         key = account.organisation.key

@@ -18,11 +18,12 @@ import orjson
 from integrations.sandbox import github_lists as lists
 from integrations.sandbox import github_shapes as shapes
 from integrations.sandbox.business import SPAN_SECONDS
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.github_lists import answer_list, failed, refuse
 from integrations.sandbox.github_rows import FOREIGN, WITH_CONTENT, GitHubRows, as_issue, iso
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import Client, Grant, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -49,7 +50,7 @@ CLOSED = (
 )
 
 
-class GitHub(OAuthPart):
+class GitHub(OAuthPart[GitHubRows]):
     """Two users, each of one organization; each of the two apps preselects one of them."""
 
     slug = "github"
@@ -58,36 +59,29 @@ class GitHub(OAuthPart):
         "https://github.com": "/github/web",
     }
     account_ids = ("5001001", "5002001")
+    authorize_path = "/github/web/login/oauth/authorize"
+    token_path = "/github/web/login/oauth/access_token"
+    consent_page = ConsentPage(
+        label="GitHub",
+        account_word="User",
+        scopes=SCOPES,
+        separators=", ",
+        response_type_needed=False,
+    )
+    builds = GitHubRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(f"Iv1.{demo_secret('github', 'app', id)}", demo_secret("github", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="GitHub",
-            account_word="User",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-            separators=", ",
-            response_type_needed=False,
-        )
         self.minute = RollingWindow(POINTS_PER_MINUTE, 60)
         self.hours: dict[str, tuple[int, int]] = {}
         self.first_names: dict[str, tuple[str, str]] = {}
-        self._builders: dict[str, GitHubRows] = {}
+
+    def app(self, account: Account) -> Client:
+        id, secret = super().app(account).id, demo_secret("github", account.id)
+        return Client(f"Iv1.{id}", secret, account.id)
 
     def first_switches(self) -> Switches:
         return Switches(rotation=True, token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> GitHubRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = GitHubRows(self.setting, account, rng)
-        return self._builders[account.id]
 
     def generate(self, account: Account) -> dict[str, list[Row]]:
         made = self.builder(account).all()
@@ -142,27 +136,15 @@ class GitHub(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/github/web/login/oauth/authorize")
-    @route("POST", "/github/web/login/oauth/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/github/web/login/oauth/access_token")
     def token(self, request: Request) -> Response:
-        form = request.form
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "refresh_token":
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-                for token in self.oauth.access.values():
-                    token.revoked |= token.grant is grant
-            else:
-                code, back = form.get("code", ""), form.get("redirect_uri", "")
-                grant = self.oauth.redeem_code(code, client, back, form.get("code_verifier", ""))
+            redeemed = self.oauth.redeem(request, default="authorization_code")
         except OAuthRefusedError as refused:
-            return self._said(request, {"error": _TOKEN_ERRORS[str(refused)]})
-        request.account = grant.account.id
-        return self._said(request, self._tokens(grant))
+            return self._said(request, {"error": _TOKEN_ERRORS[refused.reason]})
+        if redeemed.refresh_token:
+            for token in self.oauth.access.values():
+                token.revoked |= token.grant is redeemed.grant
+        return self._said(request, self._tokens(redeemed.grant))
 
     def _tokens(self, grant: Grant) -> Json:
         """An app's tokens end and are renewed; an OAuth app's live on and name their scopes."""
@@ -320,6 +302,7 @@ class GitHub(OAuthPart):
 
 
 _TOKEN_ERRORS = {
+    "grant_type": "unsupported_grant_type",
     "client": "incorrect_client_credentials",
     "secret": "incorrect_client_credentials",
     "code": "bad_verification_code",

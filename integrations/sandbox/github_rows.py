@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations.sandbox import github_shapes as shapes
 from integrations.sandbox.business import DAY, SPAN_SECONDS, ascii_slug, skewed, staff, stamps
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -37,13 +37,11 @@ TITLES = (
 )
 
 
-class GitHubRows:
+class GitHubRows(Builder):
     """Builds rows. Ids grow in the order of making and are never given out twice."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.made = 0
         self.numbers: dict[str, int] = {}
         self.login = ascii_slug(account.organisation.key)

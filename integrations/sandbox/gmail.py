@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.gmail_answers import (
     allow_only,
     bad_request,
@@ -29,7 +29,8 @@ from integrations.sandbox.gmail_answers import (
 )
 from integrations.sandbox.gmail_history import History
 from integrations.sandbox.gmail_rows import HIDDEN, GmailRows
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import Client, Grant, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -54,7 +55,7 @@ MAX_RESULTS = 500
 _TERM = re.compile(r"(after|before):(\d+)\Z")
 
 
-class Gmail(OAuthPart):
+class Gmail(OAuthPart[GmailRows]):
     """Two mailboxes; each of the two apps preselects one of them on the consent page."""
 
     slug = "gmail"
@@ -64,38 +65,24 @@ class Gmail(OAuthPart):
         "https://oauth2.googleapis.com": "/gmail/oauth2",
     }
     account_ids = ("kontakt@nordlicht.example", "office@harbourvale.example")
+    authorize_path = "/gmail/accounts/o/oauth2/v2/auth"
+    token_path = "/gmail/oauth2/token"
+    consent_page = ConsentPage(label="Google", account_word="Account", scopes=SCOPES)
+    builds = GmailRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                f"{account.number + 1:012d}.apps.googleusercontent.example",
-                f"GOCSPX-{demo_secret('gmail', account.id, length=28)}",
-                account.id,
-            )
-            for account in self.accounts.values()
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Google",
-            account_word="Account",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-        )
         self._offline_codes: set[str] = set()
         self._spent: dict[str, deque[tuple[float, int]]] = {}
-        self._builders: dict[str, GmailRows] = {}
         self._histories: dict[str, History] = {}
+
+    def app(self, account: Account) -> Client:
+        id = f"{account.number + 1:012d}.apps.googleusercontent.example"
+        secret = demo_secret("gmail", account.id, length=28)
+        return Client(id, f"GOCSPX-{secret}", account.id)
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> GmailRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = GmailRows(self.setting, account, rng)
-        return self._builders[account.id]
 
     def history(self, account: Account) -> History:
         """What changed in the mailbox since its rows were made."""
@@ -103,9 +90,6 @@ class Gmail(OAuthPart):
         if account.id not in self._histories:
             self._histories[account.id] = History(self.builder(account))
         return self._histories[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         """A label is shown or not; a message gets a star or mark, or loses it."""
@@ -154,8 +138,6 @@ class Gmail(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/gmail/accounts/o/oauth2/v2/auth")
-    @route("POST", "/gmail/accounts/o/oauth2/v2/auth")
     def authorize(self, request: Request) -> Response:
         response = self.consent.answer(request)
         if {**request.query, **request.form}.get("access_type") == "offline":
@@ -163,26 +145,14 @@ class Gmail(OAuthPart):
             self._offline_codes |= set(back.get("code", ()))
         return response
 
-    @route("POST", "/gmail/oauth2/token")
     def token(self, request: Request) -> Response:
-        form = request.form
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "authorization_code":
-                code = form.get("code", "")
-                grant = self.oauth.redeem_code(
-                    code, client, form.get("redirect_uri", ""), form.get("code_verifier", "")
-                )
-                is_refreshable = code in self._offline_codes
-            elif form.get("grant_type") == "refresh_token":
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-                is_refreshable = self.switches.rotation
-            else:
-                return json_response({"error": "unsupported_grant_type"}, 400)
-        except OAuthRefusedError as reason:
-            return _refused_token(str(reason))
-        request.account = grant.account.id
-        return json_response(self._tokens(grant, is_refreshable))
+            redeemed = self.oauth.redeem(request)
+        except OAuthRefusedError as refused:
+            return _refused_token(refused)
+        is_offline = request.form.get("code") in self._offline_codes
+        is_refreshable = self.switches.rotation if redeemed.refresh_token else is_offline
+        return json_response(self._tokens(redeemed.grant, is_refreshable))
 
     def _tokens(self, grant: Grant, is_refreshable: bool) -> Json:
         lifetime = self.switches.token_lifetime
@@ -348,11 +318,11 @@ def _bounds(query: str) -> tuple[int, int]:
     return low, high
 
 
-def _refused_token(reason: str) -> Response:
-    if reason in ("client", "secret"):
-        description = "The OAuth client was not found."
-        return json_response({"error": "invalid_client", "error_description": description}, 401)
-    description = (
-        "Token has been expired or revoked." if reason == "refresh_token" else "Bad Request"
-    )
-    return json_response({"error": "invalid_grant", "error_description": description}, 400)
+def _refused_token(refused: OAuthRefusedError) -> Response:
+    said = "Bad Request"
+    if refused.is_client:
+        said = "The OAuth client was not found."
+    elif refused.reason == "refresh_token":
+        said = "Token has been expired or revoked."
+    status = 401 if refused.is_client else 400
+    return json_response({"error": refused.code, "error_description": said}, status)

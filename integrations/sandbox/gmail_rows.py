@@ -9,9 +9,9 @@ from email.utils import format_datetime, formataddr
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import Contact, businesses, staff, stamps
+from integrations.sandbox.business import Contact, staff, stamps
 from integrations.sandbox.letters import Letter, letter, mailbox_owner
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -26,16 +26,13 @@ USER_LABELS = ("Kunden", "Angebote", "Reklamation", "Suppliers", "À traiter", "
 HIDDEN = frozenset({"TRASH", "SPAM"})
 
 
-class GmailRows:
+class GmailRows(Builder):
     """Builds rows; `history_id` counts every change of the mailbox."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.owner = mailbox_owner(account.organisation, account.id)
         self.colleagues = staff(setting.seed, account.organisation, 12)
-        self.known = businesses(setting.seed, account.organisation.key, setting.scaled(300))
         self.history_id = FIRST_HISTORY_ID
         self.messages = 0
         self.labels = 0
@@ -80,7 +77,7 @@ class GmailRows:
         """A message taken at that second; with `parent` an answer in its thread."""
         self.messages += 1
         id = f"19{self.account.number + 1:x}{self.messages:05x}{self.rng.randrange(16**8):08x}"
-        written = letter(self.rng, self.owner, self.colleagues, self.known)
+        written = letter(self.rng, self.owner, self.colleagues, self.businesses)
         taken_ms = sent * 1000 + self.rng.randrange(1000)
         headers = _headers(written, id, sent)
         if parent is not None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.hubspot_rows import HubSpotRows, restamp, stamp_text
 from integrations.sandbox.hubspot_search import (
     CORRELATION,
@@ -26,7 +26,8 @@ from integrations.sandbox.hubspot_search import (
     refuse,
 )
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -35,7 +36,6 @@ from integrations.sandbox.part import (
     Response,
     Setting,
     Switches,
-    demo_secret,
     json_response,
     route,
 )
@@ -57,7 +57,7 @@ SEARCHES_PER_SECOND = 5
 ALWAYS = ("createdate", "hs_object_id", "lastmodifieddate", "hs_lastmodifieddate")
 
 
-class HubSpot(OAuthPart):
+class HubSpot(OAuthPart[HubSpotRows]):
     """Two accounts; each of the two apps preselects one of them on the consent page."""
 
     slug = "hubspot"
@@ -66,38 +66,24 @@ class HubSpot(OAuthPart):
         "https://app.hubspot.com": "/hubspot/app",
     }
     account_ids = ("4710001", "4710002")
+    authorize_path = "/hubspot/app/oauth/authorize"
+    token_path = TOKEN
+    consent_page = ConsentPage(
+        label="HubSpot",
+        account_word="Account",
+        scopes=SCOPES,
+        response_type_needed=False,
+    )
+    builds = HubSpotRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(demo_secret("hubspot", "app", id), demo_secret("hubspot", "secret", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="HubSpot",
-            account_word="Account",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-            response_type_needed=False,
-        )
         self.calls = RollingWindow(PER_TEN_SECONDS, 10)
         self.searches = RollingWindow(SEARCHES_PER_SECOND, 1)
         self._bins: dict[tuple[str, str], dict[str, Row]] = {}
-        self._builders: dict[str, HubSpotRows] = {}
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> HubSpotRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = HubSpotRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         number = rng.randrange(10**6)
@@ -149,41 +135,22 @@ class HubSpot(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/hubspot/app/oauth/authorize")
-    @route("POST", "/hubspot/app/oauth/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", TOKEN)
     def token(self, request: Request) -> Response:
-        form = request.form
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "authorization_code":
-                code, back = form.get("code", ""), form.get("redirect_uri", "")
-                grant = self.oauth.redeem_code(code, client, back, form.get("code_verifier", ""))
-                refresh = self.oauth.issue_refresh(grant, "eu1-")
-            elif form.get("grant_type") == "refresh_token":
-                refresh = form.get("refresh_token", "")
-                grant = self.oauth.redeem_refresh(refresh, client).grant
-                if self.switches.rotation:
-                    refresh = self.oauth.issue_refresh(grant, "eu1-")
-            else:
-                return _refused_token("unsupported_grant_type", "unknown grant type")
+            redeemed = self.oauth.redeem(request)
         except OAuthRefusedError as refused:
-            return _refused_token(*_REASONS[str(refused)])
-        request.account = grant.account.id
+            return _refused_token(*_REASONS[refused.reason])
         lifetime = self.switches.token_lifetime
         return json_response(
             {
                 "token_use": "access_token",
                 "token_type": "bearer",
-                "access_token": self.oauth.issue_access(grant, "CPj", lifetime),
-                "refresh_token": refresh,
+                "access_token": self.oauth.issue_access(redeemed.grant, "CPj", lifetime),
+                "refresh_token": self.oauth.next_refresh(redeemed, "eu1-"),
                 "expires_in": lifetime,
-                "hub_id": int(grant.account.id),
+                "hub_id": int(redeemed.grant.account.id),
                 "user_id": 293_199,
-                "scopes": list(grant.scopes),
+                "scopes": list(redeemed.grant.scopes),
             }
         )
 
@@ -193,7 +160,7 @@ class HubSpot(OAuthPart):
         try:
             client = self.oauth.client_of(request, in_body=True)
         except OAuthRefusedError as refused:
-            return _refused_token(*_REASONS[str(refused)])
+            return _refused_token(*_REASONS[refused.reason])
         token = self.oauth.refresh.get(request.form.get("token", ""))
         if token is None or token.grant.client != client:
             return _refused_token("invalid_token", "unknown token")
@@ -323,6 +290,7 @@ class HubSpot(OAuthPart):
 
 
 _REASONS = {
+    "grant_type": ("unsupported_grant_type", "unknown grant type"),
     "client": ("invalid_client", "missing or unknown client id"),
     "secret": ("invalid_client", "client secret does not match"),
     "code": ("invalid_grant", "missing or unknown auth code"),

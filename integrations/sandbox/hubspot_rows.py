@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import Business, businesses, skewed, staff, stamps
+from integrations.sandbox.business import Business, skewed, staff, stamps
 from integrations.sandbox.names import DEALS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -34,17 +34,13 @@ STAGES = (
 )
 
 
-class HubSpotRows:
+class HubSpotRows(Builder):
     """Builds rows. What an object is associated with stands beside its data, under `links`."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
         self.counts["owners"] = min(self.counts["owners"], MOST_OWNERS)
-        key = account.organisation.key
-        self.businesses = businesses(setting.seed, key, setting.scaled(300))
         self.staff = staff(setting.seed, account.organisation, 40)
         self.made = dict.fromkeys((*COUNTS, "pipelines", "stages"), 0)
 

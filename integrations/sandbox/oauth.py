@@ -7,15 +7,32 @@ import hashlib
 import secrets
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
-from integrations.sandbox.part import Account, Json, Part, Request, Switches
+from integrations.sandbox.part import Account, Request, Switches
 
 CODE_SECONDS = 600
 
 
 class OAuthRefusedError(Exception):
-    """The reason is one of: client, secret, code, redirect_uri, verifier, refresh_token."""
+    """Says no to a token request."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason`: client, secret, grant_type, code, redirect_uri, verifier, refresh_token."""
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it is the app that is not known."""
+        return self.reason in ("client", "secret")
+
+    @property
+    def code(self) -> str:
+        """The word that the OAuth standard has for it."""
+        if self.reason == "grant_type":
+            return "unsupported_grant_type"
+        return "invalid_client" if self.is_client else "invalid_grant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,15 @@ class RefreshToken:
     grant: Grant
     kind: str
     used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """The grant behind a token request; the refresh token is empty if it came with a code."""
+
+    grant: Grant
+    refresh_token: str = ""
+    kind: str = "bot"
 
 
 @dataclass(slots=True)
@@ -126,6 +152,37 @@ class OAuth:
             raise self._refused("verifier")
         self.counters.codes_redeemed += 1
         return found.grant
+
+    def redeem(
+        self, request: Request, *, in_body: bool = True, pkce: bool = True, default: str = ""
+    ) -> Redeemed:
+        """What the code or refresh token of a token request stands for, used up by this.
+
+        `default` is the kind of grant of a request that names none.
+
+        Raises:
+            OAuthRefusedError: the app, the code or the token is not known, or no longer good.
+        """
+        client, form = self.client_of(request, in_body=in_body), request.form
+        kind = form.get("grant_type", default)
+        if kind == "authorization_code":
+            verifier = form.get("code_verifier", "") if pkce else None
+            back = form.get("redirect_uri", "")
+            redeemed = Redeemed(self.redeem_code(form.get("code", ""), client, back, verifier))
+        elif kind == "refresh_token":
+            token = form.get("refresh_token", "")
+            found = self.redeem_refresh(token, client)
+            redeemed = Redeemed(found.grant, token, found.kind)
+        else:
+            raise OAuthRefusedError("grant_type")
+        request.account = redeemed.grant.account.id
+        return redeemed
+
+    def next_refresh(self, redeemed: Redeemed, prefix: str) -> str:
+        """The refresh token to go on with: a new one for a code or with rotation on."""
+        if redeemed.refresh_token and not self.switches.rotation:
+            return redeemed.refresh_token
+        return self.issue_refresh(redeemed.grant, prefix, redeemed.kind)
 
     def issue_access(
         self, grant: Grant, prefix: str, lifetime: int | None, kind: str = "bot"
@@ -200,36 +257,6 @@ class OAuth:
     def _refused(self, reason: str) -> OAuthRefusedError:
         self.counters.refused += 1
         return OAuthRefusedError(reason)
-
-
-class OAuthPart(Part):
-    """A provider whose accounts are opened by OAuth alone; `oauth` is set by the subclass."""
-
-    oauth: OAuth
-
-    def credentials(self) -> Json:
-        return {
-            "clients": [
-                {"client_id": client.id, "client_secret": client.secret, "account": client.account}
-                for client in self.oauth.clients
-            ],
-            "accounts": [
-                {"id": account.id, "name": account.name} for account in self.accounts.values()
-            ],
-        }
-
-    def account_of(self, request: Request) -> str:
-        grant = self.oauth.find_grant(request.bearer)
-        return grant.account.id if grant else ""
-
-    def revoke(self, account: Account) -> None:
-        self.oauth.revoke_account(account)
-
-    def expire_tokens(self) -> None:
-        self.oauth.expire_all()
-
-    def state(self) -> Json:
-        return {"tokens": asdict(self.oauth.counters)}
 
 
 def _basic(request: Request) -> tuple[str, str]:

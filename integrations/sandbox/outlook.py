@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, urlencode
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.microsoft import MicrosoftPart, failed, refused
+from integrations.sandbox.oauth import Client
 from integrations.sandbox.outlook_delta import Journal, Mark, page_of
 from integrations.sandbox.outlook_rows import OutlookRows, count, moment
 from integrations.sandbox.part import (
@@ -29,7 +30,6 @@ from integrations.sandbox.part import (
     Request,
     Response,
     Setting,
-    Switches,
     demo_secret,
     json_response,
     route,
@@ -49,13 +49,12 @@ NEEDED = {
     "events": "Calendars.Read",
     "contacts": "Contacts.Read",
 }
-ACCESS_SECONDS = 3599
 REQUESTS, PER_SECONDS, RETRY_AFTER = 10_000, 600, 30
 DEFAULT_PAGE, LARGEST_PAGE = 10, 1000
 _FLOOR = re.compile(r"receivedDateTime (?:ge|gt) (\S+)\Z")
 
 
-class Outlook(OAuthPart):
+class Outlook(MicrosoftPart[OutlookRows]):
     """Two mailboxes; each of the two apps preselects one of them on the consent page."""
 
     slug = "outlook"
@@ -67,43 +66,22 @@ class Outlook(OAuthPart):
         "48d31887-5fad-4d73-a9f5-3c356e68a001",
         "48d31887-5fad-4d73-a9f5-3c356e68a002",
     )
+    authorize_path = f"{LOGIN}/authorize"
+    token_path = f"{LOGIN}/token"
+    consent_page = ConsentPage(label="Microsoft", account_word="Account", scopes=SCOPES)
+    builds = OutlookRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                f"6731de76-14a6-49ae-97bc-6eba69143{account.number + 1:03d}",
-                f"Q~{demo_secret('outlook', account.id, length=36)}",
-                account.id,
-            )
-            for account in self.accounts.values()
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Microsoft",
-            account_word="Account",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-        )
         self.window = RollingWindow(REQUESTS, PER_SECONDS)
-        self._builders: dict[str, OutlookRows] = {}
         self._journals: dict[str, Journal] = {}
 
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> OutlookRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = OutlookRows(self.setting, account, rng)
-        return self._builders[account.id]
+    def app(self, account: Account) -> Client:
+        id = f"6731de76-14a6-49ae-97bc-6eba69143{account.number + 1:03d}"
+        return Client(id, f"Q~{demo_secret('outlook', account.id, length=36)}", account.id)
 
     def journal(self, account: Account) -> Journal:
         return self._journals.setdefault(account.id, Journal())
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         fields: tuple[str, ...] = ()
@@ -169,67 +147,6 @@ class Outlook(OAuthPart):
 
     def not_found(self, request: Request) -> Response:
         return failed(404, "ErrorItemNotFound", "The specified object was not found in the store.")
-
-    def fault_in_200(self, request: Request) -> Response:
-        response = failed(503, "serviceNotAvailable", "The service is unavailable.")
-        response.status = 200
-        return response
-
-    # OAuth.
-
-    @route("GET", f"{LOGIN}/authorize")
-    @route("POST", f"{LOGIN}/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", f"{LOGIN}/token")
-    def token(self, request: Request) -> Response:
-        form = request.form
-        try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "authorization_code":
-                grant = self.oauth.redeem_code(
-                    form.get("code", ""),
-                    client,
-                    form.get("redirect_uri", ""),
-                    form.get("code_verifier", ""),
-                )
-            elif form.get("grant_type") == "refresh_token":
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-            else:
-                return json_response({"error": "unsupported_grant_type"}, 400)
-        except OAuthRefusedError as reason:
-            return self._refused_token(str(reason))
-        request.account = grant.account.id
-        return json_response(self._tokens(grant))
-
-    def _tokens(self, grant: Grant) -> Json:
-        """Every answer brings a new refresh token; `offline_access` is not named among scopes."""
-        lifetime = self.switches.token_lifetime
-        answer = {
-            "token_type": "Bearer",
-            "scope": " ".join(scope for scope in grant.scopes if scope != "offline_access"),
-            "expires_in": lifetime,
-            "access_token": self.oauth.issue_access(grant, "eyJ0", lifetime),
-        }
-        if "offline_access" in grant.scopes:
-            answer["refresh_token"] = self.oauth.issue_refresh(grant, "0.AX")
-        return answer
-
-    def _refused_token(self, reason: str) -> Response:
-        error, number, text = "invalid_grant", 70008, "The code or refresh token has expired."
-        if reason in ("client", "secret"):
-            error, number, text = "invalid_client", 7000215, "Invalid client secret provided."
-        elif reason == "refresh_token":
-            number, text = 700082, "The refresh token has expired due to inactivity."
-        body = {
-            "error": error,
-            "error_description": f"AADSTS{number}: {text}",
-            "error_codes": [number],
-            "timestamp": moment(self.setting.now()),
-            "error_uri": f"https://login.microsoftonline.com/error?code={number}",
-        }
-        return json_response(body, 401 if error == "invalid_client" else 400)
 
     # The API.
 
@@ -315,23 +232,23 @@ class Outlook(OAuthPart):
             try:
                 mark = Mark.of(token)
             except ValueError:
-                raise RefusalError(failed(400, "BadRequest", "Badly formed token.")) from None
+                raise refused(400, "BadRequest", "Badly formed token.") from None
             if asked or (mark.entity, mark.scope) != (entity, scope):
-                raise RefusalError(failed(400, "BadRequest", "Follow the link as it is."))
+                raise refused(400, "BadRequest", "Follow the link as it is.")
             if mark.epoch != epoch:
-                raise RefusalError(failed(410, "syncStateNotFound", "The sync state is gone."))
+                raise refused(410, "syncStateNotFound", "The sync state is gone.")
             return mark
         low, high = asked.pop("startDateTime", ""), asked.pop("endDateTime", "")
         if entity == "events" and not low < high:
             message = "The query parameters startDateTime and endDateTime are needed."
-            raise RefusalError(failed(400, "ErrorInvalidParameter", message))
+            raise refused(400, "ErrorInvalidParameter", message)
         if entity == "messages" and "$filter" in asked:
             match = _FLOOR.match(asked.pop("$filter"))
             if match is None:
-                raise RefusalError(failed(400, "ErrorInvalidUrlQueryFilter", "Not supported."))
+                raise refused(400, "ErrorInvalidUrlQueryFilter", "Not supported.")
             low = match[1]
         if asked or (entity not in ("events", "messages") and (low or high)):
-            raise RefusalError(failed(400, "BadRequest", "A query option is not supported here."))
+            raise refused(400, "BadRequest", "A query option is not supported here.")
         return Mark(epoch, entity, scope, low, high)
 
     def _admitted(self, request: Request, scope: str) -> Account:
@@ -339,13 +256,13 @@ class Outlook(OAuthPart):
         now, token = self.setting.now(), self.oauth.access.get(request.bearer)
         if token is None or token.grant.revoked or self.oauth.is_expired(token):
             message = "Access token has expired or is not yet valid."
-            raise RefusalError(failed(401, "InvalidAuthenticationToken", message))
+            raise refused(401, "InvalidAuthenticationToken", message)
         account = token.grant.account
         if scope not in token.grant.scopes:
             message = "Access is denied. Check credentials and try again."
-            raise RefusalError(failed(403, "ErrorAccessDenied", message))
+            raise refused(403, "ErrorAccessDenied", message)
         if "immutableid" not in request.headers.get("prefer", "").lower():
-            raise RefusalError(failed(400, "BadRequest", 'Send Prefer: IdType="ImmutableId".'))
+            raise refused(400, "BadRequest", 'Send Prefer: IdType="ImmutableId".')
         is_within = self.window.take(account.id, now, self.switches.limits_scale)
         if self.switches.limits and not is_within:
             message = "Application is over its MailboxConcurrency limit."
@@ -353,12 +270,6 @@ class Outlook(OAuthPart):
             response.headers["Retry-After"] = str(RETRY_AFTER)
             raise RefusalError(response)
         return account
-
-
-def failed(status: int, code: str, message: str) -> Response:
-    """An error in Graph's envelope."""
-    inner = {"request-id": demo_secret("outlook", code), "date": "2026-11-20T08:05:33"}
-    return json_response({"error": {"code": code, "message": message, "innerError": inner}}, status)
 
 
 def _page_size(request: Request) -> int:

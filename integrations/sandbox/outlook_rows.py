@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import DAY, Contact, businesses, staff, stamps
+from integrations.sandbox.business import DAY, Contact, staff, stamps
 from integrations.sandbox.letters import Letter, letter, mailbox_owner
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -24,17 +24,14 @@ MEETINGS = ("Kickoff", "Review mit {name}", "Lieferantengespräch", "Site visit"
 ROOMS = ("Raum 3", "Meeting room 2", "Salle B", "Teams", "")
 
 
-class OutlookRows:
+class OutlookRows(Builder):
     """Builds rows; ids are those of the immutable kind, growing with each new thing."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         organisation = account.organisation
         self.owner = mailbox_owner(organisation, f"office@{organisation.domain}")
         self.colleagues = staff(setting.seed, organisation, 12)
-        self.known = businesses(setting.seed, organisation.key, setting.scaled(300))
         self.made: dict[str, int] = {}
 
     def all(self) -> dict[str, list[Row]]:
@@ -69,7 +66,7 @@ class OutlookRows:
 
     def message(self, folder: Row, created: int, changed: float) -> Row:
         rng, id = self.rng, self._id("M")
-        written = letter(rng, self.owner, self.colleagues, self.known)
+        written = letter(rng, self.owner, self.colleagues, self.businesses)
         is_html = rng.random() < 0.7
         preview = written.preview
         data: Json = {
@@ -99,7 +96,7 @@ class OutlookRows:
     def event(self, stamp: float, **fixed: Any) -> Row:
         """A meeting within three hundred days of the base time."""
         rng, id = self.rng, self._id("E")
-        contact = rng.choice(rng.choice(self.known).contacts)
+        contact = rng.choice(rng.choice(self.businesses).contacts)
         day = self.setting.base_time + rng.randrange(-300, 300) * DAY
         begins = day + rng.randrange(7, 17) * 3600
         ends = begins + rng.choice((1800, 3600, 7200))
@@ -150,7 +147,7 @@ class OutlookRows:
 
     def contact(self, stamp: float) -> Row:
         rng, id = self.rng, self._id("C")
-        business = rng.choice(self.known)
+        business = rng.choice(self.businesses)
         person = rng.choice(business.contacts)
         data: Json = {
             "@odata.etag": f'W/"FQAAA{rng.randrange(16**8):08x}"',

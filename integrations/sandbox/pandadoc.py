@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import Client, Grant, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.pandadoc_rows import (
     BINNED,
     LISTED,
@@ -96,7 +97,7 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-class PandaDoc(OAuthPart):
+class PandaDoc(OAuthPart[PandaDocRows]):
     """Two workspaces; each of the two apps preselects one of them, and each has an API key."""
 
     slug = "pandadoc"
@@ -105,30 +106,25 @@ class PandaDoc(OAuthPart):
         "https://app.pandadoc.com": "/pandadoc/app",
     }
     account_ids = ("nordlichtWorkspace23ab", "harbourValeWorkspace4c")
+    authorize_path = "/pandadoc/app/oauth2/authorize"
+    token_path = "/pandadoc/api/oauth2/access_token"
+    consent_page = ConsentPage(
+        label="PandaDoc",
+        account_word="Workspace",
+        scopes=("read", "write"),
+        separators=" +",
+    )
+    builds = PandaDocRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                demo_secret("pandadoc", "client", id, length=20),
-                demo_secret("pandadoc", "secret", id),
-                id,
-            )
-            for id in self.accounts
-        )
         self.keys = {demo_secret("pandadoc", "key", id, length=40): id for id in self.accounts}
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="PandaDoc",
-            account_word="Workspace",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=("read", "write"),
-            separators=" +",
-        )
         self.lists = RollingWindow(LISTS_PER_MINUTE, 60)
         self.details = RollingWindow(DETAILS_PER_MINUTE, 60)
-        self._builders: dict[str, PandaDocRows] = {}
+
+    def app(self, account: Account) -> Client:
+        id = demo_secret("pandadoc", "client", account.id, length=20)
+        return Client(id, demo_secret("pandadoc", "secret", account.id), account.id)
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=ACCESS_SECONDS)
@@ -139,15 +135,6 @@ class PandaDoc(OAuthPart):
     def account_of(self, request: Request) -> str:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         return self.keys.get(key, "") if kind == "API-Key" else super().account_of(request)
-
-    def builder(self, account: Account) -> PandaDocRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = PandaDocRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         field = {"contacts": "job_title", "members": "role"}.get(entity, "name")
@@ -171,10 +158,6 @@ class PandaDoc(OAuthPart):
             if of == entity:
                 self.table(account, binned).put(Row(row.id, row.stamp, row.data))
 
-    def revoke(self, account: Account) -> None:
-        super().revoke(account)
-        self.revoked.add(account.id)
-
     def not_found(self, request: Request) -> Response:
         return _failed(404, "request_error", "Not found")
 
@@ -183,12 +166,6 @@ class PandaDoc(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/pandadoc/app/oauth2/authorize")
-    @route("POST", "/pandadoc/app/oauth2/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/pandadoc/api/oauth2/access_token")
     def token(self, request: Request) -> Response:
         form, kept = request.form, ""
         try:
@@ -204,9 +181,7 @@ class PandaDoc(OAuthPart):
             else:
                 return json_response({"error": "unsupported_grant_type"}, 400)
         except OAuthRefusedError as refused:
-            bad_client = str(refused) in ("client", "secret")
-            error = "invalid_client" if bad_client else "invalid_grant"
-            return json_response({"error": error}, 401 if bad_client else 400)
+            return json_response({"error": refused.code}, 401 if refused.is_client else 400)
         request.account = grant.account.id
         return json_response(self._tokens(grant, kept))
 

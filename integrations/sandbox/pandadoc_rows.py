@@ -11,7 +11,7 @@ from typing import Any
 
 from integrations.sandbox.business import DAY, Contact, businesses, skewed, staff, stamps
 from integrations.sandbox.names import DEALS, PRODUCTS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -44,13 +44,11 @@ def iso(stamp: float) -> str:
     return datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class PandaDocRows:
+class PandaDocRows(Builder):
     """Builds rows; every id is 22 letters and digits."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
         key = account.organisation.key
         self.businesses = businesses(setting.seed, key, max(40, self.counts["contacts"]))

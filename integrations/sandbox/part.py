@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from integrations.sandbox.business import ORGANISATIONS, Organisation
+from integrations.sandbox.business import ORGANISATIONS, Business, Organisation, businesses
 from integrations.sandbox.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -128,12 +129,36 @@ class Setting:
         return max(1, round(count * self.scale))
 
 
+class Builder:
+    """Builds the rows of one account, all of them from one source of randomness."""
+
+    def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
+        self.setting = setting
+        self.account = account
+        self.rng = rng
+
+    @cached_property
+    def businesses(self) -> tuple[Business, ...]:
+        """Whom the account's organisation deals with: the same ones at every provider."""
+        key = self.account.organisation.key
+        return businesses(self.setting.seed, key, self.setting.scaled(300))
+
+    def all(self) -> dict[str, list[Row]]:
+        """Every row of the account, by entity."""
+        raise NotImplementedError
+
+
 type_of_handler = Callable[..., Response]
 
 
+def pattern_of(path: str) -> re.Pattern[str]:
+    """Matches the whole path; `{name}` stands for one segment and becomes an argument."""
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"\Z")
+
+
 def route(method: str, path: str) -> Callable[[type_of_handler], type_of_handler]:
-    """Serve `method path`; `{name}` matches one path segment and becomes an argument."""
-    pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"\Z")
+    """Serve `method path`."""
+    pattern = pattern_of(path)
 
     def mark(handler: type_of_handler) -> type_of_handler:
         routes = getattr(handler, "routes", ())
@@ -248,6 +273,10 @@ class Part:
     def rng(self, account: Account, what: str) -> Random:
         """Randomness that depends on seed, provider, account and purpose alone."""
         return Random(f"{self.setting.seed}:{self.slug}:{account.id}:{what}")
+
+    def serve(self, method: str, path: str, handler: type_of_handler) -> None:
+        """Serve `method path`, as `route` says it, before all other routes."""
+        self._routes.insert(0, (method, pattern_of(path), handler))
 
     def answer(self, request: Request) -> Response:
         """Serve one request; refusals are answers too."""

@@ -14,9 +14,10 @@ from typing import ClassVar
 
 import orjson
 
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.oauth import Client, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -66,7 +67,7 @@ CDC_DAYS = 30
 CDC_MAX_ROWS = 1000
 
 
-class QuickBooks(OAuthPart):
+class QuickBooks(OAuthPart[QuickBooksRows]):
     """Two companies; each of the two apps preselects one of them on the consent page."""
 
     slug = "quickbooks"
@@ -77,41 +78,28 @@ class QuickBooks(OAuthPart):
         "https://developer.api.intuit.com": "/quickbooks/developer",
     }
     account_ids = ("9130350000000101", "9130350000000202")
+    authorize_path = "/quickbooks/appcenter/connect/oauth2"
+    token_path = "/quickbooks/oauth/oauth2/v1/tokens/bearer"
+    consent_page = ConsentPage(
+        label="QuickBooks",
+        account_word="Company",
+        scopes=SCOPES,
+        callback_extra=lambda account: {"realmId": account.id},
+    )
+    builds = QuickBooksRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                demo_secret("quickbooks", "client", id, length=40),
-                demo_secret("quickbooks", "secret", id, length=40),
-                id,
-            )
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="QuickBooks",
-            account_word="Company",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-            callback_extra=lambda account: {"realmId": account.id},
-        )
         self.minute = RollingWindow(PER_MINUTE_PER_REALM, 60)
         self.second = RollingWindow(PER_SECOND_PER_REALM_AND_APP, 1)
-        self._builders: dict[str, QuickBooksRows] = {}
+
+    def app(self, account: Account) -> Client:
+        id = demo_secret("quickbooks", "client", account.id, length=40)
+        secret = demo_secret("quickbooks", "secret", account.id, length=40)
+        return Client(id, secret, account.id)
 
     def first_switches(self) -> Switches:
         return Switches(rotation=True, token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> QuickBooksRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = QuickBooksRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         note = "Notes" if "Active" in PROPERTIES[entity] else "PrivateNote"
@@ -163,38 +151,18 @@ class QuickBooks(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/quickbooks/appcenter/connect/oauth2")
-    @route("POST", "/quickbooks/appcenter/connect/oauth2")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/quickbooks/oauth/oauth2/v1/tokens/bearer")
     def token(self, request: Request) -> Response:
-        form = request.form
         try:
-            client = self.oauth.client_of(request, in_body=False)
-            if form.get("grant_type") == "authorization_code":
-                grant = self.oauth.redeem_code(
-                    form.get("code", ""), client, form.get("redirect_uri", "")
-                )
-                refresh = self.oauth.issue_refresh(grant, "RT1-")
-            elif form.get("grant_type") == "refresh_token":
-                refresh = form.get("refresh_token", "")
-                grant = self.oauth.redeem_refresh(refresh, client).grant
-                if self.switches.rotation:
-                    refresh = self.oauth.issue_refresh(grant, "RT1-")
-            else:
-                return json_response({"error": "unsupported_grant_type"}, 400)
+            redeemed = self.oauth.redeem(request, in_body=False, pkce=False)
         except OAuthRefusedError as refused:
-            return _refused_token(str(refused))
-        request.account = grant.account.id
+            return _refused_token(refused)
         lifetime = self.switches.token_lifetime
         return json_response(
             {
                 "token_type": "bearer",
-                "access_token": self.oauth.issue_access(grant, "eyJ", lifetime),
+                "access_token": self.oauth.issue_access(redeemed.grant, "eyJ", lifetime),
                 "expires_in": lifetime,
-                "refresh_token": refresh,
+                "refresh_token": self.oauth.next_refresh(redeemed, "RT1-"),
                 "x_refresh_token_expires_in": REFRESH_SECONDS,
             }
         )
@@ -205,7 +173,7 @@ class QuickBooks(OAuthPart):
             client = self.oauth.client_of(request, in_body=False)
             token = orjson.loads(request.body)["token"]
         except OAuthRefusedError as refused:
-            return _refused_token(str(refused))
+            return _refused_token(refused)
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return json_response({"error": "invalid_request"}, 400)
         grant = self.oauth.find_grant(str(token))
@@ -354,12 +322,12 @@ def _barred(status: int, what: str, code: str, detail: str, now: float) -> Refus
     return RefusalError(access_fault(status, what, code, detail, now))
 
 
-def _refused_token(reason: str) -> Response:
-    if reason in ("client", "secret"):
-        return json_response({"error": "invalid_client"}, 401)
-    what = "refresh token" if reason == "refresh_token" else "authorization code"
-    description = f"Incorrect or invalid {what}"
-    return json_response({"error": "invalid_grant", "error_description": description}, 400)
+def _refused_token(refused: OAuthRefusedError) -> Response:
+    said = {"error": refused.code}
+    if refused.code == "invalid_grant":
+        what = "refresh token" if refused.reason == "refresh_token" else "authorization code"
+        said["error_description"] = f"Incorrect or invalid {what}"
+    return json_response(said, 401 if refused.is_client else 400)
 
 
 def _wants_json(request: Request) -> bool:

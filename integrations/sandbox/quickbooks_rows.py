@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import businesses, skewed, stamps
+from integrations.sandbox.business import skewed, stamps
 from integrations.sandbox.names import PRODUCTS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -33,17 +33,12 @@ ACCOUNTS = (
 )
 
 
-class QuickBooksRows:
+class QuickBooksRows(Builder):
     """Builds rows. Amounts are kept in cents until written, so that sums agree exactly."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
-        key = account.organisation.key
-        # The same businesses as in the CRM, from the first on: customers are companies there.
-        self.businesses = businesses(setting.seed, key, setting.scaled(300))
         self.next_id = 1
         self.customers: list[Json] = []
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
-from integrations.sandbox.consent import Consent
-from integrations.sandbox.oauth import Client, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.consent import ConsentPage
+from integrations.sandbox.oauth import Client, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -67,7 +68,7 @@ class OpenQuery:
     epoch: int
 
 
-class Salesforce(OAuthPart):
+class Salesforce(OAuthPart[SalesforceRows]):
     """Two organizations, each with its own domain; one log-in page for both."""
 
     slug = "salesforce"
@@ -77,45 +78,31 @@ class Salesforce(OAuthPart):
         "https://harbour.my.salesforce.com": "/salesforce/org/harbour",
     }
     account_ids = tuple(record_id(PREFIXES["Organization"], number, 1) for number in range(2))
+    authorize_path = f"{LOGIN}/authorize"
+    token_path = f"{LOGIN}/token"
+    consent_page = ConsentPage(label="Salesforce", account_word="Organization", scopes=SCOPES)
+    builds = SalesforceRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(f"3MVG9{demo_secret('salesforce', id)}", demo_secret("salesforce", "s", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Salesforce",
-            account_word="Organization",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-        )
         self.hidden: set[tuple[str, str]] = set()
         self.used = dict.fromkeys(self.accounts, 0)
         self._bins: dict[tuple[str, str], dict[str, Row]] = {}
         self._open: dict[str, OpenQuery] = {}
         self._asked = 0
-        self._builders: dict[str, SalesforceRows] = {}
+
+    def app(self, account: Account) -> Client:
+        id = f"3MVG9{demo_secret('salesforce', account.id)}"
+        return Client(id, demo_secret("salesforce", "s", account.id), account.id)
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=SESSION_SECONDS)
 
-    def credentials(self) -> Json:
+    def credentials(self) -> Any:
         said = super().credentials()
         for entry in said["accounts"]:
             entry["login_host"] = "login.salesforce.com"
         return said
-
-    def builder(self, account: Account) -> SalesforceRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = SalesforceRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         if "Phone" in row.data:
@@ -164,8 +151,6 @@ class Salesforce(OAuthPart):
 
     # OAuth.
 
-    @route("GET", f"{LOGIN}/authorize")
-    @route("POST", f"{LOGIN}/authorize")
     def authorize(self, request: Request) -> Response:
         asked = {**request.query, **request.form}
         if not asked.get("code_challenge") or asked.get("code_challenge_method", "S256") != "S256":
@@ -173,26 +158,12 @@ class Salesforce(OAuthPart):
             return json_response({"error": "invalid_request", "error_description": said}, 400)
         return self.consent.answer(request)
 
-    @route("POST", f"{LOGIN}/token")
     def token(self, request: Request) -> Response:
-        form = request.form
-        refresh = form.get("refresh_token", "")
-        shows_refresh = False
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            if form.get("grant_type") == "authorization_code":
-                code, back = form.get("code", ""), form.get("redirect_uri", "")
-                verifier = form.get("code_verifier", "")
-                grant = self.oauth.redeem_code(code, client, back, verifier)
-                shows_refresh = bool({"refresh_token", "offline_access"} & set(grant.scopes))
-            elif form.get("grant_type") == "refresh_token":
-                grant = self.oauth.redeem_refresh(refresh, client).grant
-                shows_refresh = self.switches.rotation
-            else:
-                return _refused_token("unsupported_grant_type", "grant type not supported")
+            redeemed = self.oauth.redeem(request)
         except OAuthRefusedError as refused:
-            return _refused_token(*_REASONS[str(refused)])
-        request.account = grant.account.id
+            return _refused_token(*_REASONS[refused.reason])
+        grant = redeemed.grant
         answer: Json = {
             "access_token": self.oauth.issue_access(
                 grant, f"{grant.account.id[:15]}!AQ", self.switches.token_lifetime
@@ -204,7 +175,8 @@ class Salesforce(OAuthPart):
             "token_type": "Bearer",
             "issued_at": str(int(self.setting.now() * 1000)),
         }
-        if shows_refresh:
+        is_lasting = bool({"refresh_token", "offline_access"} & set(grant.scopes))
+        if self.switches.rotation if redeemed.refresh_token else is_lasting:
             answer["refresh_token"] = self.oauth.issue_refresh(grant, "5Aep861")
         return json_response(answer)
 
@@ -346,6 +318,7 @@ class Salesforce(OAuthPart):
 
 
 _REASONS = {
+    "grant_type": ("unsupported_grant_type", "grant type not supported"),
     "client": ("invalid_client_id", "client identifier invalid"),
     "secret": ("invalid_client", "invalid client credentials"),
     "code": ("invalid_grant", "invalid authorization code"),

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import Business, businesses, skewed, staff, stamps
+from integrations.sandbox.business import Business, skewed, staff, stamps
 from integrations.sandbox.names import DEALS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -69,16 +69,12 @@ KINDS: dict[str, dict[str, str]] = {
 _CHECK_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
-class SalesforceRows:
+class SalesforceRows(Builder):
     """Builds rows; account 0 works with several currencies, account 1 with its own alone."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
-        key = account.organisation.key
-        self.businesses = businesses(setting.seed, key, setting.scaled(300))
         self.staff = staff(setting.seed, account.organisation, 40)
         self.made = dict.fromkeys(PREFIXES, 0)
 

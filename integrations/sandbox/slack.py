@@ -14,16 +14,10 @@ from random import Random
 from typing import ClassVar
 
 from integrations.sandbox import slack_changes
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import Bucket
-from integrations.sandbox.oauth import (
-    AccessToken,
-    Client,
-    Grant,
-    OAuth,
-    OAuthPart,
-    OAuthRefusedError,
-)
+from integrations.sandbox.oauth import AccessToken, Client, Grant, OAuthRefusedError
+from integrations.sandbox.oauth_part import OAuthPart
 from integrations.sandbox.part import (
     Account,
     Json,
@@ -75,48 +69,34 @@ MAX_HISTORY_LIMIT = 999
 UNPAGED_USERS = 1000
 
 
-class Slack(OAuthPart):
+class Slack(OAuthPart[SlackRows]):
     """Two workspaces; each of the two apps preselects one of them on the consent page."""
 
     slug = "slack"
     origins: ClassVar[dict[str, str]] = {"https://slack.com": "/slack"}
     account_ids = ("T0NORDLICH", "T0HARBOURV")
+    authorize_path = "/slack/oauth/v2/authorize"
+    token_path = "/slack/api/oauth.v2.access"
+    consent_page = ConsentPage(
+        label="Slack",
+        account_word="Workspace",
+        scopes=SCOPES,
+        separators=",",
+        user_scopes=True,
+        response_type_needed=False,
+    )
+    builds = SlackRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                f"1111111111.{account.number + 1:010d}",
-                demo_secret("slack", "secret", account.id),
-                account.id,
-            )
-            for account in self.accounts.values()
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Slack",
-            account_word="Workspace",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-            separators=",",
-            user_scopes=True,
-            response_type_needed=False,
-        )
         self.buckets = {name: Bucket(tier, BURST_MINUTES) for name, tier in TIERS.items()}
-        self._builders: dict[str, SlackRows] = {}
+
+    def app(self, account: Account) -> Client:
+        id = f"1111111111.{account.number + 1:010d}"
+        return Client(id, demo_secret("slack", "secret", account.id), account.id)
 
     def first_switches(self) -> Switches:
         return Switches(token_lifetime=ROTATING_SECONDS)
-
-    def builder(self, account: Account) -> SlackRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = SlackRows(self.setting, account, rng)
-        return self._builders[account.id]
-
-    def generate(self, account: Account) -> dict[str, list[Row]]:
-        return self.builder(account).all()
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         slack_changes.touch(self.builder(account), entity, row, stamp, rng)
@@ -137,34 +117,15 @@ class Slack(OAuthPart):
 
     # OAuth.
 
-    @route("GET", "/slack/oauth/v2/authorize")
-    @route("POST", "/slack/oauth/v2/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/slack/api/oauth.v2.access")
-    def access(self, request: Request) -> Response:
-        form = request.form
+    def token(self, request: Request) -> Response:
         try:
-            client = self.oauth.client_of(request, in_body=True)
-            match form.get("grant_type", "authorization_code"):
-                case "authorization_code":
-                    grant = self.oauth.redeem_code(
-                        form.get("code", ""),
-                        client,
-                        form.get("redirect_uri", ""),
-                        form.get("code_verifier", ""),
-                    )
-                    request.account = grant.account.id
-                    return json_response(self._installed(grant))
-                case "refresh_token":
-                    found = self.oauth.redeem_refresh(form.get("refresh_token", ""), client)
-                    request.account = found.grant.account.id
-                    fresh = self._tokens(found.grant, found.kind, form["refresh_token"])
-                    return json_response({"ok": True, **fresh, **self._team(found.grant)})
+            redeemed = self.oauth.redeem(request, default="authorization_code")
         except OAuthRefusedError as refused:
-            return failed(_TOKEN_ERRORS[str(refused)])
-        return failed("invalid_grant_type")
+            return failed(_TOKEN_ERRORS[refused.reason])
+        if not redeemed.refresh_token:
+            return json_response(self._installed(redeemed.grant))
+        fresh = self._tokens(redeemed.grant, redeemed.kind, redeemed.refresh_token)
+        return json_response({"ok": True, **fresh, **self._team(redeemed.grant)})
 
     def _installed(self, grant: Grant) -> Json:
         rows = self.builder(grant.account)
@@ -366,6 +327,7 @@ _METHODS: dict[str, Callable[[Slack, AccessToken, dict[str, str]], Response]] = 
 }
 _TOKEN_ERRORS = {
     "client": "invalid_client_id",
+    "grant_type": "invalid_grant_type",
     "secret": "bad_client_secret",
     "code": "invalid_code",
     "verifier": "invalid_code",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import SPAN_SECONDS, ascii_slug, businesses, staff
+from integrations.sandbox.business import SPAN_SECONDS, ascii_slug, staff
 from integrations.sandbox.names import CHANNELS, MESSAGES, REPLIES
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -21,16 +21,13 @@ EMOJI = ("thumbsup", "tada", "eyes", "white_check_mark", "coffee")
 PRIVATE, FOREIGN, ARCHIVED, HIDDEN = "geschäftsführung", "kantine", "projekt-2024", "personalrat"
 
 
-class SlackRows:
+class SlackRows(Builder):
     """Builds rows. The bot is in every channel but one public (`FOREIGN`) and one private."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.letter = "AB"[account.number]
         self.staff = staff(setting.seed, account.organisation, USERS - BOTS)
-        self.businesses = businesses(setting.seed, account.organisation.key, setting.scaled(300))
         names = (*CHANNELS[:8], PRIVATE, FOREIGN, ARCHIVED, HIDDEN)
         self.channel_names = dict(enumerate(names, start=1))
         self.taken: dict[int, int] = {}

@@ -18,13 +18,13 @@ from typing import ClassVar
 import orjson
 
 from integrations.sandbox.business import DAY
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, OAuth, OAuthRefusedError
+from integrations.sandbox.oauth import Client, OAuthRefusedError
+from integrations.sandbox.oauth_part import KeyedPart
 from integrations.sandbox.part import (
     Account,
     Json,
-    Part,
     RefusalError,
     Request,
     Response,
@@ -54,7 +54,7 @@ PER_SECOND_AND_ENDPOINT = 25
 FIRST_EVENT = {"charges": "succeeded"}
 
 
-class Stripe(Part):
+class Stripe(KeyedPart[StripeRows]):
     """Two accounts, each opened by its own restricted key, or by Connect."""
 
     slug = "stripe"
@@ -63,51 +63,31 @@ class Stripe(Part):
         "https://connect.stripe.com": "/stripe/connect",
     }
     account_ids = ("acct_1NordlichtGmbH01", "acct_1HarbourValeLtd2")
+    authorize_path = "/stripe/connect/oauth/authorize"
+    token_path = "/stripe/connect/oauth/token"
+    consent_page = ConsentPage(
+        label="Stripe",
+        account_word="Account",
+        scopes=("read_only", "read_write"),
+    )
+    builds = StripeRows
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.keys = {f"rk_live_{demo_secret('stripe', id)}": id for id in self.accounts}
-        clients = tuple(
-            Client(f"ca_{demo_secret('stripe', 'app', id)}", demo_secret("stripe", "sk", id), id)
-            for id in self.accounts
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Stripe",
-            account_word="Account",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=("read_only", "read_write"),
-        )
         self.all_calls = RollingWindow(PER_SECOND, 1)
         self.endpoint_calls = RollingWindow(PER_SECOND_AND_ENDPOINT, 1)
         self.event_version = VERSION
-        self._builders: dict[str, StripeRows] = {}
         self._events: dict[str, list[tuple[Row, Row | None]]] = {}
 
-    def credentials(self) -> list[Json]:
-        clients = {client.account: client for client in self.oauth.clients}
-        return [
-            {
-                "account": self.accounts[id].name,
-                "account_id": id,
-                "key": key,
-                "client_id": clients[id].id,
-                "client_secret": clients[id].secret,
-            }
-            for key, id in self.keys.items()
-        ]
+    def app(self, account: Account) -> Client:
+        id = f"ca_{demo_secret('stripe', 'app', account.id)}"
+        return Client(id, demo_secret("stripe", "sk", account.id), account.id)
 
     def account_of(self, request: Request) -> str:
         key = _secret(request)
         token = self.oauth.access.get(key)
         return token.grant.account.id if token else self.keys.get(key, "")
-
-    def builder(self, account: Account) -> StripeRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = StripeRows(self.setting, account, rng)
-        return self._builders[account.id]
 
     def generate(self, account: Account) -> dict[str, list[Row]]:
         made = self.builder(account).all()
@@ -162,10 +142,6 @@ class Stripe(Part):
         self._keep_snapshots(account, row)
         super().delete(account, entity, row, stamp)
 
-    def revoke(self, account: Account) -> None:
-        super().revoke(account)
-        self.oauth.revoke_account(account)
-
     def not_found(self, request: Request) -> Response:
         return error(404, f"Unrecognized request URL ({request.method}: {request.path}).")
 
@@ -181,12 +157,6 @@ class Stripe(Part):
 
     # Connect.
 
-    @route("GET", "/stripe/connect/oauth/authorize")
-    @route("POST", "/stripe/connect/oauth/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", "/stripe/connect/oauth/token")
     def token(self, request: Request) -> Response:
         form = request.form
         try:
@@ -203,8 +173,7 @@ class Stripe(Part):
             else:
                 return _oauth_error(400, "unsupported_grant_type")
         except OAuthRefusedError as refused:
-            is_client = str(refused) in ("client", "secret")
-            return _oauth_error(401, "invalid_client") if is_client else _oauth_error()
+            return _oauth_error(401 if refused.is_client else 400, refused.code)
         request.account = grant.account.id
         return json_response(
             {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from integrations.sandbox.business import DAY, businesses, skewed, stamps
+from integrations.sandbox.business import DAY, skewed, stamps
 from integrations.sandbox.names import PRODUCTS
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -18,14 +18,11 @@ YEN_EVERY = 15
 """Every so manieth invoice is in a currency without decimals."""
 
 
-class StripeRows:
+class StripeRows(Builder):
     """Builds objects with every field that the API always sends; ids look like Stripe's own."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
-        self.businesses = businesses(setting.seed, account.organisation.key, setting.scaled(300))
+        super().__init__(setting, account, rng)
         self.counts = {name: setting.scaled(count) for name, count in COUNTS.items()}
         self.products: list[Json] = []
         self.customers: list[Json] = []

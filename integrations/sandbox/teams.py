@@ -16,16 +16,16 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from integrations.sandbox.business import Contact
-from integrations.sandbox.consent import Consent
+from integrations.sandbox.consent import ConsentPage
 from integrations.sandbox.limits import RollingWindow
-from integrations.sandbox.oauth import Client, Grant, OAuth, OAuthPart, OAuthRefusedError
+from integrations.sandbox.microsoft import MicrosoftPart, refused
+from integrations.sandbox.oauth import Client
 from integrations.sandbox.part import (
     Account,
     Json,
     Request,
     Response,
     Setting,
-    Switches,
     demo_secret,
     json_response,
     route,
@@ -36,12 +36,10 @@ from integrations.sandbox.teams_pages import (
     Thread,
     changed_page,
     expanded,
-    failed,
     link,
     listing,
     mark_of,
     older_page,
-    refused,
 )
 from integrations.sandbox.teams_rows import CLOSED, TeamsRows, mark_deleted, moment
 
@@ -52,12 +50,11 @@ SCOPES = (
     *("openid", "profile", "email", "offline_access", "User.Read", "Team.ReadBasic.All"),
     *("Channel.ReadBasic.All", "ChannelMessage.Read.All", "TeamMember.Read.All"),
 )
-ACCESS_SECONDS = 3599
 A_SECOND, MESSAGES_A_SECOND, ON_ONE_PLACE = 30, 20, 4
 KNOWN_MEMBERS = b'"messageType":"systemEventMessage"', b'"messageType":"unknownFutureValue"'
 
 
-class Teams(OAuthPart):
+class Teams(MicrosoftPart[TeamsRows]):
     """Two organisations; each of the two apps preselects one of them on the consent page."""
 
     slug = "teams"
@@ -71,41 +68,24 @@ class Teams(OAuthPart):
         "7d1f5b0e-2c43-4c0c-8f0a-6b1c3a54e001",
         "7d1f5b0e-2c43-4c0c-8f0a-6b1c3a54e002",
     )
+    authorize_path = f"{LOGIN}/authorize"
+    token_path = f"{LOGIN}/token"
+    consent_page = ConsentPage(label="Microsoft", account_word="Organisation", scopes=SCOPES)
+    builds = TeamsRows
+    refused_refresh = (50173, "The provided grant has expired because it was revoked.")
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        clients = tuple(
-            Client(
-                f"2c9d8a51-70b4-4e0e-9d7b-3f6a1e27d{account.number + 1:03d}",
-                f"T~{demo_secret('teams', account.id, length=36)}",
-                account.id,
-            )
-            for account in self.accounts.values()
-        )
-        self.oauth = OAuth(clients, self.switches, setting.now)
-        self.consent = Consent(
-            label="Microsoft",
-            account_word="Organisation",
-            oauth=self.oauth,
-            accounts=self.accounts,
-            scopes=SCOPES,
-        )
         self.place = RollingWindow(ON_ONE_PLACE, 1)
         self.messages_asked = RollingWindow(MESSAGES_A_SECOND, 1)
         self.asked = RollingWindow(A_SECOND, 1)
-        self._builders: dict[str, TeamsRows] = {}
         self._removed: dict[str, dict[str, Row]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._number = 1
 
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
-
-    def builder(self, account: Account) -> TeamsRows:
-        if account.id not in self._builders:
-            rng = self.rng(account, "rows")
-            self._builders[account.id] = TeamsRows(self.setting, account, rng)
-        return self._builders[account.id]
+    def app(self, account: Account) -> Client:
+        id = f"2c9d8a51-70b4-4e0e-9d7b-3f6a1e27d{account.number + 1:03d}"
+        return Client(id, f"T~{demo_secret('teams', account.id, length=36)}", account.id)
 
     def generate(self, account: Account) -> dict[str, list[Row]]:
         rows = self.builder(account)
@@ -170,61 +150,6 @@ class Teams(OAuthPart):
         """Its thread has changed."""
         self._number += 1
         self._numbers[(row.scope, row.data["replyToId"] or row.data["id"])] = self._number
-
-    def not_found(self, request: Request) -> Response:
-        return failed(404, "NotFound", "There is no such resource.")
-
-    def fault_in_200(self, request: Request) -> Response:
-        response = failed(503, "serviceNotAvailable", "The service is unavailable.")
-        response.status = 200
-        return response
-
-    # OAuth.
-
-    @route("GET", f"{LOGIN}/authorize")
-    @route("POST", f"{LOGIN}/authorize")
-    def authorize(self, request: Request) -> Response:
-        return self.consent.answer(request)
-
-    @route("POST", f"{LOGIN}/token")
-    def token(self, request: Request) -> Response:
-        form, kind = request.form, request.form.get("grant_type")
-        try:
-            client = self.oauth.client_of(request, in_body=True)
-            if kind == "authorization_code":
-                back, verifier = form.get("redirect_uri", ""), form.get("code_verifier", "")
-                grant = self.oauth.redeem_code(form.get("code", ""), client, back, verifier)
-            elif kind == "refresh_token":
-                grant = self.oauth.redeem_refresh(form.get("refresh_token", ""), client).grant
-            else:
-                return json_response({"error": "unsupported_grant_type"}, 400)
-        except OAuthRefusedError as reason:
-            return self._refused_token(str(reason))
-        request.account = grant.account.id
-        return json_response(self._tokens(grant))
-
-    def _tokens(self, grant: Grant) -> Json:
-        """Every answer brings a new refresh token; `offline_access` is not named among scopes."""
-        lifetime = self.switches.token_lifetime
-        answer = {
-            "token_type": "Bearer",
-            "scope": " ".join(scope for scope in grant.scopes if scope != "offline_access"),
-            "expires_in": lifetime,
-            "access_token": self.oauth.issue_access(grant, "eyJ0", lifetime),
-        }
-        if "offline_access" in grant.scopes:
-            answer["refresh_token"] = self.oauth.issue_refresh(grant, "0.AX")
-        return answer
-
-    def _refused_token(self, reason: str) -> Response:
-        error, number, status = "invalid_grant", 70008, 400
-        if reason in ("client", "secret"):
-            error, number, status = "invalid_client", 7000215, 401
-        elif reason == "refresh_token":
-            number = 50173
-        text = f"AADSTS{number}: The provided grant is refused ({reason})."
-        body = {"error": error, "error_description": text, "error_codes": [number]}
-        return json_response(body | {"timestamp": moment(self.setting.now())}, status)
 
     # The API.
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from integrations.sandbox.part import Json, RefusalError, Request, Response, demo_secret
-from integrations.sandbox.part import json_response as answer
+from integrations.sandbox.microsoft import refused
+from integrations.sandbox.part import Json, Request, Response
 from integrations.sandbox.rows import Row
 
 GRAPH = "https://graph.microsoft.com/v1.0"
@@ -144,13 +144,3 @@ def listing(items: list[bytes], **links: str) -> Response:
     said |= {f"@odata.{name}Link": address for name, address in links.items() if address}
     body = b'%s,"value":[%s]}' % (orjson.dumps(said)[:-1], b",".join(items))
     return Response(200, body, rows=len(items))
-
-
-def failed(status: int, code: str, message: str) -> Response:
-    """An error in Graph's envelope."""
-    inner = {"date": "2026-11-20T08:05:33", "request-id": demo_secret("teams", code)}
-    return answer({"error": {"code": code, "message": message, "innerError": inner}}, status)
-
-
-def refused(status: int, code: str, message: str) -> RefusalError:
-    return RefusalError(failed(status, code, message))

@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from integrations.sandbox.business import DAY, Contact, businesses, staff, stamps
-from integrations.sandbox.part import Account, Setting
+from integrations.sandbox.business import DAY, Contact, staff, stamps
+from integrations.sandbox.part import Account, Builder, Setting
 from integrations.sandbox.rows import Row
 
 Json = dict[str, Any]
@@ -40,15 +40,12 @@ SUBJECTS = ("Wochenplan", "Release {number}", "Messe in KW {week}")
 REACTIONS = ("like", "heart", "laugh")
 
 
-class TeamsRows:
+class TeamsRows(Builder):
     """Builds rows; `removed` are messages that were deleted, which Teams goes on showing."""
 
     def __init__(self, setting: Setting, account: Account, rng: Random) -> None:
-        self.setting = setting
-        self.account = account
-        self.rng = rng
+        super().__init__(setting, account, rng)
         self.staff = staff(setting.seed, account.organisation, STAFF)
-        self.known = businesses(setting.seed, account.organisation.key, setting.scaled(300))
         self.users = {person.email: self.guid() for person in self.staff}
         self.removed: list[Row] = []
         self.taken: set[int] = set()
@@ -225,7 +222,7 @@ class TeamsRows:
 
     def _text(self, choices: tuple[str, ...]) -> str:
         rng = self.rng
-        business = rng.choice(self.known)
+        business = rng.choice(self.businesses)
         return rng.choice(choices).format(
             business=business.name,
             name=business.contacts[0].name,
