@@ -5,11 +5,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from random import Random
 
 import psutil
+import psycopg
 
 from tests.harness.cluster import Cluster
 from tests.harness.simulator import Account, Fault, Simulator
@@ -72,6 +73,9 @@ class Nemesis:
             "lose commit": self.lose_commit,
             "weather": self.weather,
             "network": self.network,
+            "take connections": self.take_connections,
+            "hold rows": self.hold_rows,
+            **({"fill disk": self.fill_disk} if self.cluster.disks else {}),
             "token endpoint": self.token_endpoint,
             "expire tokens": self.expire_tokens,
         }
@@ -110,6 +114,32 @@ class Nemesis:
         self.cluster.stop()
         time.sleep(self.rng.uniform(0.2, 2))
         self.cluster.start()
+
+    def take_connections(self) -> None:
+        """The database has none left for anybody else."""
+        with ExitStack() as taken:
+            with suppress(psycopg.OperationalError):
+                while True:
+                    taken.enter_context(psycopg.connect(self.cluster.url))
+            time.sleep(self.rng.uniform(0.3, 2))
+
+    def hold_rows(self) -> None:
+        """Somebody else has taken all work that is due, and all runs there are."""
+        with suppress(psycopg.OperationalError), psycopg.connect(self.cluster.url) as session:
+            session.execute("SET lock_timeout = '1s'")
+            (schema,) = session.execute("SELECT schema_name FROM public.tenants_tenant").fetchone()
+            for table in ("public.fleet_due", f"{schema}.integrations_syncrun"):
+                session.execute(f"SELECT FROM {table} FOR UPDATE")
+            time.sleep(self.rng.uniform(0.3, 2))
+
+    def fill_disk(self) -> None:
+        """There is no room for the tables."""
+        disk = self.cluster.disks["tables"]
+        disk.fill()
+        try:
+            time.sleep(self.rng.uniform(0.3, 3))
+        finally:
+            disk.free()
 
     def lose_commit(self) -> None:
         """Batches are committed, and nobody is told."""

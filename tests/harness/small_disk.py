@@ -6,6 +6,7 @@ is not root makes it in a user namespace of its own; a machine may forbid both.
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 CLONE_NEWNS = 0x20000
@@ -48,12 +49,9 @@ class SmallDisk:
         """Take all the room there is."""
         self._ballast.touch()
         with self._ballast.open("r+b") as file:
-            left = os.statvfs(self.folder)
-            while room := left.f_bavail * left.f_frsize - KEPT_BYTES:
-                if room < 0:
-                    return
-                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), room)
-                left = os.statvfs(self.folder)
+            while (room := self._room - KEPT_BYTES) > 0:
+                with suppress(OSError):  # somebody else has taken some of it meanwhile
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), room)
 
     def free(self) -> None:
         """Give it back."""
@@ -61,6 +59,11 @@ class SmallDisk:
 
     def close(self) -> None:
         _libc.umount2(bytes(self.folder), 2)  # at once for us, and in the end for who still uses it
+
+    @property
+    def _room(self) -> int:
+        left = os.statvfs(self.folder)
+        return left.f_bavail * left.f_frsize
 
     @property
     def _ballast(self) -> Path:
