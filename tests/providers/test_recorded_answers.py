@@ -7,10 +7,8 @@ one is: `recorded_answers`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +24,7 @@ from integrations.http.json_reader import read_json
 from integrations.http.pages import SinglePage
 from integrations.records import Company, dig, dig_all
 from integrations.types import Entity, EntityType, RunContext
+from tests.providers.official import SAMPLES, needs
 from tests.providers.recorded_answers import (
     RECORDED,
     XML,
@@ -40,14 +39,9 @@ from tests.providers.recorded_answers import (
     Webhook,
 )
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-SAMPLES = SHARED / "vendors" / "samples"
 NO_ANSWERS = ("README", "LICENSE")
 
-pytestmark = pytest.mark.skipif(
-    not SAMPLES.is_dir(), reason=f"no recorded answers: {SAMPLES} is not there (set HUB_SHARED)"
-)
+pytestmark = needs(SAMPLES)
 
 
 def those(kind: type[Kind]) -> list[str]:

@@ -106,47 +106,6 @@ def test_deletions_are_seen_by_a_full_read_alone(airtable: Reader) -> None:
     assert fresh.ids("rows") == truth(airtable, "rows")
 
 
-def test_a_row_read_in_full_and_later_makes_an_equal_record(airtable: Reader) -> None:
-    read_all(airtable)
-    order(airtable, "change", count=5)
-    again = airtable.read("rows", airtable.checkpoint("rows"))
-    fresh = replace(airtable, stored={**airtable.stored, "rows": {}}, cursors={})
-    fresh.read("rows")
-
-    connector = AirtableConnector(None)
-    assert len(again) >= 5
-    for entity in again:
-        other = fresh.stored["rows"][entity.source_id]
-        assert entity.payload == other.payload
-        assert connector.transform(entity) == connector.transform(other)
-
-
-def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(airtable: Reader) -> None:
-    airtable.sandbox.control("add", slug="airtable", entity="rows", count=700)
-    airtable.read("bases")
-    airtable.read("tables")
-    met: list[str] = []
-    since = None
-    for stop in (1, 101, 150, 60):
-        count = 0
-
-        def enough(entity: Entity, stop: int = stop) -> bool:
-            nonlocal count
-            count += 1
-            return count >= stop
-
-        before = airtable.ids("rows")
-        seen = airtable.read("rows", since, enough)
-        done = {scope for scope, at in airtable.cursors.get("rows", {}).items() if "feed" in at}
-        assert not before & {entity.source_id for entity in seen}
-        met += [entity.source_id for entity in seen]
-        since = airtable.checkpoint("rows", finished=frozenset(done))
-    rest = airtable.read("rows", since)
-
-    assert airtable.ids("rows") == truth(airtable, "rows")
-    assert not airtable.ids("rows") - set(met) - {entity.source_id for entity in rest}
-
-
 def test_a_list_whose_iterator_is_lost_begins_again_from_its_first_page(airtable: Reader) -> None:
     airtable.read("bases")
     airtable.read("tables")

@@ -6,9 +6,7 @@ Without it these are skipped, and say so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,15 +16,12 @@ from integrations.connectors.airtable import AirtableConnector
 from integrations.records import Folder
 from integrations.types import Ref
 from tests.providers.conftest import Reader
+from tests.providers.official import SAMPLES, needs
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-SAMPLES = SHARED / "vendors" / "samples" / "airtable"
+RECORDED = SAMPLES / "airtable"
 APARTMENTS = "appLkNDICXNqxSDhG"
 
-pytestmark = pytest.mark.skipif(
-    not SAMPLES.is_dir(), reason=f"no recorded answers: {SAMPLES} is not there (set HUB_SHARED)"
-)
+pytestmark = needs(RECORDED)
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def recorded(airtable: Reader) -> Iterator[Reader]:
 
 
 def sample(name: str) -> Any:
-    return orjson.loads((SAMPLES / f"{name}.json").read_bytes())
+    return orjson.loads((RECORDED / f"{name}.json").read_bytes())
 
 
 def test_recorded_bases_become_folders(recorded: Reader) -> None:

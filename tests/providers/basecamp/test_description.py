@@ -1,17 +1,8 @@
-"""Requests and answers against Basecamp's own API description.
-
-It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without
-it this lane is skipped and says so.
-"""
+"""Requests and answers against Basecamp's own API description."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,20 +10,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-DESCRIPTION = SHARED / "vendors" / "specs" / "basecamp_openapi.json.gz"
+DESCRIPTION = SPECS / "basecamp_openapi.json.gz"
 TYPES = ("people", "projects", "todos", "messages")
 
-pytestmark = pytest.mark.skipif(
-    not DESCRIPTION.is_file(), reason=f"no description of Basecamp: {DESCRIPTION} is not there"
-)
+pytestmark = needs(DESCRIPTION)
 
 
-@cache
 def description() -> Any:
-    return json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+    return unpacked(DESCRIPTION)
 
 
 def operation_of(path: str) -> tuple[str, Any]:

@@ -1,16 +1,9 @@
-"""Every request to Composio is one its own client (API v3.1) could have sent.
-
-The fields are read from a folder outside the repository: HUB_SHARED, by default `shared` beside it.
-Without it this lane is skipped and says so.
-"""
+"""Every request to Composio is one its own client (API v3.1) could have sent."""
 
 from __future__ import annotations
 
-import gzip
-import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,21 +15,18 @@ from integrations.services.disconnect import disconnect_at_once
 from tenants.roles import Role
 from tests.connecting.conftest import World
 from tests.providers.composio.conftest import OPERATOR, SHOWN, connected, sync
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-FIELDS = SHARED / "vendors" / "specs" / "composio_v31_client_fields.json.gz"
+FIELDS = SPECS / "composio_v31_client_fields.json.gz"
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(
-        not FIELDS.is_file(), reason=f"no description: {FIELDS} is not there (set HUB_SHARED)"
-    ),
+    needs(FIELDS),
 ]
 
 
 def operations() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = orjson.loads(gzip.decompress(FIELDS.read_bytes()))["operations"]
+    found: list[dict[str, Any]] = unpacked(FIELDS)["operations"]
     return found
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -34,6 +32,7 @@ from integrations.http.composio import (
 from integrations.http.egress import Egress
 from integrations.types import AuthContext, ErrorCodes, Identity, OAuth2, Provider
 from tests.http.servers import RawServer, answer
+from tests.providers.official import SAMPLES, needs
 
 KEY = "ak_a_key_that_nobody_may_read"
 BASE = "https://api.acme.example/v2"
@@ -46,8 +45,7 @@ ACME = Provider(
     hosts=("*.files.acme.example",),
     errors=ErrorCodes(),
 )
-SHARED = Path(os.environ.get("HUB_SHARED") or Path(__file__).resolve().parents[3].parent / "shared")
-SHAPES = SHARED / "vendors" / "samples" / "composio"
+SHAPES = SAMPLES / "composio"
 
 
 class Through:
@@ -261,9 +259,7 @@ def test_a_down_composio_is_asked_once_and_named() -> None:
         assert down.value.retry_after == 60
 
 
-shapes = pytest.mark.skipif(
-    not SHAPES.is_dir(), reason=f"no shapes: {SHAPES} is not there (set HUB_SHARED)"
-)
+shapes = needs(SHAPES)
 
 
 def shape(name: str) -> WireAnswer:

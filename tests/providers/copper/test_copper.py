@@ -45,28 +45,6 @@ def test_a_later_read_brings_what_changed_and_little_else(copper: Reader, entity
     assert copper.ids(entity_type) == truth(copper, entity_type)
 
 
-def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(copper: Reader) -> None:
-    met: list[str] = []
-    since = None
-    for stop in (1, 150, 200, 333):
-        count = 0
-
-        def enough(entity: Entity, stop: int = stop) -> bool:
-            nonlocal count
-            count += 1
-            return count >= stop
-
-        before = set(copper.ids("people"))
-        seen = copper.read("people", since, enough)
-        assert not before & {entity.source_id for entity in seen}
-        met += [entity.source_id for entity in seen]
-        since = copper.checkpoint("people")
-    rest = copper.read("people", since)
-
-    assert copper.ids("people") == truth(copper, "people")
-    assert not set(copper.ids("people")) - set(met) - {entity.source_id for entity in rest}
-
-
 def test_a_thousand_rows_changed_in_one_second_are_all_read(copper: Reader) -> None:
     """F32: one stamp fills several pages, with rows before and after it."""
     at = copper.sandbox.sandbox.world.setting.base_time + 1000

@@ -1,19 +1,14 @@
 """Requests and answers against GitHub's own OpenAPI description.
 
-It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so. Next pages are asked for as the Link header says, by the number
-of the repository; they count as pages of the path that was asked for first.
+Next pages are asked for as the Link header says, by the number of the repository; they count as
+pages of the path that was asked for first.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,20 +17,16 @@ import pytest
 
 from integrations.connectors.github import GitHubConnector
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-DESCRIPTION = SHARED / "vendors" / "specs" / "github_openapi_subset.json.gz"
+DESCRIPTION = SPECS / "github_openapi_subset.json.gz"
 
-pytestmark = pytest.mark.skipif(
-    not DESCRIPTION.is_file(),
-    reason=f"no description of GitHub: {DESCRIPTION} is not there (set HUB_SHARED)",
-)
+pytestmark = needs(DESCRIPTION)
 
 
 @cache
 def described() -> Any:
-    return _with_null(json.loads(gzip.decompress(DESCRIPTION.read_bytes())))
+    return _with_null(unpacked(DESCRIPTION))
 
 
 def _with_null(node: Any) -> Any:

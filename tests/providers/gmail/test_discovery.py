@@ -1,17 +1,9 @@
-"""Requests and answers against Google's own description of the API.
-
-It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so.
-"""
+"""Requests and answers against Google's own description of the API."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,20 +11,16 @@ import pytest
 from jsonschema import Draft7Validator
 
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-DISCOVERY = SHARED / "vendors" / "specs" / "gmail_v1_discovery.json.gz"
+DISCOVERY = SPECS / "gmail_v1_discovery.json.gz"
 PLACE = {"slug": "gmail", "entity": "messages"}
 
-pytestmark = pytest.mark.skipif(
-    not DISCOVERY.is_file(), reason=f"no description of Gmail: {DISCOVERY} is not there"
-)
+pytestmark = needs(DISCOVERY)
 
 
-@cache
 def discovery() -> Any:
-    return json.loads(gzip.decompress(DISCOVERY.read_bytes()))
+    return unpacked(DISCOVERY)
 
 
 @cache

@@ -178,18 +178,6 @@ def test_a_backfill_date_bounds_the_first_read_to_its_end(gmail: Reader) -> None
     assert gmail.ids("messages") == wanted
 
 
-def test_both_ways_of_reading_bring_equal_records(gmail: Reader) -> None:
-    gmail.read("messages")
-    ids = gmail.sandbox.control("change", count=5, **PLACE)["ids"]
-    gmail.read("messages", gmail.checkpoint("messages"))
-    connector = GmailConnector(None)
-    later = {one: connector.transform(gmail.stored["messages"][one]) for one in ids}
-
-    gmail.read("messages")
-
-    assert {one: connector.transform(gmail.stored["messages"][one]) for one in ids} == later
-
-
 def test_a_poisoned_message_is_set_aside_alone(gmail: Reader) -> None:
     [poisoned] = gmail.sandbox.control("poison", index=5, kind="nul", **PLACE)["ids"]
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 import pytest
 
-from integrations import auth
-from integrations.auth.addresses import filled
-from integrations.auth.revoke import revoke
 from integrations.connectors.base import identify
 from integrations.connectors.hubspot import HubSpotConnector
 from integrations.errors import (
@@ -22,10 +17,8 @@ from integrations.errors import (
     ReauthorizationRequiredError,
     RetryableError,
 )
-from integrations.resilience.clock import SystemClock
-from integrations.resilience.deadline import Deadline
-from integrations.testing.access import Access, egress_of, renewed
-from integrations.types import Checkpoint, Entity
+from integrations.testing.access import Access, renewed
+from integrations.types import Checkpoint
 from tests.providers.conftest import Reader, assert_all_become_records
 
 ALL_TYPES = [declared.name for declared in HubSpotConnector.entity_types]
@@ -93,42 +86,6 @@ def test_what_changed_keeps_its_associations(hubspot: Reader) -> None:
         links = row.data["links"]
         assert [ref.source_id for ref in (record.company,) if ref] == links["companies"]  # type: ignore[attr-defined]
         assert [ref.source_id for ref in (record.person,) if ref] == links["contacts"]  # type: ignore[attr-defined]
-
-
-def test_a_row_read_in_full_and_later_makes_an_equal_record(hubspot: Reader) -> None:
-    hubspot.read("contacts")
-    order(hubspot, "change", "contacts", count=5)
-    again = hubspot.read("contacts", hubspot.checkpoint("contacts"))
-    fresh = replace(hubspot, stored={}, cursors={})
-    fresh.read("contacts")
-
-    connector = HubSpotConnector(None)
-    assert len(again) >= 5
-    for entity in again:
-        other = fresh.stored["contacts"][entity.source_id]
-        assert connector.transform(entity) == connector.transform(other)
-
-
-def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(hubspot: Reader) -> None:
-    met: list[str] = []
-    since = None
-    for stop in (1, 150, 201, 60):
-        count = 0
-
-        def enough(entity: Entity, stop: int = stop) -> bool:
-            nonlocal count
-            count += 1
-            return count >= stop
-
-        before = hubspot.ids("contacts")
-        seen = hubspot.read("contacts", since, enough)
-        assert not before & {entity.source_id for entity in seen}
-        met += [entity.source_id for entity in seen]
-        since = hubspot.checkpoint("contacts")
-    rest = hubspot.read("contacts", since)
-
-    assert hubspot.ids("contacts") == truth(hubspot, "contacts")
-    assert not hubspot.ids("contacts") - set(met) - {entity.source_id for entity in rest}
 
 
 def test_more_objects_than_a_search_counts_to_are_all_read(hubspot: Reader) -> None:
@@ -236,20 +193,3 @@ def test_a_poisoned_row_is_set_aside_and_the_page_survives(hubspot: Reader) -> N
     assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
     assert unreadable[0].source_id in truth(hubspot, "contacts")
     assert len(read) == len(truth(hubspot, "contacts"))
-
-
-def test_access_is_ended_once_and_a_second_time_changes_nothing(
-    hubspot: Reader, access: Access
-) -> None:
-    provider = HubSpotConnector.provider
-    way = auth.oauth_of(provider)
-    address = filled(provider, way.revoke_url, access.credentials.values())
-    door: dict[str, Any] = {"egress": egress_of(hubspot.sandbox.sandbox)}
-    door["deadline"] = Deadline.after(20, SystemClock())
-
-    first = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
-    second = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
-
-    assert (first, second) == (True, False)
-    with pytest.raises(ReauthorizationRequiredError):
-        renewed(HubSpotConnector, hubspot.sandbox.sandbox, access)

@@ -1,18 +1,12 @@
 """Requests and answers against the field names of HubSpot's own SDK.
 
-They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so. The SDK speaks version 3, whose shapes 2026-03 has kept; batches
-of associations are not in it.
+The SDK speaks version 3, whose shapes 2026-03 has kept; batches of associations are not in it.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,15 +15,12 @@ import pytest
 from integrations.connectors.hubspot import HubSpotConnector
 from integrations.testing.access import Access
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 from tests.sandbox.conftest import Caller
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-FIELDS = SHARED / "vendors" / "specs" / "hubspot_sdk_models.json.gz"
+FIELDS = SPECS / "hubspot_sdk_models.json.gz"
 
-pytestmark = pytest.mark.skipif(
-    not FIELDS.is_file(), reason=f"no field names of HubSpot: {FIELDS} is not there; set HUB_SHARED"
-)
+pytestmark = needs(FIELDS)
 
 PLAIN: dict[str, type | tuple[type, ...]] = {
     "str": str,
@@ -46,9 +37,8 @@ ANSWERS = {
 }
 
 
-@cache
 def spec() -> Any:
-    return json.loads(gzip.decompress(FIELDS.read_bytes()))
+    return unpacked(FIELDS)
 
 
 def problems(value: Any, kind: str, where: str = "") -> list[str]:

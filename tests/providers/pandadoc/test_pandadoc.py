@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +10,6 @@ import orjson
 import pytest
 
 from integrations.connectors.base import identify
-from integrations.connectors.pandadoc import PandaDocConnector
 from integrations.errors import (
     AccessTokenRefusedError,
     EntityTypeUnavailableError,
@@ -20,10 +18,8 @@ from integrations.errors import (
     RateLimitError,
     RetryableError,
 )
-from integrations.records import Address, Document, Person, Template, User
-from integrations.types import Checkpoint, Credentials, Entity, Ref
+from integrations.types import Checkpoint, Credentials, Entity
 from tests.providers.conftest import Reader, assert_all_become_records
-from tests.sandbox.conftest import CALLBACK, Caller
 
 TYPES = ["members", "contacts", "templates", "documents"]
 PLACE = {"slug": "pandadoc", "entity": "documents"}
@@ -167,20 +163,6 @@ def test_a_backfill_date_is_the_first_bound(pandadoc: Reader) -> None:
     assert pandadoc.ids("documents") == wanted
 
 
-@pytest.mark.parametrize("entity_type", TYPES)
-def test_both_ways_of_reading_bring_equal_records(pandadoc: Reader, entity_type: str) -> None:
-    pandadoc.read(entity_type)
-    place = {"slug": "pandadoc", "entity": entity_type}
-    ids = pandadoc.sandbox.control("change", count=3, **place)["ids"]
-    pandadoc.read(entity_type, pandadoc.checkpoint(entity_type))
-    connector = PandaDocConnector(None)
-    later = {one: connector.transform(pandadoc.stored[entity_type][one]) for one in ids}
-
-    pandadoc.read(entity_type)
-
-    assert {one: connector.transform(pandadoc.stored[entity_type][one]) for one in ids} == later
-
-
 def test_a_poisoned_document_is_set_aside_alone(pandadoc: Reader) -> None:
     [poisoned] = pandadoc.sandbox.control("poison", index=5, kind="nul", **PLACE)["ids"]
 
@@ -251,165 +233,3 @@ def test_an_expired_token_asks_for_a_refresh(pandadoc: Reader) -> None:
 
     with pytest.raises(AccessTokenRefusedError):
         pandadoc.read("members")
-
-
-def test_a_refresh_keeps_its_token_until_rotation_is_switched_on(caller: Caller) -> None:
-    client = caller.own("/_credentials")["pandadoc"]["clients"][0]
-    back = caller.consent(
-        caller.at("https://app.pandadoc.com", "/oauth2/authorize"),
-        {
-            "client_id": client["client_id"],
-            "response_type": "code",
-            "scope": "read write",
-            "redirect_uri": CALLBACK,
-            "state": "s",
-        },
-    )
-    app = {"client_id": client["client_id"], "client_secret": client["client_secret"]}
-    url = caller.at("https://api.pandadoc.com", "/oauth2/access_token")
-
-    def tokens(status: int = 200, **form: str) -> dict[str, Any]:
-        answer = caller.http.post(url, data={**app, **form})
-        assert answer.status_code == status, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    first = tokens(grant_type="authorization_code", code=back["code"], redirect_uri=CALLBACK)
-    assert (first["scope"], first["expires_in"]) == ("read+write", 31_535_999)
-    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    assert tokens(**again)["refresh_token"] == first["refresh_token"]
-    caller.control("set", slug="pandadoc", rotation=True)
-    assert tokens(**again)["refresh_token"] != first["refresh_token"]
-    assert tokens(400, **again) == {"error": "invalid_grant"}
-    assert tokens(400, grant_type="password") == {"error": "unsupported_grant_type"}
-    assert tokens(400, grant_type="authorization_code", code=back["code"]) == {
-        "error": "invalid_grant"
-    }
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("documents?count=101", 400),
-        ("documents?count=many", 400),
-        ("documents?page=0", 400),
-        ("documents?order_by=size", 400),
-        ("documents?modified_from=yesterday", 400),
-        ("documents?status=15", 400),
-        ("documents?limit=10", 400),
-        ("contacts?page=2", 400),
-        ("documents/unknown/details", 404),
-        ("deals", 404),
-        ("documents?count=100&order_by=-date_modified", 200),
-    ],
-)
-def test_the_sandbox_refuses_what_pandadoc_refuses(
-    pandadoc: Reader, path: str, status: int
-) -> None:
-    url = pandadoc.sandbox.at("https://api.pandadoc.com", f"/public/v1/{path}")
-    token = pandadoc.credentials.access_token
-
-    def get(**headers: str) -> int:
-        return pandadoc.sandbox.http.get(url, headers=headers).status_code
-
-    assert get(Authorization=f"Bearer {token}") == status
-    if status != 404 or "unknown" in path:
-        assert get() == get(Authorization=f"API-Key {token}") == 401
-
-
-def test_a_document_has_its_amount_its_people_and_its_times() -> None:
-    payload = {
-        "id": "Nq3bVxYk7ZsW2mTrPd8LhA",
-        "name": "Maintenance contract 2026",
-        "status": "document.completed",
-        "date_created": "2026-06-02T08:10:00.120000Z",
-        "date_modified": "2026-06-04T11:45:09.003100Z",
-        "date_sent": "2026-06-03T09:00:00.000000Z",
-        "date_completed": "2026-06-04T11:45:08.900000Z",
-        "expiration_date": None,
-        "created_by": {"id": "FA5Qx", "email": "ida@nordlicht.example", "membership_id": "RyMN"},
-        "template": {"id": "gZRVx", "name": "Maintenance"},
-        "pricing": {},
-        "recipients": [
-            {"id": "8KAZ", "email": "jo@kunde.example", "type": "recipient"},
-            {
-                "id": "9KAZ",
-                "type": "recipient_group",
-                "members": [{"email": "al@kunde.example"}, {"email": None}],
-            },
-        ],
-        "grand_total": {"amount": "1200.00", "currency": "EUR"},
-    }
-
-    record = PandaDocConnector(None).transform(Entity("documents", payload["id"], payload))
-
-    assert record == Document(
-        name="Maintenance contract 2026",
-        status="completed",
-        amount=Decimal("1200.00"),
-        currency="EUR",
-        template=Ref("templates", "gZRVx"),
-        owner=Ref("members", "FA5Qx"),
-        recipients=("jo@kunde.example", "al@kunde.example"),
-        sent_at=datetime(2026, 6, 3, 9, tzinfo=UTC),
-        completed_at=datetime(2026, 6, 4, 11, 45, 8, 900_000, tzinfo=UTC),
-    )
-
-
-def test_a_document_as_listed_is_a_document_too() -> None:
-    payload = {"id": "a", "name": "Angebot", "status": UPLOADED, "expiration_date": None}
-
-    record = PandaDocConnector(None).transform(Entity("documents", "a", payload))
-
-    assert record == Document(name="Angebot", status="uploaded")
-
-
-def test_a_contact_is_a_person_with_an_address() -> None:
-    payload = {
-        "id": "kQDL",
-        "email": "jo@kunde.example",
-        "first_name": "Jo",
-        "last_name": "Sand",
-        "company": "Kunde AG",
-        "job_title": None,
-        "phone": "+4942155501",
-        "country": "DE",
-        "state": "",
-        "street_address": "",
-        "city": "Bremen",
-        "postal_code": "",
-    }
-
-    record = PandaDocConnector(None).transform(Entity("contacts", "kQDL", payload))
-
-    assert record == Person(
-        name="Jo Sand",
-        first_name="Jo",
-        last_name="Sand",
-        emails=("jo@kunde.example",),
-        phones=("+4942155501",),
-        company_name="Kunde AG",
-        address=Address("", "Bremen", "", "", "DE"),
-    )
-
-
-@pytest.mark.parametrize(("email", "name"), [("x@kunde.example", "x@kunde.example"), (None, "k")])
-def test_a_contact_without_a_name_goes_by_what_there_is(email: str | None, name: str) -> None:
-    payload = {"id": "k", "email": email, "first_name": None, "last_name": None}
-
-    record = PandaDocConnector(None).transform(Entity("contacts", "k", payload))
-
-    assert isinstance(record, Person)
-    assert record.name == name
-
-
-def test_a_member_is_a_user_and_a_template_a_template() -> None:
-    member = {"first_name": "Ida", "last_name": "", "email": "ida@nordlicht.example"}
-    member |= {"role": "Admin", "is_active": False}
-
-    connector = PandaDocConnector(None)
-
-    assert connector.transform(Entity("members", "FA5Q", member)) == User(
-        name="Ida", email="ida@nordlicht.example", title="Admin", is_active=False
-    )
-    assert connector.transform(Entity("templates", "iMym", {"name": "NDA"})) == Template("NDA")

@@ -1,17 +1,14 @@
 """Requests and answers against the field names of Intuit's own schemas.
 
-They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so. They describe XML: names, types and enumerations are the same in
-JSON, where a reference is {"value": "7", "name": "Jo"}.
+They describe XML: names, types and enumerations are the same in JSON, where a reference is
+{"value": "7", "name": "Jo"}.
 """
 
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
@@ -20,10 +17,9 @@ import pytest
 
 from integrations.connectors.quickbooks import QuickBooksConnector
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-SCHEMAS = SHARED / "vendors" / "specs" / "quickbooks_xsd"
+SCHEMAS = SPECS / "quickbooks_xsd"
 XS = "{http://www.w3.org/2001/XMLSchema}"
 TYPES = [declared.name for declared in QuickBooksConnector.entity_types]
 PLAIN: dict[str, type | tuple[type, ...]] = {
@@ -35,9 +31,7 @@ PLAIN: dict[str, type | tuple[type, ...]] = {
 }
 REFERENCE = dict.fromkeys(("value", "name", "type"), "xs:string")
 
-pytestmark = pytest.mark.skipif(
-    not SCHEMAS.is_dir(), reason=f"no schemas of QuickBooks: {SCHEMAS} is not there; set HUB_SHARED"
-)
+pytestmark = needs(SCHEMAS)
 
 
 @cache

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 
-from integrations import auth
-from integrations.auth.addresses import filled
-from integrations.auth.revoke import revoke
 from integrations.connectors.base import identify
 from integrations.connectors.salesforce import SalesforceConnector
 from integrations.errors import (
@@ -21,13 +16,10 @@ from integrations.errors import (
     ListRestartError,
     OperatorRequiredError,
     RateLimitError,
-    ReauthorizationRequiredError,
     RetryableError,
 )
-from integrations.resilience.clock import SystemClock
-from integrations.resilience.deadline import Deadline
-from integrations.testing.access import Access, egress_of, renewed
-from integrations.types import Checkpoint, Credentials, Entity
+from integrations.testing.access import Access, renewed
+from integrations.types import Checkpoint, Credentials
 from tests.providers.conftest import Reader, assert_all_become_records
 
 OBJECTS = {declared.name: declared.path for declared in SalesforceConnector.entity_types}
@@ -94,42 +86,6 @@ def test_a_user_who_left_stays_and_is_inactive(salesforce: Reader) -> None:
     (user,) = (salesforce.stored["users"][source_id] for source_id in left)
     assert user.data["IsActive"] is False
     assert not user.deleted
-
-
-def test_a_row_read_in_full_and_later_makes_an_equal_record(salesforce: Reader) -> None:
-    salesforce.read("opportunities")
-    order(salesforce, "change", "opportunities", count=5)
-    again = salesforce.read("opportunities", salesforce.checkpoint("opportunities"))
-    fresh = replace(salesforce, stored={}, cursors={})
-    fresh.read("opportunities")
-
-    connector = SalesforceConnector(None)
-    assert len(again) >= 5
-    for entity in again:
-        other = fresh.stored["opportunities"][entity.source_id]
-        assert connector.transform(entity) == connector.transform(other)
-
-
-def test_stopped_anywhere_it_goes_on_without_loss_or_repetition(salesforce: Reader) -> None:
-    met: list[str] = []
-    since = None
-    for stop in (1, 150, 201, 60):
-        count = 0
-
-        def enough(entity: Entity, stop: int = stop) -> bool:
-            nonlocal count
-            count += 1
-            return count >= stop
-
-        before = salesforce.ids("contacts")
-        seen = salesforce.read("contacts", since, enough)
-        assert not before & {entity.source_id for entity in seen}
-        met += [entity.source_id for entity in seen]
-        since = salesforce.checkpoint("contacts")
-    rest = salesforce.read("contacts", since)
-
-    assert salesforce.ids("contacts") == truth(salesforce, "contacts")
-    assert not salesforce.ids("contacts") - set(met) - {entity.source_id for entity in rest}
 
 
 def test_three_thousand_rows_changed_in_one_second_are_all_read(salesforce: Reader) -> None:
@@ -292,20 +248,3 @@ def test_a_poisoned_row_is_set_aside_and_the_page_survives(salesforce: Reader) -
     unreadable = [entity for entity in read if not isinstance(entity.payload, dict)]
     assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
     assert len(read) == len(truth(salesforce, "accounts"))
-
-
-def test_access_is_ended_once_and_a_second_time_changes_nothing(
-    salesforce: Reader, access: Access
-) -> None:
-    provider = SalesforceConnector.provider
-    way = auth.oauth_of(provider)
-    address = filled(provider, way.revoke_url, access.credentials.values())
-    door: dict[str, Any] = {"egress": egress_of(salesforce.sandbox.sandbox)}
-    door["deadline"] = Deadline.after(20, SystemClock())
-
-    first = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
-    second = revoke(provider, way, access.app, access.refresh_token, address=address, **door)
-
-    assert (first, second) == (True, False)
-    with pytest.raises(ReauthorizationRequiredError):
-        renewed(SalesforceConnector, salesforce.sandbox.sandbox, access)

@@ -1,16 +1,8 @@
-"""Requests and answers against Slack's own description of its Web API.
-
-It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so.
-"""
+"""Requests and answers against Slack's own description of its Web API."""
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,10 +10,9 @@ import pytest
 from jsonschema import Draft4Validator
 
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-DESCRIPTION = SHARED / "vendors" / "specs" / "slack_web_openapi_v2.json.gz"
+DESCRIPTION = SPECS / "slack_web_openapi_v2.json.gz"
 HISTORY = "/conversations.history"
 GAPS = {
     (HISTORY, "Additional properties are not allowed ('edited' was unexpected)"),
@@ -33,14 +24,11 @@ GAPS = {
 lacks, and the refusal to read a channel one is not in, which other pages of Slack describe."""
 PLACE = {"slug": "slack", "entity": "messages"}
 
-pytestmark = pytest.mark.skipif(
-    not DESCRIPTION.is_file(), reason=f"no description of Slack: {DESCRIPTION} is not there"
-)
+pytestmark = needs(DESCRIPTION)
 
 
-@cache
 def description() -> Any:
-    return json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+    return unpacked(DESCRIPTION)
 
 
 def operation_of(path: str) -> tuple[str, Any]:

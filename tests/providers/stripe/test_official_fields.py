@@ -1,16 +1,7 @@
-"""Requests and answers against Stripe's own field names and sample objects.
-
-They lie in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so.
-"""
+"""Requests and answers against Stripe's own field names and sample objects."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,16 +10,12 @@ import pytest
 from integrations.connectors.stripe import EVENTS, VERSION, StripeConnector
 from integrations.types import Entity
 from tests.providers.conftest import Reader
+from tests.providers.official import SPECS, needs, unpacked
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-SPECS = SHARED / "vendors" / "specs"
 FIELDS = SPECS / "stripe_object_fields.json.gz"
 SAMPLES = SPECS / "stripe_fixtures_subset.json.gz"
 
-pytestmark = pytest.mark.skipif(
-    not FIELDS.is_file(), reason=f"no field names of Stripe: {FIELDS} is not there (set HUB_SHARED)"
-)
+pytestmark = needs(FIELDS)
 
 OBJECTS = {
     "products": "Product",
@@ -39,14 +26,9 @@ OBJECTS = {
 }
 
 
-@cache
-def read(path: Path) -> Any:
-    return json.loads(gzip.decompress(path.read_bytes()))
-
-
 def problems(payload: dict[str, Any], name: str) -> list[str]:
     """Fields that do not exist, that are missing though always sent, or of another type."""
-    fields = read(FIELDS)["objects"][name]["fields"]
+    fields = unpacked(FIELDS)["objects"][name]["fields"]
     found = [f"{name}.{field} does not exist" for field in payload if field not in fields]
     for field, kind in fields.items():
         plain = {"int": int, "str": str, "bool": bool}.get(kind)
@@ -72,7 +54,7 @@ def after_all_reads(stripe: Reader) -> Reader:
 
 
 def test_every_request_uses_parameters_that_exist(after_all_reads: Reader) -> None:
-    params = read(FIELDS)["list_params"]
+    params = unpacked(FIELDS)["list_params"]
     asked = after_all_reads.sandbox.own("/_requests?slug=stripe")
 
     kinds = set()
@@ -93,7 +75,7 @@ def test_every_request_uses_parameters_that_exist(after_all_reads: Reader) -> No
 
 
 def test_every_event_asked_for_exists() -> None:
-    known = read(FIELDS)["objects"]["Event"]["fields"]["type"]
+    known = unpacked(FIELDS)["objects"]["Event"]["fields"]["type"]
 
     for types in EVENTS.values():
         assert len(types) <= 20
@@ -101,7 +83,7 @@ def test_every_event_asked_for_exists() -> None:
 
 
 def test_the_version_sent_is_the_one_the_fields_are_of() -> None:
-    assert VERSION in read(FIELDS)["source"]
+    assert VERSION in unpacked(FIELDS)["source"]
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
@@ -119,7 +101,7 @@ def test_every_object_of_the_sandbox_has_the_official_fields(stripe: Reader, kin
 
 @pytest.mark.parametrize("kind", [declared.name for declared in StripeConnector.entity_types])
 def test_an_official_sample_object_becomes_a_valid_record(kind: str) -> None:
-    sample = read(SAMPLES)["resources"][kind[:-1]]
+    sample = unpacked(SAMPLES)["resources"][kind[:-1]]
     connector = StripeConnector(None)
 
     record = connector.transform(Entity(kind, sample["id"], sample))

@@ -1,29 +1,22 @@
-"""Requests and answers against Microsoft's own description of the types.
-
-It lies in a folder outside the repository (HUB_SHARED, by default `shared` beside it); without it
-this lane is skipped and says so. The description holds names, types and which lists have a delta
-function; it holds no paths and nothing of organisations.
-"""
+"""Requests and answers against Microsoft's own description of the types."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-from functools import cache
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from integrations.connectors.teams import TeamsConnector
-from integrations.types import Entity
 from tests.providers.conftest import Reader
+from tests.providers.graph import (
+    TYPES,
+    assert_only_described_fields_matter,
+    graph,
+    problems,
+    properties,
+)
+from tests.providers.official import needs
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("HUB_SHARED") or REPOSITORY.parent / "shared")
-TYPES = SHARED / "vendors" / "specs" / "msgraph_v1_types_subset.json.gz"
 KINDS = {
     "teams": "team",
     "members": "aadUserConversationMember",
@@ -31,12 +24,6 @@ KINDS = {
     "messages": "chatMessage",
 }
 LISTS = {**KINDS, "joinedTeams": "team", "delta": "chatMessage", "replies": "chatMessage"}
-PLAIN: dict[str, type | tuple[type, ...]] = {
-    "Edm.String": str,
-    "Edm.Boolean": bool,
-    "Edm.Int32": int,
-    "Edm.DateTimeOffset": str,
-}
 ALLOWED = {
     "messages": [{"$top", "$expand"}, {"$skiptoken"}],
     "delta": [{"$top", "$expand", "$filter"}, {"$skiptoken"}, {"$deltatoken"}],
@@ -44,46 +31,7 @@ ALLOWED = {
 }
 """What may be asked of a list, by the last step of its path; nothing of any other."""
 
-pytestmark = pytest.mark.skipif(
-    not TYPES.is_file(), reason=f"no description of Graph: {TYPES} is not there (set HUB_SHARED)"
-)
-
-
-@cache
-def graph() -> Any:
-    return json.loads(gzip.decompress(TYPES.read_bytes()))
-
-
-@cache
-def properties(name: str) -> dict[str, str]:
-    """Type by name of property, those of what it is based on and its related lists included."""
-    declared = graph()["types"][name]
-    above = properties(declared["base"]) if declared.get("base") in graph()["types"] else {}
-    own = {key: one["type"] for key, one in declared.get("properties", {}).items()}
-    return {**above, **own, **declared.get("navigation", {})}
-
-
-def problems(value: Any, kind: str) -> list[str]:
-    """What is no property of its type, or has another value than its type allows."""
-    if value is None:
-        return []
-    if kind.startswith("Collection("):
-        return [said for one in value for said in problems(one, kind[11:-1])]
-    if kind in PLAIN:
-        return [] if isinstance(value, PLAIN[kind]) else [f"{value!r} is no {kind}"]
-    declared = graph()["types"].get(kind)
-    if declared is None:
-        return [f"{kind} is not described"]
-    if declared["kind"] == "EnumType":
-        return [] if value in declared["members"] else [f"{value!r} is no {kind}"]
-    told = value.get("@odata.type", "").removeprefix("#microsoft.graph.")
-    known = properties(told if told in graph()["types"] else kind)
-    named = {name: one for name, one in value.items() if "@" not in name}
-    unknown = [f"{kind} has no {name}" for name in named if name not in known]
-    below = [
-        said for name, one in named.items() if name in known for said in problems(one, known[name])
-    ]
-    return unknown + below
+pytestmark = needs(TYPES)
 
 
 @pytest.fixture
@@ -148,11 +96,4 @@ def test_nothing_is_asked_that_a_list_does_not_know(read: Reader) -> None:
 
 
 def test_every_field_a_record_is_made_of_exists(read: Reader) -> None:
-    """With only the fields Graph names, the records are the same."""
-    for name, kind in KINDS.items():
-        known = properties(kind)
-        for entity in list(read.known(name))[:40]:
-            named = {key: value for key, value in entity.data.items() if key in known}
-            stripped = Entity(name, entity.source_id, named, entity.scope)
-            connector = TeamsConnector(None)
-            assert connector.transform(stripped) == connector.transform(entity)
+    assert_only_described_fields_matter(read, KINDS)
