@@ -1,4 +1,4 @@
-"""What an answer means: the provider's declared codes first, then its own hook, then the status."""
+"""What an answer means: the connector's own word first, then declared codes, then the status."""
 
 import re
 from collections.abc import Callable
@@ -46,13 +46,18 @@ class UnknownCodeError(ProviderUnavailableError):
 def judge(
     answer: Answer, provider: Provider, classify: Classify | None, retry_after: float | None
 ) -> HubError | None:
-    """The error this answer is, or None if it is what was asked for."""
+    """The error this answer is, or None if it is what was asked for.
+
+    `classify` may overrule everything; where its word names no wait, `retry_after` is the one.
+    """
+    if classify is not None and (said := classify(answer)) is not None:
+        said.message = without_secrets(said.message)
+        if isinstance(said, RetryableError) and said.retry_after is None:
+            said.retry_after = retry_after
+        return said
     code = code_in(answer.body, provider.errors) if provider.errors else ""
     if provider.errors and (declared := _declared(provider.errors, code, answer.status)):
         return _made(declared, provider, answer.status, code, retry_after)
-    if classify is not None and (said := classify(answer)) is not None:
-        said.message = without_secrets(said.message)
-        return said
     if answer.is_success:
         if not code:
             return None

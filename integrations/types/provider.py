@@ -82,8 +82,9 @@ class ErrorCodes:
 
     `code` is the dotted path to the code, upper and lower case alike, the first element of a list
     taken; where errors have several shapes, the paths in the order they are tried. A code may also
-    be written "http:410", which is the status. What no row names and no `classify_error` explains
-    is decided by the status; under a 2xx it is tried again twice and is then fatal, never data.
+    be written "http:410", which is the status. A connector's `classify_error` overrules the table;
+    what neither names is decided by the status; under a 2xx it is tried again twice and is then
+    fatal, never data.
     """
 
     code: str | tuple[str, ...] = "error"

@@ -230,15 +230,30 @@ def test_an_unknown_code_that_goes_away_was_only_a_hiccup() -> None:
         assert made.client.get("/items").body == {"items": [1]}
 
 
-def test_a_connectors_own_word_counts_where_the_table_is_silent() -> None:
+@pytest.mark.parametrize("said", [answer(b"{}", 402), fault("dead", 402), fault("busy", 402)])
+def test_a_connectors_own_word_counts_more_than_table_and_status(said: bytes) -> None:
     def classify(got: Answer) -> HubError | None:
         return OperatorRequiredError("unpaid") if got.status == 402 else None
 
+    with called(said, classify=classify) as made, pytest.raises(OperatorRequiredError):
+        made.client.get("/items")
+    assert made.client.calls == 1
+
+
+@pytest.mark.parametrize(("own", "waits"), [(None, 40), (7, 7)])
+def test_a_connectors_own_word_waits_as_the_provider_asks_unless_it_knows_better(
+    own: float | None, waits: float
+) -> None:
     with (
-        called(answer(b"{}", 402), classify=classify) as made,
-        pytest.raises(OperatorRequiredError),
+        called(
+            answer(b"{}", 403, "Retry-After: 40"),
+            classify=lambda got: RateLimitError("used up", own),
+        ) as made,
+        pytest.raises(RateLimitError) as raised,
     ):
         made.client.get("/items")
+
+    assert raised.value.retry_after == waits
 
 
 @pytest.mark.parametrize(
