@@ -13,8 +13,10 @@ from integrations.errors import (
     ProviderUnavailableError,
 )
 from integrations.models import Connection, EntityTypeStatus, Preflight, Record, SyncRun
+from integrations.services.accounts import Access, keep_account
 from integrations.services.preflights import make_preflight, request_preflight
 from integrations.sync.preflight import check, digest_of, want
+from integrations.types import Account
 from tenants.actor import Actor
 from tests.engine.conftest import connected, run_of, work
 from tests.engine.shelf_provider import ShelfConnector
@@ -91,6 +93,19 @@ def test_the_first_slice_begins_with_the_pre_flight_that_is_wanted(connection, s
     shelves.asked.clear()
     work(connection)
     assert shelves.asked == ["shelves", "books"]  # once each: no second pre-flight
+
+
+def test_connecting_an_account_wants_one_and_so_does_reconnecting_it(inside_acme):
+    for wanted in (BECAUSE.CONNECT, BECAUSE.RECONNECT):
+        keep_account(
+            provider=ShelfConnector.provider,
+            account=Account("1", "One"),
+            access=Access("api_key", {"key": "k"}),
+            name=None,
+            expected=None,
+            actor=SYSTEM,
+        )
+        assert Preflight.objects.get().wanted_because == wanted
 
 
 def test_a_connection_nobody_wanted_one_for_has_none(connection):
