@@ -71,10 +71,12 @@ prove: $(VENV)/.installed-dev
 refresh-long: $(VENV)/.installed-dev
 	@ROUNDS=10000 $(BIN)/python docs/prove.py refresh-once
 
-# Every point with every action, the database stopped at every point, then whatever comes.
+# Every point with every action, the database stopped at every point, without connections and with
+# full disks, then whatever comes.
 soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.harness.sweep --seed $(SEED) --seeds $(SEEDS)
 	@$(BIN)/python -m tests.harness.restarts --seed $(SEED)
+	@$(BIN)/python -m tests.harness.shortages || test $$? -eq 77  # nobody may mount a disk
 	@HUB_SWEEP=all $(BIN)/python -m pytest -q tests/destinations/test_sweep.py
 	@$(BIN)/python -m tests.harness.soak --seed $(SEED) --seconds $(SECONDS)
 

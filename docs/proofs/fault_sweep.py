@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 TESTS = [f"tests/harness/test_{name}.py" for name in ("overtaken", "provider_faults")]
-TESTS += ["tests/harness/test_database_faults.py", "tests/harness/test_sweep.py"]
+TESTS += [f"tests/harness/test_database_{name}.py" for name in ("faults", "locks", "shortages")]
+TESTS += ["tests/harness/test_database_errors.py", "tests/harness/test_sweep.py"]
 
 
 def said_by(*command: str) -> tuple[bool, str]:
