@@ -5,8 +5,8 @@ Nothing can be asked for by its time of change: to-dos and messages of all proje
 newest change first, projects and people in full. Each list is walked per status, because one asks
 for active, archived and trashed things one by one; what is trashed counts as deleted. Without
 named projects only those of active ones are listed, so archived projects are named. Trash is
-emptied after 30 days. What lay in a project that is trashed, or what becomes visible without
-changing, is seen by a full read.
+emptied after 30 days. What lies in a project goes with it; what becomes visible without changing,
+as when a project comes back, is seen by a full read.
 
 Unverified: that the list brings all fields of its kind (what comes without its content is asked
 for once more), that a status changes with its time of change, that a User-Agent without an
@@ -57,6 +57,7 @@ STATUSES = ("active", "archived", "trashed")
 ORDER = {"sort": CHANGED, "direction": "desc"}
 KINDS = {"todos": "Todo", "messages": "Message"}
 Kept = partial(EntityType, changed_at=CHANGED, deletions="signal", lifetime=timedelta(days=29))
+Placed = partial(Kept, after=("people",), parent="projects", across=True, orphans="delete")
 PERSON = {"emails": "email_address", "title": "title", "company_name": "company.name"}
 DATES = {"starts_on": "start_date", "due_on": "end_date"}
 PROJECT = {**DATES, "description": "description", "status": "status", "url": "app_url"}
@@ -103,8 +104,8 @@ class BasecampConnector(Declared, Connector):
     entity_types = (
         EntityType("people", Person, changed_at=CHANGED),
         Kept("projects", Project, after=("people",)),
-        Kept("todos", Task, after=("people",), parent="projects"),
-        Kept("messages", Message, after=("people",), parent="projects"),
+        Placed("todos", Task),
+        Placed("messages", Message),
     )
 
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:
@@ -159,9 +160,10 @@ class BasecampConnector(Declared, Connector):
 
 
 def _placed(entity: Entity) -> Entity:
-    """A status is no place: whatever has another one is the same record. Trashed is deleted."""
+    """What is trashed is deleted, wherever it was; what lies in a project has it for its scope."""
     is_gone = entity.deleted or _status(entity) == "trashed"
-    return replace(entity, scope="", deleted=is_gone)
+    home = str(dig(entity.payload, "bucket.id") or entity.scope)
+    return replace(entity, scope="" if is_gone else home, deleted=is_gone)
 
 
 def _status(entity: Entity) -> str:

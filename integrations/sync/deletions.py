@@ -28,6 +28,7 @@ from integrations.models import (
     DeletionReview,
     EntityTypeStatus,
     Record,
+    RejectedRecord,
     SweepBatch,
 )
 from integrations.sync import reviews
@@ -43,11 +44,12 @@ SIGNAL_BRAKE_SHARE = 0.50
 # and what lies below parents that are `gone`; but what a person has kept, or is asked about because
 # it was reported, is left to that person, whichever connection to the account it came from. Two
 # halves, because beneath an OR what was seen would be looked through anew for every record.
+# Lists that run across parents are no record's scope: once all were walked, it is `everywhere`.
 ABSENT = """
 SELECT r.id FROM (
     SELECT r.id FROM integrations_record r
     WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
-        AND r.scope IN ({scopes})
+        AND (%(everywhere)s OR r.scope IN ({scopes}))
         AND NOT EXISTS (SELECT FROM ({seen}) seen WHERE seen.id = r.id)
     UNION
     SELECT r.id FROM integrations_record r
@@ -198,11 +200,14 @@ def end_walk(
         "type": declared.name,
         "types": [declared.name, *inside],
         "generation": status.generation,
+        "everywhere": False,
         "orphans": has_orphans,
         "parent": declared.parent or "",
         "run": run_id,
         "now": timezone.now(),
     }
+    if declared.across and is_whole:
+        values["everywhere"] = not _has_unreadable(values)
     with database.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM ({_ABSENT}) a", values)
         (found,) = cursor.fetchone()
@@ -300,16 +305,27 @@ def _others_than_swept(
     return bool(others)
 
 
+def _has_unreadable(values: Mapping[str, Any]) -> bool:
+    """Whether a row came in this run whose id nobody can read."""
+    rows = RejectedRecord.objects.filter(
+        source_system=values["system"], entity_type__in=values["types"], run_id=values["run"]
+    )
+    return rows.filter(source_id__startswith="unreadable-").exists()
+
+
 def _may_have_orphans(
     connection: Connection, declared: EntityType, status: EntityTypeStatus
 ) -> bool:
     """Whether it is worth looking through all records of the type for those without a parent.
 
-    A parent that was read has a position below it until it is gone and that is dealt with. Only a
-    first read, or a question that is open, says nothing of that.
+    A parent that was read has a position below it until it is gone and that is dealt with; lists
+    across parents have none, so there it went after the last walk. Only a first read, or a question
+    that is open, says nothing of that.
     """
     if status.full_read_at is None or reviews.is_asked(connection, declared):
         return True
+    if declared.across and status.walked_at is not None:
+        return _parents_gone(connection, declared).filter(deleted_at__gt=status.walked_at).exists()
     return _positions_of_orphans(connection, declared).exists()
 
 
@@ -319,9 +335,13 @@ def _forget_orphans(connection: Connection, declared: EntityType) -> None:
 
 
 def _positions_of_orphans(connection: Connection, declared: EntityType) -> QuerySet[Checkpoint]:
-    gone = Record.objects.filter(
+    gone = _parents_gone(connection, declared).values("source_id")
+    return Checkpoint.objects.filter(
+        connection=connection, entity_type=declared.name, scope__in=gone
+    )
+
+
+def _parents_gone(connection: Connection, declared: EntityType) -> QuerySet[Record]:
+    return Record.objects.filter(
         source_system=connection.source_system, entity_type=declared.parent
     ).exclude(deleted_at=None)
-    return Checkpoint.objects.filter(
-        connection=connection, entity_type=declared.name, scope__in=gone.values("source_id")
-    )

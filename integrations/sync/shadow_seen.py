@@ -89,6 +89,7 @@ def note_absent(
         "type": declared.name,
         "types": [declared.name, *inside],
         "scopes": [scope for scope, place in places.items() if place["whole"] and place["done"]],
+        "everywhere": declared.across and all(p["whole"] and p["done"] for p in places.values()),
         "orphans": declared.orphans == "delete" and declared.parent is not None,
         "parent": declared.parent or "",
         "samples": SAMPLES,

@@ -21,6 +21,8 @@ class EntityType:
 
     after: types to read first, by name; without cycles.
     parent: the type whose entities are this one's scopes.
+    across: its lists run across all parents, each a scope of its own to walk; an entity's scope is
+        its parent all the same.
     path, items, key, changed_at: where the list is asked for, and where rows, id and change time
         lie in an answer; connectors that read it otherwise leave them out.
     deletions: "signal" the provider reports them, "absence" a complete walk shows them, "never".
@@ -38,6 +40,7 @@ class EntityType:
     becomes: "type[NormalizedRecord] | tuple[type[NormalizedRecord], ...]"
     after: tuple[str, ...] = ()
     parent: str | None = None
+    across: bool = False
     path: str = ""
     items: str = ""
     key: str = "id"
