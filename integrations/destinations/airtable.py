@@ -11,6 +11,7 @@ Unverified: the nesting of a 429's code, and what type of error a plan's row lim
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from integrations.destinations.airtable_fields import (
@@ -36,6 +37,7 @@ from integrations.errors import DestinationBlockedError, HubError, RateLimitErro
 from integrations.http.answer import Answer
 from integrations.http.client import ProviderClient
 from integrations.records import dig
+from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import ApiKey, AuthContext, Field, Identity, Json, Limit, Provider
 
 LOCKOUT_SECONDS = 30.0
@@ -363,7 +365,9 @@ def classify(answer: Answer) -> HubError | None:
                 "The workspace has used up the API calls of its plan for this month. Raise the "
                 "plan, or wait for the next month."
             )
-        return RateLimitError("Airtable asks for a pause.", retry_after=LOCKOUT_SECONDS)
+        asked = parse_retry_after(answer.header("retry-after"), datetime.now(UTC)) or 0.0
+        wait = max(asked, LOCKOUT_SECONDS)
+        return RateLimitError("Airtable asks for a pause.", retry_after=wait)
     return RefusedByAirtableError(type, message, status=answer.status)
 
 

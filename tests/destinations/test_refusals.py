@@ -59,6 +59,17 @@ def test_f38_a_lock_out_ends_the_slice_and_is_waited_for(base, records, destinat
     assert len(base.rows("Companies")) == 30
 
 
+@pytest.mark.parametrize(("asked", "waits"), [("90", "90 s"), ("5", "30 s")])
+def test_f38_it_waits_for_as_long_as_it_is_told_and_never_less_than_a_lock_out_takes(
+    base, records, destination, route, asked, waits
+):
+    route("company")
+    records.company(1)
+    base.fault(path="/meta/bases", status=429, headers={"Retry-After": asked}, count=1)
+
+    assert follow(destination).startswith(f"Waits {waits}")
+
+
 def test_the_declared_pace_is_kept_so_that_nobody_is_locked_out(
     base, records, destination, route, settings
 ):
