@@ -1,0 +1,124 @@
+"""Many who renew the same access at the same moment, and what else happens meanwhile."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+
+from hub.audit.models import AuditAction
+from hub.audit.record import own_connection
+from integrations.errors import ReauthorizationRequiredError
+from integrations.models import Connection
+from tenants.context import in_tenant
+from tenants.models import Tenant
+from tests.connecting.conftest import Browser, World, audited
+from tests.connecting.test_refresh import BEARER, ends_in, token_of
+
+
+def hang_up() -> None:
+    """Close what a thread opened: its connection and the one for the audit."""
+    database.close()
+    own_connection().close()
+
+
+@pytest.fixture
+def committed(transactional_db: None, browser: Browser, link: str) -> Connection:
+    """A QuickBooks connection that other processes see; reuse of a refresh token ends it."""
+    browser.connect(link, "quickbooks")
+    browser.world.control("set", slug="quickbooks", reuse_revokes=True)
+    return Connection.objects.get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_renew_again_and_again_never_use_a_refresh_token_twice(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.forget_requests()
+
+    def renew(_: int) -> str:
+        try:
+            with in_tenant(acme):
+                row = Connection.objects.get(pk=committed.pk)
+                return token_of(row, refused=row.credential_generation)
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(renew, range(40)))
+
+    committed.refresh_from_db()
+    assert len(world.token_calls()) == committed.credential_generation - 1
+    assert committed.status == "active"
+    assert _is_accepted(world, committed, token_of(committed))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dead_grant_is_asked_for_once_however_many_wait(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.control("revoke", slug="quickbooks", account=committed.account_id)
+    world.control("set", slug="quickbooks", latency_ms=300)
+    world.forget_requests()
+
+    def renew(_: int) -> str:
+        try:
+            with in_tenant(acme):
+                return token_of(Connection.objects.get(pk=committed.pk), refused=1)
+        except ReauthorizationRequiredError:
+            return "reconnect"
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(renew, range(6)))
+
+    assert said == ["reconnect"] * 6
+    assert len(world.token_calls()) == 1
+    assert audited(AuditAction.CONNECTION_BROKEN) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_access_is_not_renewed_inside_an_open_transaction(committed: Connection) -> None:
+    """Rolling back would lose a refresh token that the provider has already replaced."""
+    ends_in(committed, 1)
+
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        token_of(committed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_saved_while_the_token_endpoint_hangs_is_not_overwritten(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    world.control("fault", slug="quickbooks", path=BEARER, delay_ms=600)
+
+    def renew() -> str:
+        try:
+            with in_tenant(acme):
+                return token_of(Connection.objects.get(pk=committed.pk), refused=1)
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(1) as pool:
+        renewing = pool.submit(renew)
+        while not world.token_calls():
+            time.sleep(0.02)
+        row = Connection.objects.get(pk=committed.pk)
+        row.name = "Renamed"
+        row.save(update_fields=["name"])
+        renewing.result(timeout=30)
+
+    committed.refresh_from_db()
+    assert committed.name == "Renamed"
+    assert committed.credential_generation == 2
+
+
+def _is_accepted(world: World, connection: Connection, token: str) -> bool:
+    base = world.sandbox.addresses()["https://quickbooks.api.intuit.com"]
+    answer = world.http.get(
+        f"{base}/v3/company/{connection.account_id}/companyinfo/{connection.account_id}",
+        headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+    )
+    return answer.status_code == 200
