@@ -26,6 +26,7 @@ from tenants.keys import wrapping_keys
 SECRET_CHARACTERS = 50
 SECRET_DIFFERENT_CHARACTERS = 10
 CALL_SECONDS_PAST_A_SLICE = 10  # how long a call may go on when its slice is over
+LEAST_WORKER_MEMORY_MB = 300
 # What the queue must not be set to otherwise: each would run work twice or lose the reason.
 QUEUE_RULES = {
     "bulk": 1,
@@ -145,6 +146,12 @@ def the_queue() -> Iterator[Finding]:
             6,
             f"Q_CLUSTER['retry'] is {queue['retry']} s; it must be more than {at_least} s, "
             "which is timeout × (2 + queue_limit), or work that waits would be done twice.",
+        )
+    if 0 < settings.HUB_WORKER_MEMORY_MB < LEAST_WORKER_MEMORY_MB:
+        yield Finding(
+            6,
+            f"HUB_WORKER_MEMORY_MB is {settings.HUB_WORKER_MEMORY_MB}; it must be 0 for no limit, "
+            f"or {LEAST_WORKER_MEMORY_MB} or more, or workers could not begin.",
         )
     slice_ends = settings.HUB_SLICE_SECONDS + CALL_SECONDS_PAST_A_SLICE
     if queue["timeout"] <= slice_ends:

@@ -8,6 +8,7 @@ Linux call), leases and fences still keep orphans from committing anything.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -75,6 +76,17 @@ def die_with(parent_pid: int) -> None:
     """
     _die_with(parent_pid)
     os.register_at_fork(before=_note_parent, after_in_child=lambda: _die_with(_forking_pid))
+
+
+def limit_memory(megabytes: int) -> None:
+    """Refuse this process, and each that it forks, more memory than so many megabytes; 0: none.
+
+    What asks for more ends in a MemoryError there, before the kernel would end whatever it chooses.
+    Shared memory and files do not count. Linux alone keeps to it.
+    """
+    if megabytes:
+        most = megabytes * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _note_parent() -> None:

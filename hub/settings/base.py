@@ -247,6 +247,7 @@ HUB_COMPOSIO_URL = from_environment("HUB_COMPOSIO_URL", "https://backend.composi
 HUB_PUBLIC_URL = from_environment("HUB_PUBLIC_URL", "http://127.0.0.1:8000")
 HUB_SLICE_SECONDS = number("HUB_SLICE_SECONDS", 45)
 HUB_BATCH_ROWS = int(number("HUB_BATCH_ROWS", 5000, least=1))
+HUB_WORKER_MEMORY_MB = int(number("HUB_WORKER_MEMORY_MB", 0, least=0))  # 0: no limit
 HUB_LEASE_SECONDS = number("HUB_LEASE_SECONDS", 60)  # a killed slice waits so long for the next
 HUB_TENANT_CALLS_PER_SECOND = number("HUB_TENANT_CALLS_PER_SECOND", 100, least=0.1)
 HUB_LIMITS_FACTOR = number("HUB_LIMITS_FACTOR", 1)  # times what providers' limits are declared as

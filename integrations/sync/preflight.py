@@ -279,7 +279,7 @@ def _look(connector: Connector, declared: EntityType) -> tuple[dict[str, Any], l
                 break
     except EnoughError:
         has_had_its_calls = True
-    except (RetryableError, *ACCESS):
+    except (RetryableError, MemoryError, *ACCESS):
         raise
     except UNREADABLE as exc:
         return _line(outcome.UNAVAILABLE, str(exc), rows), read

@@ -43,7 +43,7 @@ def prepare(connector: Connector, entity: Entity) -> Row:
         return _row(connector, entity, record)
     except RecordRejectedError as exc:
         reason = str(exc)
-    except HubError:
+    except (HubError, MemoryError):
         raise
     # The provider's data is hostile input and may break a transform in any way; it is this one
     # entity that is wrong, so this one entity is set aside.

@@ -28,10 +28,14 @@ def unknown(exc: Exception) -> UnknownError:
 
 
 def classed(chunks: Iterable[T]) -> Iterator[T]:
-    """The same chunks; what the connector raises without meaning to becomes an UnknownError."""
+    """The same chunks; what the connector raises without meaning to becomes an UnknownError.
+
+    A MemoryError stays one: like a process that is killed for its memory, the slice has made an
+    attempt, and after five without progress the work is parked.
+    """
     try:
         yield from chunks
-    except HubError:
+    except (HubError, MemoryError):
         raise
     except Exception as exc:  # a connector's mistake, or an answer it was not written for
         if fault_of(exc) is not None:

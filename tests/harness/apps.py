@@ -1,5 +1,6 @@
 """Scales the waits that are no settings, in processes that run under tests.harness.settings."""
 
+import os
 from typing import Any
 
 from django.apps import AppConfig
@@ -18,6 +19,7 @@ class HarnessConfig(AppConfig):
         from integrations.resilience import circuit
         from integrations.resilience.backoff import Backoff
         from integrations.sync import read_ahead, settle
+        from tests.harness import clocks
 
         replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
         replace(client, CALL_SECONDS=0.7, _BACKOFF=Backoff(first=0.01, longest=0.05))
@@ -26,6 +28,7 @@ class HarnessConfig(AppConfig):
         replace(queue, YOUNG=timedelta(seconds=2))
         replace(unit, HOUSEKEEPING_SECONDS=2.0, FORGOTTEN_AFTER=timedelta(seconds=5))
         replace(tasks, BACKOFF_SECONDS=0.2, BACKOFF_AT_MOST_SECONDS=1.0)
+        clocks.set_clock(clocks.of_environment(os.environ.get("HUB_CLOCK", "")))
 
 
 def replace(owner: Any, **values: object) -> None:

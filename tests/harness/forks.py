@@ -11,7 +11,8 @@
 
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
-"slice" says after how many seconds it makes room; "options" what its sessions ask of the database.
+"slice" says after how many seconds it makes room; "clock" how wrong its clock is, see `clocks`;
+"options" what its sessions ask of the database; "memory" how many megabytes it may take.
 """
 
 import json
@@ -32,12 +33,13 @@ from django.db import Error, connections  # noqa: E402
 
 from hub.fleet.claims import claim_one  # noqa: E402
 from hub.fleet.models import Due  # noqa: E402
+from hub.fleet.processes import limit_memory  # noqa: E402
 from integrations import crash, tasks  # noqa: E402
 from integrations.models import Connection, SyncRun  # noqa: E402
 from integrations.queue import SliceTimeoutError  # noqa: E402
 from integrations.services.syncs import request_sync  # noqa: E402
 from tenants.context import get_tenant, in_tenant  # noqa: E402
-from tests.harness import mutants  # noqa: E402
+from tests.harness import clocks, mutants  # noqa: E402
 from tests.harness.estate import ACTOR, connected  # noqa: E402
 
 Order = dict[str, Any]
@@ -86,6 +88,8 @@ def obey(order: Order, answers: int) -> None:
     mutants.take_out(order.get("without", ()))
     if "options" in order:
         connections.settings["default"]["OPTIONS"]["options"] = order["options"]
+    clocks.set_clock(order.get("clock", ()))
+    limit_memory(order.get("memory", 0))
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.setitimer(signal.ITIMER_REAL, order.get("timeout", 60))
     try:

@@ -12,6 +12,7 @@ from random import Random
 import psutil
 import psycopg
 
+from tests.harness.bombs import page_bomb
 from tests.harness.cluster import Cluster
 from tests.harness.simulator import Account, Fault, Simulator
 from tests.harness.tcp_chaos import TcpChaos, Trouble
@@ -73,6 +74,7 @@ class Nemesis:
             "lose commit": self.lose_commit,
             "weather": self.weather,
             "network": self.network,
+            "page bomb": self.page_bomb,
             "take connections": self.take_connections,
             "hold rows": self.hold_rows,
             **({"fill disk": self.fill_disk} if self.cluster.disks else {}),
@@ -158,6 +160,10 @@ class Nemesis:
             return chance.choice(WEATHER) if chance.random() < share else None
 
         self.simulator.weather = spoiled
+
+    def page_bomb(self) -> None:
+        """One of the next answers takes more memory than a worker may have."""
+        self.simulator.faults[self.simulator.next_number + self.rng.randrange(3)] = page_bomb()
 
     def token_endpoint(self) -> None:
         self.simulator.token_faults += self.rng.choices(TOKEN_FAULTS, k=3)

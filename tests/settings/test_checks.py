@@ -59,6 +59,7 @@ def test_a_complete_deployment_has_nothing_to_mend(production):
         ("HUB_PUBLIC_URL", "hub.example.com", "E005", "no address"),
         ("HUB_PUBLIC_URL", "https://hub:port", "E005", "no address"),
         ("HUB_SLICE_SECONDS", 80.0, "E006", "less than 80"),
+        ("HUB_WORKER_MEMORY_MB", 100, "E006", "300 or more"),
         ("HUB_LEASE_SECONDS", 30.0, "E011", "more than 55"),
         ("HUB_PROVIDER_ADDRESSES", {"api.copper.com": "https://x.example"}, "E009", "api.copper"),
         ("HUB_PROVIDER_ADDRESSES", {"https://a.example": "nonsense"}, "E009", "a.example"),

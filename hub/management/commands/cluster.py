@@ -3,9 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from hub.fleet.processes import die_with
+from hub.fleet.processes import die_with, limit_memory
 from integrations.queue import run_cluster
 
 
@@ -19,4 +20,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         die_with(options["unit"])
+        limit_memory(settings.HUB_WORKER_MEMORY_MB)
         run_cluster(options["queue"])

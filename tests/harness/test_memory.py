@@ -1,0 +1,51 @@
+"""F6: a sync that needs more memory than its process may take ends parked; the others go on."""
+
+import pytest
+
+from hub.audit.models import AuditEvent
+from hub.fleet.claims import CRASH_LOOP, MAX_ATTEMPTS, park_crash_loops
+from hub.fleet.models import Due
+from integrations.models import SyncRun
+from integrations.services.syncs import end_parked_run
+from tests.harness.bombs import page_bomb
+from tests.harness.checker import check
+from tests.harness.hub import Hub, due_of, let_waits_pass
+from tests.harness.simulator import Simulator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEMORY_MB = 250
+
+
+def test_a_page_that_takes_all_memory_each_time_parks_its_sync_and_no_other(
+    hub: Hub, simulator: Simulator
+) -> None:
+    """As the worker unit does it: see tests/worker/test_unit.py for the unit itself."""
+    accounts = {name: simulator.account(name, companies=6, people=4) for name in ("big", "small")}
+    big, small = (hub.connect(name) for name in accounts)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert not park_crash_loops()
+        let_waits_pass(big)
+        simulator.weather = lambda number, path: page_bomb()
+        said = hub.work(big, memory=MEMORY_MB)
+        simulator.heal()
+        assert said["said"] == "Failed (MemoryError)." or said["signal"], said
+        assert Due.objects.get(object_id=big).attempts == attempt
+    assert hub.work(small, memory=MEMORY_MB)["said"].startswith("Synced")
+
+    let_waits_pass(big)
+    for due in park_crash_loops():
+        end_parked_run(due=due)
+
+    assert Due.objects.get(object_id=big).parked_reason == CRASH_LOOP
+    run = SyncRun.objects.get(connection=big)
+    assert (run.state, run.error_code) == ("failed", CRASH_LOOP)
+    assert "memory" in run.error
+    failed = AuditEvent.objects.get(action="sync.failed")
+    assert failed.detail["code"] == CRASH_LOOP
+    assert not due_of(big)
+    assert check(small, accounts["small"]) == {}
+
+    hub.ask(do="request", connection=big)  # somebody has seen to it
+    assert hub.work(big, memory=MEMORY_MB)["said"].startswith("Synced")
+    assert check(big, accounts["big"]) == {}
