@@ -22,6 +22,7 @@ from integrations.auth.tokens import AppSecrets, TokenAnswer, read_tokens
 from integrations.errors import FatalError
 from integrations.http.egress import Egress
 from integrations.resilience.deadline import Deadline
+from integrations.resilience.provider_clock import answered_at, hear
 from integrations.types import OAuth2, Provider
 
 _SECRET_FIELDS = {"client_secret", "code", "code_verifier", "refresh_token"}
@@ -184,7 +185,9 @@ class DeclaredBackend(BaseOAuth2PKCE[Any]):
             sent["Authorization"] = _basic(*auth)
         with self.flow.egress.open() as session:
             wire = session.send(method, url, deadline=self.flow.deadline, headers=sent, form=data)
-        self.answer = read_tokens(wire, self.provider, self.declared, datetime.now(UTC))
+        hear(self.provider.slug, wire.headers)
+        now = answered_at(wire.headers) or datetime.now(UTC)
+        self.answer = read_tokens(wire, self.provider, self.declared, now)
         remember(self.answer.access_token, self.answer.refresh_token)
         return _Answered({"access_token": self.answer.access_token})
 

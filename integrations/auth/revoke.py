@@ -19,6 +19,7 @@ from integrations.http.egress import Egress
 from integrations.http.error_table import code_in
 from integrations.http.json_reader import read_json
 from integrations.resilience.deadline import Deadline
+from integrations.resilience.provider_clock import answered_at
 from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import OAuth2, Provider
 
@@ -108,7 +109,9 @@ def _dead_codes(provider: Provider, declared: OAuth2) -> set[str]:
 
 def _refusal(wire: WireAnswer, code: str, provider: Provider) -> HubError:
     said = f"{provider.label} did not end the access ({code or f'status {wire.status}'})"
-    wait = parse_retry_after(wire.headers.get("retry-after"), datetime.now(UTC))
+    wait = parse_retry_after(
+        wire.headers.get("retry-after"), answered_at(wire.headers) or datetime.now(UTC)
+    )
     if wire.status == 429 or code in ("rate_limited", "ratelimited"):
         return RateLimitError(f"{said}; it will be asked again.", retry_after=wait)
     is_passing = code in _TRY_LATER or (provider.errors and code in provider.errors.retry)

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import orjson
 from django.db import connection, transaction
-from django.utils import timezone
 
+from hub.clock import database_now
 from integrations import crash
 from integrations.destinations.base import Batch, Destination, Row, Written
 from integrations.destinations.compare import Key, Stored, compare, in_columns, key_of
@@ -146,11 +146,11 @@ class PostgresDestination(Destination):
             hold_fence(batch.due_id, batch.fence)
             if rejected:
                 first = list(rejected.values())[:SET_ASIDE_AT_MOST]
-                self._reject(batch, first, timezone.now())
+                self._reject(batch, first, database_now())
 
     def _write(self, batch: Batch) -> Written:
         rows = batch.rows
-        now = timezone.now()
+        now = database_now()
         hold_fence(batch.due_id, batch.fence)
         found = compare(batch.source_system, rows, with_rejected=batch.sweep is not None)
         records, rejected, changed, gone = found.records, found.rejected, found.changed, found.gone

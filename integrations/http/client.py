@@ -25,6 +25,7 @@ from integrations.resilience.backoff import Backoff
 from integrations.resilience.clock import Clock, SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import LONGEST_SLEEP_SECONDS, Gate, OpenGate
+from integrations.resilience.provider_clock import answered_at, hear
 from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import AuthContext, Provider
 
@@ -149,7 +150,8 @@ class ProviderClient:
         try:
             wire = self._send(method, url, params, body)
             answer = self._read(wire, rows_at)
-            retry_after = parse_retry_after(answer.header("retry-after"), self.clock.now())
+            now = answered_at(answer.headers) or self.clock.now()
+            retry_after = parse_retry_after(answer.header("retry-after"), now)
             if retry_after is None and answer.status == 429:
                 retry_after = self._lockout
             if error := judge(answer, self.provider, self.classify, retry_after):
@@ -177,6 +179,7 @@ class ProviderClient:
             json=body,
         )
         self.bytes_received += len(wire.body)
+        hear(self.provider.slug, wire.headers)
         return wire
 
     def _tell(self, wire: WireAnswer | None, path_below: str, error: HubError) -> None:

@@ -37,6 +37,7 @@ from integrations.http.answer import WireAnswer
 from integrations.http.egress import Egress, EgressSession
 from integrations.http.json_reader import read_members
 from integrations.resilience.deadline import Deadline
+from integrations.resilience.provider_clock import answered_at
 from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import Provider
 
@@ -210,7 +211,9 @@ def refusal(wire: WireAnswer) -> HubError | None:
     if 200 <= status < 300:
         return None
     if status == 429:
-        wait = parse_retry_after(wire.headers.get("retry-after"), datetime.now(UTC))
+        wait = parse_retry_after(
+            wire.headers.get("retry-after"), answered_at(wire.headers) or datetime.now(UTC)
+        )
         return RateLimitError(f"{LABEL} asks for a pause.", retry_after=wait)
     if status in (401, 403):
         return AppRefusedError(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations.auth import (
     AppSecrets,
@@ -274,7 +275,7 @@ def _access(
         )
     except OperatorRequiredError as exc:  # the client is the customer's own here, not our app
         raise ReauthorizationRequiredError(str(exc)) from exc
-    ends_at = expiry(tokens, as_oauth(way), is_refreshable=True, now=timezone.now())
+    ends_at = expiry(tokens, as_oauth(way), is_refreshable=True, now=database_now())
     return Access(
         way.kind,
         {**secrets, "access_token": tokens.access_token},

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
+from hub.clock import database_now
 from hub.connect.attempts import SpentAttempt
 from hub.connect.choices import WaitingChoice, find_choice, spend_choice, wait_for_choice
 from hub.connect.models import ConnectAttempt
@@ -190,7 +189,7 @@ def _access(
         },
         {**extra, **tokens.kept},
         scopes=known_scopes(declared, granted),
-        expires_at=expiry(tokens, declared, is_refreshable=is_refreshable, now=timezone.now()),
+        expires_at=expiry(tokens, declared, is_refreshable=is_refreshable, now=database_now()),
     )
 
 

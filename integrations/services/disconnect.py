@@ -18,10 +18,10 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_event, record_now
+from hub.clock import database_now
 from hub.fleet.models import ConnectionStatus, Due
 from integrations import crash
 from integrations.errors import OperatorRequiredError, RetryableError
@@ -223,7 +223,7 @@ def _end_runs(connection: Connection) -> int:
     for run in runs:
         run.connection = connection
         run.state = SyncRun.State.CANCELLED
-        run.ended_at = timezone.now()
+        run.ended_at = database_now()
         run.save(update_fields=["state", "ended_at"])
         publish_run(run)
     return len(runs)
@@ -310,7 +310,7 @@ def _finish(asked: Disconnection, pace: Pace) -> None:
     if not asked.keep_records:
         ConnectionStatus.objects.filter(connection_id=row.pk).update(records=0, rejected=0)
     asked.connection = row
-    asked.ended_at = timezone.now()
+    asked.ended_at = database_now()
     _note(asked, "finish", outcomes.DONE, "Disconnected.")
     record_event(
         AuditAction.CONNECTION_DISCONNECTED,

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
 from integrations.errors import AlreadyRunningError, ConnectionNotActiveError, InvalidInputError
@@ -85,7 +86,7 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
     run = SyncRun.objects.select_for_update().select_related("connection").get(pk=run.pk)
     if not run.is_open or run.cancel_asked_at is not None:
         return run
-    run.cancel_asked_at = timezone.now()
+    run.cancel_asked_at = database_now()
     next_at = Now() + timedelta(seconds=run.connection.interval_seconds)
     free = Due.objects.for_object(run.connection).free().filter(run_id=run.pk)
     if free.filter(lane=SyncRun.Lane.BACKFILL).delete()[0] or free.update(
@@ -113,7 +114,7 @@ def end_parked_run(*, due: Due) -> None:
     if run is None:
         return
     run.state = SyncRun.State.FAILED
-    run.ended_at = timezone.now()
+    run.ended_at = database_now()
     run.error_code = due.parked_reason
     run.error = (
         f"The worker ended {due.attempts} times in this run without progress, so it is not tried"

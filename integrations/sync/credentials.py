@@ -2,8 +2,8 @@
 
 Sealed in `Connection.credentials`: {"access_token": "…", "refresh_token": "…", "key": "…",
 "username": "…", "password": "…", "client_id": "…", "client_secret": "…", "lifetime": 3600,
-"app": "<id of the provider app>", "connected_account": "ca_…"}, each only where there is one.
-What is not secret (realmId, instance_url) lies in `Connection.extra`.
+"ends_at": 1772450000, "app": "<id of the provider app>", "connected_account": "ca_…"}, each only
+where there is one. What is not secret (realmId, instance_url) lies in `Connection.extra`.
 
 Renewal holds the connection's row lock during its one call, so of many processes that need a token
 at the same moment one asks for it and the others read what it stored. If this process dies between
@@ -12,17 +12,17 @@ the connection then asks to be reconnected.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db import connection as database
-from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.connect.models import ProviderApp
 from hub.connect.provider_apps import (
     client_secret_of,
@@ -57,6 +57,7 @@ from integrations.http import composio
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.sync.expiring import KEPT, has_ended, kept_of
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings, gateway_of_settings
 from integrations.types import ClientCredentials, Credentials, Provider
@@ -74,7 +75,6 @@ __all__ = [
     "save_credentials",
 ]
 
-LONGEST_MARGIN = timedelta(minutes=15)
 CALL_SECONDS = 20.0
 LOCK_SECONDS = 30  # longer than the call of whoever holds the lock
 
@@ -86,7 +86,7 @@ _ACCESS_FIELDS = (
     "credential_generation",
 )
 _NAMED = ("access_token", "key", "username", "password")
-_NEVER_HANDED_OUT = {"refresh_token", "lifetime", "app"}
+_NEVER_HANDED_OUT = {"refresh_token", "app", *KEPT}
 _OF_CLIENT = {"client_id", "client_secret"}
 
 
@@ -155,9 +155,8 @@ def open_to_revoke(
         if connection.credentials is None:
             return None
         secrets = _open(connection, actor, "disconnect")
-        ends_at = connection.access_expires_at
-        has_ended = ends_at is not None and timezone.now() >= ends_at
-        if by_access_token and has_ended and secrets.get("refresh_token"):
+        is_over = by_access_token and has_ended(connection, secrets)
+        if is_over and secrets.get("refresh_token"):
             secrets = _renewed(connection, secrets, actor)
         app = _app_of(connection, secrets)
     access_token, refresh_token = secrets.get("access_token", ""), secrets.get("refresh_token", "")
@@ -191,7 +190,7 @@ def save_credentials(
     """Seal and save `secrets` as the connection's next generation; also saves a new connection."""
     kept = {name: value for name, value in secrets.items() if value not in ("", None)}
     if expires_at is not None:
-        kept["lifetime"] = max(0, round((expires_at - timezone.now()).total_seconds()))
+        kept |= kept_of(connection, expires_at)
     connection.credentials = seal_for(
         connection, "credentials", kept, tenant_id=current_tenant().pk
     )
@@ -281,14 +280,8 @@ def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | 
         return True
     if connection.waits_for_app:  # only a renewal shows whether our app is accepted again
         return True
-    ends_at = connection.access_expires_at
-    if ends_at is None:
-        return False
-    margin = timedelta(0)
-    if secrets.get("refresh_token") or _is_client(connection):
-        lifetime = timedelta(seconds=secrets.get("lifetime", 3600))
-        margin = min(LONGEST_MARGIN, lifetime / 2)
-    return timezone.now() >= ends_at - margin
+    is_renewable = bool(secrets.get("refresh_token")) or _is_client(connection)
+    return has_ended(connection, secrets, early=is_renewable)
 
 
 def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> dict[str, Any]:
@@ -321,12 +314,13 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
         "access_token": answer.access_token,
         "refresh_token": answer.refresh_token or refresh_token,
     }
-    secrets.pop("lifetime", None)
+    for name in KEPT:
+        secrets.pop(name, None)
     connection.extra = {**connection.extra, **answer.kept}
     scopes = connection.granted_scopes
     if answer.scopes is not None:
         scopes = known_scopes(declared, answer.scopes)
-    ends_at = expiry(answer, declared, is_refreshable=True, now=timezone.now())
+    ends_at = expiry(answer, declared, is_refreshable=True, now=database_now())
     save_credentials(connection, secrets, expires_at=ends_at, scopes=scopes)
     record_event(
         AuditAction.CREDENTIALS_REFRESHED,

@@ -17,8 +17,8 @@ from uuid import UUID
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from hub.clock import database_now
 from integrations.destinations.base import Batch, Row
 from integrations.destinations.postgres import order_changes
 from integrations.destinations.wake import wake_destinations
@@ -204,7 +204,7 @@ def end_walk(
         "orphans": has_orphans,
         "parent": declared.parent or "",
         "run": run_id,
-        "now": timezone.now(),
+        "now": database_now(),
     }
     if declared.across and is_whole:
         values["everywhere"] = not _has_unreadable(values)
@@ -269,7 +269,7 @@ def present(connection: Connection, declared: EntityType) -> int:
 
 def apply_review(review: DeletionReview) -> int:
     """Delete what the review holds and nothing has changed since; return how many."""
-    values: dict[str, Any] = {"ids": review.record_ids, "run": review.run_id, "now": timezone.now()}
+    values: dict[str, Any] = {"ids": review.record_ids, "run": review.run_id, "now": database_now()}
     with transaction.atomic(), database.cursor() as cursor:
         order_changes()
         cursor.execute(

@@ -17,8 +17,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from hub.clock import database_now
 from hub.database_faults import repeated
 from hub.fleet.models import Due
 from integrations import crash
@@ -349,7 +349,7 @@ class _Slice:
                     self.connection, declared, batch, counts[declared.name]
                 )
                 written = reconciled(replace(self.destination.write(batch), dropped=dropped), read)
-                status.checkpoint_at = timezone.now()
+                status.checkpoint_at = database_now()
                 vanished = self._end(declared, status) if is_done else 0
                 self._note(declared, "done" if is_done else "running", written, vanished)
                 stop_if_spoiled(declared.name, self.run.counts[declared.name])
@@ -382,9 +382,8 @@ class _Slice:
         line = {name: old.get(name, 0) + more[name] for name in COUNTS}
         kept = {name: old[name] for name in ("expected", "from_start", "turn") if name in old}
         self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **kept}}
-        SyncRun.objects.filter(pk=self.run.pk).update(
-            counts=self.run.counts, progress_at=timezone.now()
-        )
+        mine = SyncRun.objects.filter(pk=self.run.pk)
+        mine.update(counts=self.run.counts, progress_at=database_now())
 
     def _stop_if_asked(self) -> None:
         """Raise CancelledError if somebody cancelled the run or paused the connection."""

@@ -14,8 +14,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.registry import refusing
@@ -306,7 +306,7 @@ class _Slice:
 
     def _sweep(self) -> None:
         """Delete the rows of records that were purged here."""
-        begun = timezone.now()
+        begun = database_now()
         while orphans := ledger.orphans_of(self.destination, self._target().rows_per_request):
             by_table: dict[str, list[str]] = {}
             for line in orphans:
@@ -336,7 +336,7 @@ class _Slice:
             if lines:
                 ledger.write_lines(self.destination, run.pk, lines)
             run.counts = settle_destination.added(run.counts, counts)
-            run.progress_at = timezone.now()
+            run.progress_at = database_now()
             DestinationRun.objects.filter(pk=run.pk).update(
                 counts=run.counts, progress_at=run.progress_at
             )

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.managers import DueQuerySet
 from hub.fleet.models import Due
 from integrations.auth import missing_scopes
@@ -86,7 +86,7 @@ def mark_app_refused(connection: Connection, *, operator: str, customer: str, ac
 def mark_working(connection: Connection) -> None:
     """Note a success of just now; what was broken is whole again and its work comes round again."""
     row = Connection.objects.select_for_update().get(pk=connection.pk)
-    row.last_success_at = timezone.now()
+    row.last_success_at = database_now()
     is_repaired = row.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
     if row.status != Connection.Status.PAUSED and not row.is_leaving:
         say_working(row)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.utils import timezone
 
+from hub.clock import database_now
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import get_connector
 from integrations.errors import FatalError
@@ -15,11 +16,14 @@ from integrations.models import Connection, Record, RejectedRecord, SyncRun
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Gate
+from integrations.resilience.provider_clock import provider_now
 from integrations.sync.credentials import access_for
 from integrations.sync.gateway import egress_for
 from integrations.sync.guards import guard_for
 from integrations.types import Entity, EntityType, RunContext
 from tenants.actor import Actor
+
+SKEW = timedelta(minutes=10)  # our clock may be ahead of one that was not heard yet by so much
 
 
 @dataclass
@@ -96,9 +100,21 @@ def open_connector(
         clock=clock,
         gate=gate(guard_for(connection, provider, base_url=access.base_url, clock=clock)),
     )
-    started_at = (run and run.started_at) or timezone.now()
+    started_at = _begun_at(run, provider.slug)
     context = RunContext(started_at=started_at, run_id=str(run.pk) if run else "dry")
     return connector_class(client, context, parents)
+
+
+def _begun_at(run: SyncRun | None, provider: str) -> datetime:
+    """When the run began, never later than by the provider's clock.
+
+    Connectors ask for what has changed since: if our clock is ahead, changes would be passed over;
+    if it is behind, some are read twice.
+    """
+    now = database_now()
+    begun = (run and run.started_at) or now
+    theirs = provider_now(provider, ours=now)
+    return begun - SKEW if theirs is None else min(begun, theirs - (now - begun))
 
 
 def _stored(connection: Connection, entity_type: str) -> Iterable[Entity]:

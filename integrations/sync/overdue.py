@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from hub.clock import database_now
 from integrations.errors import StalledError
 from integrations.models import SyncRun
 from integrations.resilience.run_limit import RunLimit
@@ -20,7 +20,7 @@ def stop_if_stalled(run: SyncRun) -> None:
         stall=timedelta(minutes=settings.HUB_RUN_STALL_MINUTES),
     )
     started_at = run.started_at or run.created_at
-    if limit.is_over(timezone.now(), started_at, run.progress_at):
+    if limit.is_over(database_now(), started_at, run.progress_at):
         raise StalledError(
             f"The run has gone on for more than {settings.HUB_RUN_HOURS:g} hours and nothing has "
             f"arrived for {settings.HUB_RUN_STALL_MINUTES:g} minutes. The next run goes on where "

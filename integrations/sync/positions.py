@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.utils import timezone
-
+from hub.clock import database_now
 from integrations.models import Checkpoint as CheckpointRow
 from integrations.models import Connection, EntityTypeStatus, SweepBatch, SyncRun
 from integrations.sync.rhythm import wants_full_read
@@ -49,7 +48,7 @@ def begin(status: EntityTypeStatus, declared: EntityType, run: SyncRun) -> None:
 
 def is_spent(status: EntityTypeStatus, declared: EntityType, connection: Connection) -> bool:
     """Whether the type must be read in full although nobody asks for it."""
-    age = timezone.now() - status.checkpoint_at if status.checkpoint_at else timedelta()
+    age = database_now() - status.checkpoint_at if status.checkpoint_at else timedelta()
     outlived = declared.lifetime is not None and age >= declared.lifetime
     return outlived or (status.is_complete and wants_full_read(connection, declared, status))
 

@@ -8,8 +8,7 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from hub.clock import database_now
 from integrations.models import Connection, EntityTypeStatus, SyncRun
 from integrations.types import EntityType
 
@@ -47,7 +46,7 @@ def waiting(
         if is_scheduled and every[declared.name] > shortest:
             wait = max(wait, every[declared.name] * (1 - EARLY))
         ready_at = status.walked_at and status.walked_at + wait
-        if status.is_complete and ready_at is not None and timezone.now() < ready_at:
+        if status.is_complete and ready_at is not None and database_now() < ready_at:
             left_out.add(declared.name)
     return left_out
 
@@ -56,7 +55,7 @@ def wants_full_read(connection: Connection, declared: EntityType, status: Entity
     """Whether it is time to read the type in full, to find what has only vanished."""
     if declared.deletions != "absence" or not connection.reconcile_seconds:
         return False
-    age = timezone.now() - status.full_read_at if status.full_read_at else timedelta()
+    age = database_now() - status.full_read_at if status.full_read_at else timedelta()
     return age >= timedelta(seconds=connection.reconcile_seconds)
 
 
@@ -72,7 +71,7 @@ def next_at(
     `passed_over` are those that the run of now did not touch; the others have just had their turn,
     however it ended.
     """
-    now = timezone.now()
+    now = database_now()
     spread = 1 + random.uniform(-JITTER, JITTER)
     times: list[datetime] = []
     for declared in entity_types:

@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Least, Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.connectors.registry import get_connector
@@ -68,7 +68,7 @@ def _opened_run(due: Due, connection: Connection) -> SyncRun | None:
             run = SyncRun(id=due.run_id or uuid7(), connection=connection, lane=due.lane)
         if run.state == SyncRun.State.QUEUED:
             run.state = SyncRun.State.RUNNING
-            run.started_at = timezone.now()
+            run.started_at = database_now()
             run.counts = {}
         run.slices += 1
         run.save()
@@ -239,7 +239,7 @@ def _compare(connection: Connection, run: SyncRun, *, calls: int) -> None:
 
 def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None = None) -> None:
     run.state = state
-    run.ended_at = timezone.now()
+    run.ended_at = max(database_now(), run.started_at or run.created_at)
     run.error_code = exc.code if exc else ""
     run.error = str(exc)[:500] if exc else ""
     run.calls = run.calls + calls
@@ -302,7 +302,7 @@ def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
     untouched = {each.name for each in types if states.get(each.name, "waiting") == "waiting"}
     passed_over = untouched if run else ()
     next_at = rhythm.next_at(connection, types, statuses, passed_over=passed_over)
-    return Now() + (next_at - timezone.now())
+    return Now() + (next_at - database_now())
 
 
 def _is_asked_to_end(run: SyncRun) -> bool:

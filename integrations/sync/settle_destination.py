@@ -8,10 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.destinations.postgres import hold_fence
@@ -76,7 +76,7 @@ def nothing_to_do(due: Due, destination: Destination | None) -> None:
     with transaction.atomic():
         if destination is not None:
             open_runs = DestinationRun.objects.filter(destination=destination, state="running")
-            open_runs.update(state=DestinationRun.State.CANCELLED, ended_at=timezone.now())
+            open_runs.update(state=DestinationRun.State.CANCELLED, ended_at=database_now())
         Due.objects.release(due.pk, fence=due.fence, due_at=None, attempts=0)
 
 
@@ -100,7 +100,7 @@ def caught_up(due: Due, destination: Destination, run: DestinationRun | None, *,
         Destination.objects.select_for_update(no_key=True).filter(pk=destination.pk).first()
         Due.objects.select_for_update().filter(pk=due.pk).first()
         destination.refresh_from_db(fields=("checkpoint", "status"))
-        destination.caught_up_at = timezone.now()
+        destination.caught_up_at = database_now()
         Destination.objects.filter(pk=destination.pk).update(caught_up_at=destination.caught_up_at)
         if run is not None:
             _end(run, DestinationRun.State.SUCCEEDED, calls=calls)
@@ -200,7 +200,7 @@ def _end(
     error: str = "",
 ) -> None:
     run.state = state
-    run.ended_at = timezone.now()
+    run.ended_at = database_now()
     run.error_code, run.error = code, error[:500]
     run.calls += calls
     run.save(update_fields=["state", "ended_at", "error_code", "error", "calls"])

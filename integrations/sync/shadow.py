@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.base import Connector
@@ -135,7 +135,7 @@ class _Shadow:
     def begin(self) -> None:
         self._stop_if_asked()
         self.shadow.state = ShadowDiff.State.RUNNING
-        self.shadow.started_at = self.shadow.started_at or timezone.now()
+        self.shadow.started_at = self.shadow.started_at or database_now()
         self.shadow.slices += 1
         with transaction.atomic():
             self._hold_fence()
@@ -324,7 +324,7 @@ class _Shadow:
             self._save()
 
     def _save(self) -> None:
-        self.shadow.progress_at = timezone.now()
+        self.shadow.progress_at = database_now()
         self.shadow.save(update_fields=["counts", "samples", "positions", "progress_at"])
 
     def _open(self, *, refused: bool = False) -> Connector:
@@ -359,7 +359,7 @@ class _Shadow:
             self._hold_fence()
             self.note_calls(exc)
             ShadowDiff.objects.filter(pk=self.shadow.pk).update(
-                state=state, ended_at=timezone.now(), positions={}
+                state=state, ended_at=database_now(), positions={}
             )
             self.shadow.batches.all().delete()
             _drop(self.due)

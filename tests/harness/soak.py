@@ -1,9 +1,10 @@
 """A hub under random faults for as long as one likes: `python -m tests.harness.soak --seconds 600`.
 
 Two real worker units sync some accounts that change all the time, over proxies, on a PostgreSQL
-server of their own. Every 2 to 10 seconds something happens to them (see `nemesis`). In the end
-everything is healed, all work is drained, and the checker must find nothing. The same seed strikes
-in the same order; what each strike meets depends on the machine.
+server of their own; the calendars of the two are an hour or two apart, or jump (F33). Every 2 to 10
+seconds something happens to them (see `nemesis`). In the end everything is healed, all work is
+drained, and the checker must find nothing. The same seed strikes in the same order; what each
+strike meets depends on the machine.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -19,6 +21,11 @@ PAUSE = (2.0, 10.0)  # seconds between two strikes
 DRAIN_SECONDS = 180.0
 LOOK_SECONDS = 0.25
 DISK = 384 * 1024 * 1024  # bytes; of which only what is stored is memory, but while it is full
+CLOCKS = (  # of one unit and the next, see `clocks`
+    {"HUB_CLOCK": "3600", "TZ": "America/New_York"},
+    {"HUB_CLOCK": "-3600", "TZ": "Europe/Berlin"},
+    {"HUB_CLOCK": "600,-3600,3600", "TZ": "Pacific/Apia"},
+)
 
 
 def main() -> int:
@@ -85,14 +92,16 @@ class _Soak:
             HUB_LEASE_SECONDS=str(LEASE_SECONDS),
             HUB_SLICE_SECONDS="3",
             HUB_LOG_LEVEL="INFO",
+            HUB_WORKER_MEMORY_MB="300",
         )
+        clocks = cycle(CLOCKS)
         self.nemesis = Nemesis(
             rng=rng,
             simulator=self.simulator,
             cluster=cluster,
             to_provider=to_provider,
             to_database=to_database,
-            start_unit=lambda: WorkerUnit(used, self.log),
+            start_unit=lambda: WorkerUnit({**used, **next(clocks)}, self.log),
         )
         self.connections: dict[str, str] = {}
         self.asked = self.reconnected = 0

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import orjson
 import pytest
@@ -470,10 +471,22 @@ def test_no_message_shows_access_address_or_answer() -> None:
     assert "api.acme.example" not in everything
 
 
-def test_dates_in_retry_after_are_told_by_our_clock() -> None:
+def test_dates_in_retry_after_are_told_by_our_clock_if_the_answer_has_no_date() -> None:
     at = (FastClock().now() + timedelta(seconds=3)).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
     with called(answer(b"{}", 503, f"Retry-After: {at}"), OK) as made:
+        made.client.get("/items")
+
+    assert made.clock.slept == [3]
+
+
+@pytest.mark.parametrize("ahead", [-3600, -600, 600, 3600])
+def test_dates_in_retry_after_are_told_by_the_provider_s_clock(ahead: int) -> None:
+    """F33: whichever of the two clocks is wrong, the wait is the same."""
+    theirs = FastClock().now() + timedelta(seconds=ahead)
+    date, until = (format_datetime(theirs + timedelta(seconds=s), usegmt=True) for s in (0, 3))
+
+    with called(answer(b"{}", 503, f"Date: {date}", f"Retry-After: {until}"), OK) as made:
         made.client.get("/items")
 
     assert made.clock.slept == [3]
