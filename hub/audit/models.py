@@ -49,6 +49,7 @@ class AuditAction(models.TextChoices):
     SYNC_REQUESTED = "sync.requested", "Sync requested"
     SYNC_CANCELLED = "sync.cancelled", "Sync cancelled"
     SYNC_FAILED = "sync.failed", "Sync failed"
+    ENTITY_TYPE_DRIFTED = "entity_type.drifted", "Provider sends something different"
     DELETIONS_HELD = "deletions.held", "Deletions held back"
     DELETIONS_APPROVED = "deletions.approved", "Deletions approved"
     DELETIONS_REFUSED = "deletions.refused", "Deletions refused"

@@ -21,6 +21,7 @@ from hub.fleet.models import Due
 from integrations.admin.base import link_to
 from integrations.admin.connection_control import ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
+from integrations.admin.entity_shapes import drift_of
 from integrations.admin.labels import ProviderFilter, provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
@@ -207,6 +208,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         lacks_scopes = connection.error_code == SCOPES_MISSING
         may_reconnect = (waits or lacks_scopes) and self.has_operate_permission(request)
         reviews = connection.deletion_reviews.pending().defer("record_ids")
+        drift = drift_of(connection)
         return {
             **control_of(connection),
             "may_control": not connection.is_leaving and self.has_operate_permission(request),
@@ -216,7 +218,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
             "more_acts": may_reconnect,
             "disconnection": _steps(connection) if connection.is_leaving else "",
             "entity_types": display.table(
-                ("Entity type", "State", "Generation", "Last full read", "Checkpoint"),
+                ("Entity type", "State", "Generation", "Last full read", "Checkpoint", "Fields"),
                 [
                     (
                         status.entity_type,
@@ -225,6 +227,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
                         status.generation,
                         display.ago(status.full_read_at),
                         display.ago(status.checkpoint_at),
+                        drift.get(status.entity_type, display.NONE),
                     )
                     for status in connection.entity_type_statuses.all()
                 ],

@@ -6,6 +6,7 @@ from integrations.models.connection import Connection
 from integrations.models.deletion_review import DeletionReview
 from integrations.models.destination import Destination, DestinationRun
 from integrations.models.disconnection import Disconnection
+from integrations.models.entity_shape import EntityShape
 from integrations.models.identity import ForbiddenPair, IdentityGroup, IdentityMember
 from integrations.models.preflight import Preflight
 from integrations.models.record import Record, RecordLink
@@ -22,6 +23,7 @@ __all__ = [
     "Destination",
     "DestinationRun",
     "Disconnection",
+    "EntityShape",
     "EntityTypeStatus",
     "ExternalId",
     "ForbiddenPair",

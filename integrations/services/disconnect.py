@@ -80,6 +80,7 @@ _PURGE_OTHERS = tuple(
         ("integrations_rejectedrecord", "source_system = %(system)s"),
         ("integrations_checkpoint", "connection_id = ANY(%(connections)s)"),
         ("integrations_entitytypestatus", "connection_id = ANY(%(connections)s)"),
+        ("integrations_entityshape", "connection_id = ANY(%(connections)s)"),
         ("integrations_sweepbatch", "connection_id = ANY(%(connections)s)"),
         ("integrations_deletionreview", "connection_id = ANY(%(connections)s)"),
         ("integrations_shadowbatch", f"shadow_id IN ({_SHADOWS})"),

@@ -38,7 +38,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
 from integrations.models.sync_run import COUNTS
-from integrations.sync import deletions, positions, preflight, rhythm, settle
+from integrations.sync import deletions, drift, positions, preflight, rhythm, settle
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
@@ -148,6 +148,7 @@ class _Slice:
             source_system=connection.source_system, resolved_at=None
         ).exists()
         self.parents = Parents()
+        self.shapes = drift.Shapes(connection)
         self.sweep: deletions.Sweep | None = None
         self.at_type = ""
         self.connector: Connector | None = None
@@ -320,6 +321,7 @@ class _Slice:
         """Write the batch, the counts and where the type stands, all or nothing."""
         if not (batch.rows or batch.positions or is_done):
             return
+        self.shapes.look(batch, status)
         crash.hit("before_commit")
         try:
             written = repeated(lambda: self._write(declared, status, replace(batch), is_done))
