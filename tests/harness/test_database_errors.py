@@ -1,4 +1,4 @@
-"""F13, F14: which errors of the database pass by themselves, as PostgreSQL itself raises them."""
+"""Which errors of the database pass by themselves, as PostgreSQL itself raises them."""
 
 from collections.abc import Callable
 
