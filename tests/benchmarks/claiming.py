@@ -17,14 +17,14 @@ FROM generate_series(1, %s) n
 """
 
 # Two connections with two lanes each, of which the share `due` is overdue by up to an hour and the
-# others come within the hour; the tenants had their turns in no order.
+# others come in an hour or two; the tenants had their turns in no order.
 _ROWS = """
 INSERT INTO fleet_due (id, kind, tenant_id, object_id, lane, provider, due_at, claimed_at,
     interval_seconds, fence, attempts, failures, parked_reason)
 SELECT gen_random_uuid(), 'sync', t.id, gen_random_uuid(), lane,
     CASE WHEN %(hung)s AND n = 1 THEN 'p00'
         ELSE 'p' || to_char(1 + (t.number + n) %% %(providers)s, 'FM00') END,
-    now() + (CASE WHEN random() < %(due)s THEN -1 ELSE 1 END) * random() * interval '1 hour',
+    now() + (CASE WHEN random() < %(due)s THEN -1 ELSE 1 END + random()) * interval '1 hour',
     now() - random() * interval '2 hours', 3600, 0, 0, 0, ''
 FROM tenants_tenant t, generate_series(1, 2) n, unnest(ARRAY['live', 'backfill']) lane
 """

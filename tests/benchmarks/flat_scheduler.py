@@ -1,7 +1,8 @@
-"""One claim of 100 rows: at most 15 ms among 10,000 tenants, and no dearer than among fewer.
+"""One claim of 100 rows: at most 15 ms among 10,000 tenants, and hardly dearer than among 100.
 
 Fleets of 100, 1,000 and 10,000 tenants with two connections of two lanes each, at 30 providers, are
-measured in turn within one run. `--write` keeps the plan of the largest in docs/benchmarks/.
+measured in turn within one run. 100 tenants have 400 rows in all; with "400 rows due" the larger
+ones have no more to do than they. `--write` keeps the plan of the largest in docs/benchmarks/.
 """
 
 import os
@@ -16,12 +17,12 @@ from tests.benchmarks.database import own_database, server
 from tests.benchmarks.machine import machine, table, waited_for_a_core
 
 SIZES = (100, 1_000, 10_000)
-ROUNDS = 15
-REPEATS = 3  # of everything in turn, so that a busy moment of the machine meets all sizes
+ROUNDS = 8
+REPEATS = 7  # of everything in turn, so that a busy moment of the machine meets all sizes
 LIMIT = 100
 PER_TENANT, PER_PROVIDER = 4, 20  # as manage.py worker has them
 MOST_MILLISECONDS = 15.0
-MOST_TIMES = 2.0  # the cost among 10,000 tenants, against that among 1,000
+MOST_TIMES = 1.5  # time and pages among 10,000 tenants, against those among 100
 PLAN = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "claim-plan.txt"
 
 
@@ -30,41 +31,43 @@ def main() -> int:
 
     fleets = (
         Fleet("all due"),
+        Fleet("400 rows due", due_rows=400),
         Fleet("100 rows due", due_rows=100),
-        Fleet("all due, 300 slices running", held=300),
+        Fleet("all due, 100 slices running", held=100),
         Fleet("all due, half of it at a provider that hangs", hung=True),
     )
     took: dict[tuple[str, int], list[float]] = defaultdict(list)
-    pages: dict[tuple[str, int], int] = {}
+    pages: dict[tuple[str, int], list[int]] = defaultdict(list)
     for _ in range(REPEATS):
         for fleet in fleets:
             for tenants in SIZES:
                 fleet.fill(tenants, per_provider=PER_PROVIDER)
                 took[fleet.name, tenants] += _claims()
                 plan = _plan()
-                pages[fleet.name, tenants] = _pages(plan)
+                pages[fleet.name, tenants].append(_pages(plan))
                 if "--write" in sys.argv and fleet is fleets[0] and tenants == SIZES[-1]:
                     PLAN.write_text(f"{machine()}\n{server()}\n\n{plan}\n")
     rows = []
-    slowest = worst = 0.0
+    slowest = worst = most = 0.0
     for fleet in fleets:
         milliseconds = [median(took[fleet.name, tenants]) for tenants in SIZES]
-        touched = [pages[fleet.name, tenants] for tenants in SIZES]
-        times = milliseconds[-1] / milliseconds[1]
-        slowest, worst = max(slowest, milliseconds[-1]), max(worst, times)
+        touched = [median(pages[fleet.name, tenants]) for tenants in SIZES]
+        times, more = milliseconds[-1] / milliseconds[0], touched[-1] / touched[0]
+        slowest, worst, most = max(slowest, milliseconds[-1]), max(worst, times), max(most, more)
         cells = [f"{ms:.1f} ms, {n:,} pages" for ms, n in zip(milliseconds, touched, strict=True)]
-        rows.append([fleet.name, *cells, f"{times:.1f}"])
+        rows.append([fleet.name, *cells, f"{times:.2f}, {more:.2f}"])
     print(server())
-    print(table(["one claim of 100", *(f"{n:,} tenants" for n in SIZES), "10,000 / 1,000"], rows))
+    print(table(["one claim of 100", *(f"{n:,} tenants" for n in SIZES), "10,000 / 100"], rows))
     print(
         f"{slowest:.1f} ms for a claim of {LIMIT} among 10,000 tenants (at most"
-        f" {MOST_MILLISECONDS:.0f}), {worst:.1f} times that among 1,000 (at most {MOST_TIMES})"
+        f" {MOST_MILLISECONDS:.0f}); at most {worst:.2f} times the time and {most:.2f} times the"
+        f" pages of a claim among 100 (at most {MOST_TIMES})"
     )
-    return 0 if slowest <= MOST_MILLISECONDS and worst <= MOST_TIMES else 1
+    return 0 if slowest <= MOST_MILLISECONDS and max(worst, most) <= MOST_TIMES else 1
 
 
 def _claims() -> list[float]:
-    """Milliseconds of each claim with its commit, but for the time others had its core.
+    """Milliseconds of each claim with its transaction, but for the time others had its core.
 
     The first, which warms up, is left out.
     """
@@ -92,7 +95,7 @@ def _claims() -> list[float]:
         took.append((seconds - (waited_for_a_core(*pids) - waited)) * 1000)
         assert len(claims) > LIMIT / 2, f"only {len(claims)} were claimed"
         give_back(worker_id)
-        if number % 5 == 4:
+        if number % 4 == 3:
             tidy()
     return took[1:]
 
@@ -103,7 +106,9 @@ def _plan() -> str:
 
     from hub.fields import uuid7
     from hub.fleet import claims
+    from tests.benchmarks.claiming import tidy
 
+    tidy()
     values = claims.parameters(
         worker_id=uuid7(),
         limit=LIMIT,
@@ -112,6 +117,7 @@ def _plan() -> str:
         per_provider=PER_PROVIDER,
     )
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(claims.CLAIM_BY_INDEX)
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {claims.CLAIM}", values)
         lines = [line for (line,) in cursor.fetchall()]
         transaction.set_rollback(True)
