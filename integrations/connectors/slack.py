@@ -32,6 +32,9 @@ PAGE_SIZE = 200
 REREAD_SECONDS = 86_400
 PRIVATE = ("groups:read", "groups:history")
 CHANNELS = {"limit": PAGE_SIZE, "types": "public_channel,private_channel"}
+HISTORIES = dict.fromkeys(("/conversations.history", "/conversations.replies"), 50)
+PER_MINUTE = {**HISTORIES, "/users.list": 20, "*": 20}
+DEAD = ("invalid_auth", "not_authed", "token_revoked", "account_inactive", "org_login_required")
 PARAMS: dict[str, Payload] = {"users": {"limit": PAGE_SIZE}, "channels": CHANNELS}
 Listed = partial(CursorPages, cursor="response_metadata.next_cursor")
 Replies = partial(Listed, items="messages", key="{scope}:{ts}")
@@ -67,16 +70,10 @@ class SlackConnector(Declared, Connector):
             ),
         ),
         identity=Identity("/auth.test", id="team_id", label="team"),
-        limits=(Limit(50, 60, path="/conversations.[hr]*"), Limit(20, 60)),
+        limits=tuple(Limit(calls, 60, "account", path) for path, calls in PER_MINUTE.items()),
         errors=ErrorCodes(
             refresh=("token_expired",),
-            reauthorize=(
-                "invalid_auth",
-                "not_authed",
-                "token_revoked",
-                "account_inactive",
-                "org_login_required",
-            ),
+            reauthorize=DEAD,
             retry=("ratelimited", "internal_error", "fatal_error", "request_timeout"),
             not_found=("thread_not_found", "message_not_found", "user_not_found"),
             skip_parent=("not_in_channel", "channel_not_found", "is_archived"),

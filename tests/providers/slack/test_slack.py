@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from hub.fields import uuid7
 from integrations.connectors.base import identify
 from integrations.connectors.slack import SlackConnector
 from integrations.errors import (
@@ -13,7 +15,10 @@ from integrations.errors import (
     EntityTypeUnavailableError,
     ReauthorizationRequiredError,
 )
+from integrations.models import Connection
 from integrations.records import Channel, Message, User
+from integrations.resilience.clock import SystemClock
+from integrations.sync.guards import guard_for
 from integrations.types import Checkpoint, Credentials, Entity, Ref
 from tests.providers.conftest import Reader, assert_all_become_records
 
@@ -188,3 +193,30 @@ def test_users_and_channels_become_their_records() -> None:
     assert connector.transform(Entity("channels", "C1", channel)) == Channel(
         name="allgemein", kind="channel", is_archived=True
     )
+
+
+@pytest.mark.django_db
+def test_each_method_is_counted_by_itself_for_its_workspace(settings: Any) -> None:
+    settings.HUB_LIMITS_FACTOR = 1
+    row = Connection(
+        id=uuid7(), provider="slack", source_system="slack:T0TEAM001", auth_kind="oauth2"
+    )
+    provider = SlackConnector.provider
+    gate = guard_for(row, provider, base_url=provider.base_url, clock=SystemClock())
+
+    def counted(path: str) -> set[tuple[str, int]]:
+        budgets = [each for each in gate._applying(path) if each.scope != "tenant"]
+        return {(each.name, each.limit.requests) for each in budgets if each.limit}
+
+    [history], [replies], [users], [others] = (
+        counted(path)
+        for path in (
+            "/conversations.history",
+            "/conversations.replies",
+            "/users.list",
+            "/conversations.list",
+        )
+    )
+    assert len({history[0], replies[0], users[0], others[0]}) == 4
+    assert (history[1], replies[1], users[1], others[1]) == (50, 50, 20, 20)
+    assert all("slack:T0TEAM001" in name for name, _ in (history, replies, users, others))
