@@ -1,4 +1,7 @@
-"""`manage.py` as a person runs it: a process of its own, on the database of the tests."""
+"""`manage.py` as a person runs it: a process of its own, on the database of the tests.
+
+The first run of each command starts cold; later ones are forked from a warm process.
+"""
 
 import os
 import subprocess
@@ -11,8 +14,12 @@ from django.conf import settings
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
+from tests import warm
+
 Run = subprocess.CompletedProcess[str]
 LONGEST_SECONDS = 60
+WARM_SETTINGS = "hub.settings.test"
+_started: set[str] = set()
 
 
 def database_url(**instead: str) -> str:
@@ -30,15 +37,26 @@ def manage(*arguments: str, python: tuple[str, ...] = (), **environment: str) ->
         for name, value in os.environ.items()
         if not name.startswith(("HUB_", "DJANGO_SETTINGS_MODULE", "DATABASE_URL"))
     }
+    env = {**kept, "DJANGO_SETTINGS_MODULE": WARM_SETTINGS, **environment}
+    if not python and _may_be_warm(arguments[0], env):
+        return Run(arguments, *warm.run("manage.py", *arguments, env=env, seconds=LONGEST_SECONDS))
     return subprocess.run(
         [sys.executable, *(python or ("manage.py", *arguments))],
         cwd=settings.BASE_DIR,
-        env={**kept, "DJANGO_SETTINGS_MODULE": "hub.settings.test", **environment},
+        env=env,
         capture_output=True,
         text=True,
         timeout=LONGEST_SECONDS,
         check=False,
     )
+
+
+def _may_be_warm(command: str, env: dict[str, str]) -> bool:
+    """Whether the command was started cold before, and the apps start as in the warm process."""
+    was_started = command in _started
+    _started.add(command)
+    others = env["DJANGO_SETTINGS_MODULE"] != WARM_SETTINGS or "HUB_CONNECTOR_MODULES" in env
+    return was_started and not others
 
 
 def sentence_of(run: Run) -> str:

@@ -12,6 +12,8 @@ from tests.commands.conftest import database_url, manage, sentence_of
 from tests.connecting.conftest import World, running, world  # noqa: F401  fixtures
 from tests.settings.servers import OldServer, Pooler
 
+pytestmark = pytest.mark.xdist_group("commands")  # each is started cold once by a test process
+
 NOWHERE = "postgresql://hub@127.0.0.1:1/hub"  # nothing listens on port 1
 
 

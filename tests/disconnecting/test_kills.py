@@ -14,6 +14,7 @@ from hub.audit.models import AuditAction
 from hub.fleet.models import Due
 from integrations.models import Connection, Disconnection, Record, SyncRun
 from integrations.services.disconnect import PURGE_ROWS
+from tests import warm
 from tests.connecting.conftest import World, audited
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync
 from tests.faults.conftest import database_url
@@ -56,23 +57,16 @@ def disconnected_by_a_process(
     connection: Connection, world: World, *, crash: str = ""
 ) -> tuple[int, str]:
     """Exit code of a process that disconnects, and what it wrote where it should not have."""
-    finished = subprocess.run(
-        [sys.executable, "-c", PROCESS, str(connection.pk), str(LEASE_SECONDS)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=settings.BASE_DIR,
-        env={
-            **os.environ,
-            "DATABASE_URL": database_url(),
-            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
-            "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
-            "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
-            "HUB_CRASH": crash,
-        },
-    )
-    return finished.returncode, finished.stderr
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+        "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
+        "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
+        "HUB_CRASH": crash,
+    }
+    code, _, err = warm.run("-c", PROCESS, str(connection.pk), str(LEASE_SECONDS), env=environment)
+    return code, err
 
 
 @pytest.mark.parametrize("point", POINTS)

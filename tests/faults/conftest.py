@@ -2,15 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
-from django.conf import settings
 from django.db import connection as database
 from psycopg.conninfo import make_conninfo
 
@@ -18,6 +15,7 @@ from integrations.models import Connection
 from integrations.sandbox import Sandbox
 from integrations.services.connections import connect_with_key
 from tenants.actor import Actor
+from tests import warm
 from tests.connecting.conftest import Browser, World, apps, browser, link, world
 
 __all__ = ["apps", "browser", "link", "world"]
@@ -53,9 +51,19 @@ class Syncs:
     world: World
     lease_seconds: float = LEASE_SECONDS
 
-    def start(self, connection: Connection, *options: str, crash: str = "") -> Any:
-        command = ["manage.py", "sync", "--tenant", "acme", "--connection", str(connection.pk)]
-        environment = {
+    def start(self, connection: Connection, *options: str, crash: str = "") -> warm.Process:
+        return warm.start(*_sync(connection, *options), env=self._environment(crash))
+
+    def run(self, connection: Connection, *options: str, crash: str = "") -> tuple[int, str, str]:
+        """Return exit code, output and errors of a sync that ran to its end, or to its crash."""
+        return warm.run(*_sync(connection, *options), env=self._environment(crash))
+
+    def run_cold(self, connection: Connection) -> tuple[int, str, str]:
+        """The same, started as a person starts it."""
+        return warm.run_cold(*_sync(connection), env=self._environment())
+
+    def _environment(self, crash: str = "") -> dict[str, str]:
+        return {
             **os.environ,
             "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "hub.settings.test",
@@ -64,20 +72,11 @@ class Syncs:
             "HUB_BATCH_ROWS": "100",
             "HUB_CRASH": crash,
         }
-        return subprocess.Popen(
-            [sys.executable, *command, "--json", *options],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
-    def run(self, connection: Connection, *options: str, crash: str = "") -> tuple[int, str, str]:
-        """Return exit code, output and errors of a sync that ran to its end, or to its crash."""
-        process = self.start(connection, *options, crash=crash)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
+
+def _sync(connection: Connection, *options: str) -> list[str]:
+    named = ["--tenant", "acme", "--connection", str(connection.pk)]
+    return ["manage.py", "sync", *named, "--json", *options]
 
 
 @pytest.fixture

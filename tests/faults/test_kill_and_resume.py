@@ -106,7 +106,7 @@ def test_a_sync_killed_after_its_last_batch_has_only_to_say_that_it_is_done(worl
     world.forget_requests()
     time.sleep(LEASE_SECONDS)
 
-    code, _, err = syncs.run(connection)
+    code, _, err = syncs.run_cold(connection)
 
     assert code == 0, err
     assert rows_served(world) == 0

@@ -1,15 +1,12 @@
 """Secrets sealed everywhere they can be, and what opens all of them again."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,6 +23,7 @@ from tenants.context import in_tenant
 from tenants.keys import open_for, seal_for
 from tenants.models import Tenant
 from tenants.sealed_columns import sealed_columns
+from tests import warm
 from tests.connecting.conftest import World, apps, browser, link, quickbooks, running, world
 from tests.factories import ConnectionFactory
 from tests.faults.conftest import database_url
@@ -133,28 +131,22 @@ def estate(acme: Tenant, globex: Tenant) -> Estate:
 class Rotations:
     """`manage.py rotate_keys` as a process, which a test may let die at a named point."""
 
-    def start(self, *options: str, crash: str = "", keys: str = OLD) -> "subprocess.Popen[str]":
-        environment = {
+    def run(self, *options: str, crash: str = "", keys: str = OLD) -> tuple[int, str, str]:
+        """Return exit code, output and errors."""
+        return warm.run("manage.py", "rotate_keys", *options, env=self._environment(crash, keys))
+
+    def run_cold(self, *options: str, keys: str = OLD) -> tuple[int, str, str]:
+        """The same, started as a person starts it."""
+        return warm.run_cold("manage.py", "rotate_keys", *options, env=self._environment("", keys))
+
+    def _environment(self, crash: str, keys: str) -> dict[str, str]:
+        return {
             **os.environ,
             "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "tests.keys.settings",
             "HUB_ENCRYPTION_KEYS": keys,
             "HUB_CRASH": crash,
         }
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "rotate_keys", *options],
-            cwd=django_settings.BASE_DIR,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *options: str, crash: str = "", keys: str = OLD) -> tuple[int, str, str]:
-        """Return exit code, output and errors."""
-        process = self.start(*options, crash=crash, keys=keys)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_killed_thirteen_times_every_row_is_readable_and_the_old_keys_go_last(
             with pytest.raises(RefusedError):
                 retire_data_key(key_id, actor=TESTER)
 
-    code, out, err = rotations.run("--data-keys", "--batch", "3", keys=BOTH)
+    code, out, err = rotations.run_cold("--data-keys", "--batch", "3", keys=BOTH)
     refreshes.end()
 
     assert code == 0, out + err

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from integrations.models import Connection
+from tests import warm
 from tests.connecting.conftest import Browser, World, apps, browser, link, world
 from tests.faults.conftest import database_url, running, syncs
 
@@ -28,17 +29,25 @@ class Outside:
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=settings.BASE_DIR,
-            env={
-                **os.environ,
-                "DATABASE_URL": database_url(),
-                "DJANGO_SETTINGS_MODULE": "hub.settings.test",
-                "HUB_PROVIDER_ADDRESSES": json.dumps(self.world.sandbox.addresses()),
-                "HUB_CRASH": crash,
-            },
+            env=self._environment(crash),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def ask_once(self, connection: Connection, *, crash: str = "") -> warm.Process:
+        """A process that asks for the connection's access."""
+        command = ("-m", "tests.refresh.ask_once", str(connection.pk))
+        return warm.start(*command, env=self._environment(crash))
+
+    def _environment(self, crash: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "hub.settings.test",
+            "HUB_PROVIDER_ADDRESSES": json.dumps(self.world.sandbox.addresses()),
+            "HUB_CRASH": crash,
+        }
 
 
 @dataclass

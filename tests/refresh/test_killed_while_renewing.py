@@ -21,13 +21,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def killed_at(point: str, outside: Outside, connection: Connection) -> None:
-    process = outside.start("-m", "tests.refresh.ask_once", str(connection.pk), crash=point)
+    process = outside.ask_once(connection, crash=point)
     said, _ = process.communicate(timeout=60)
     assert (process.returncode, said) == (-signal.SIGKILL, "")
 
 
 def asked(outside: Outside, connection: Connection) -> dict[str, str]:
-    process = outside.start("-m", "tests.refresh.ask_once", str(connection.pk))
+    process = outside.ask_once(connection)
     said, _ = process.communicate(timeout=60)
     answer: dict[str, str] = json.loads(said)
     return answer
@@ -82,9 +82,7 @@ def test_processes_that_wait_for_one_that_is_killed_need_one_call_more(
     twenty.ask()
     world.forget_requests()
     world.control("fault", slug="quickbooks", path="tokens/bearer", delay_ms=2000)
-    holder = outside.start(
-        "-m", "tests.refresh.ask_once", str(committed.pk), crash="after_token_call"
-    )
+    holder = outside.ask_once(committed, crash="after_token_call")
     until = time.monotonic() + 30
     while not world.token_calls() and time.monotonic() < until:
         time.sleep(0.02)
