@@ -39,6 +39,7 @@ PER_SECOND_AND_BASE = 5
 PER_SECOND_AND_USER = 50
 LOCKOUT_SECONDS = 30.0
 FORBIDDEN = "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND"
+_KEPT_BASES: dict[tuple[int, float, int, str], str] = {}
 
 
 @dataclass(slots=True)
@@ -105,7 +106,12 @@ class AirtableAccess(OAuthPart[AirtableRows]):
         return {**super().credentials(), "keys": keys}
 
     def _kept_base(self, account: Account) -> str:
-        return next(row.id for row in self.table(account, "bases") if not row.visible)
+        """The same for the same setting, so that rows need not be made only to name it."""
+        made_from = self.setting.seed, self.setting.scale, self.setting.base_time, account.id
+        if made_from not in _KEPT_BASES:
+            bases = self.table(account, "bases")
+            _KEPT_BASES[made_from] = next(row.id for row in bases if not row.visible)
+        return _KEPT_BASES[made_from]
 
     def account_of(self, request: Request) -> str:
         known = self.keys.get(request.bearer)
