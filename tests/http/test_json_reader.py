@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import Any
 
 import orjson
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from integrations.errors import ProviderUnavailableError
 from integrations.http.json_reader import read_json, read_members
 from integrations.types import Unreadable
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "80"))
+"""Of documents with a bad row; `make soak` takes more."""
 
 DEEP = b"[" * 101 + b"]" * 101
 BAD = {
@@ -174,7 +178,7 @@ def test_good_rows_are_read_as_json_reads_them(rows: list[Any]) -> None:
     assert read_json(json.dumps({"items": rows}, indent=2).encode()) == {"items": rows}
 
 
-@settings(max_examples=300)
+@settings(max_examples=EXAMPLES)
 @given(ROWS, st.integers(0, 8), st.sampled_from(list(BAD)))
 def test_good_rows_are_the_same_with_a_bad_one_among_them(
     rows: list[Any], place: int, bad: bytes
