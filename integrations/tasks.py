@@ -49,8 +49,9 @@ def sync(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
 
 
 def disconnect(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
-    """Take the steps of a disconnect that are left."""
-    return go_on(due_id=due_id, fence=fence, watch=watch)
+    """Take the steps of a disconnect that are left, for one slice."""
+    seconds = settings.HUB_SLICE_SECONDS
+    return go_on(due_id=due_id, fence=fence, watch=watch, seconds=seconds)
 
 
 def follow(due_id: UUID, fence: int, watch: LeaseWatch) -> str:

@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -47,14 +49,23 @@ PURGE_ROWS = 5_000  # in one transaction, so that no lock is long
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to go on: until a worker is told to stop, and how often a provider is asked."""
+    """How long to go on: until a worker is told to stop or its slice is over, and how often a
+    provider is asked.
+    """
 
     watch: LeaseWatch = field(default_factory=LeaseWatch)
     tries: int = REVOKE_TRIES
+    ends_at: float = inf  # monotonic
 
     def stop_if_asked(self) -> None:
         if self.watch.stop.is_set() or self.watch.lost.is_set():
             raise LaterError(0, "The worker stops.")
+
+    def stop_if_over(self) -> None:
+        """Called when something was done, so that every slice gets on."""
+        self.stop_if_asked()
+        if monotonic() >= self.ends_at:
+            raise LaterError(0, "There are more records to delete.")
 
 
 Step = Callable[[Disconnection, Pace], None]
@@ -131,14 +142,15 @@ def disconnect_at_once(*, connection: Connection, actor: Actor) -> Revoked:
     return Revoked(Disconnection.Outcome(line["outcome"]), line["sentence"])
 
 
-def go_on(*, due_id: UUID, fence: int, watch: LeaseWatch) -> str:
-    """Take the steps that are left of the due row's disconnect, and give the lease back.
+def go_on(*, due_id: UUID, fence: int, watch: LeaseWatch, seconds: float = inf) -> str:
+    """Take the steps that are left of the due row's disconnect for about `seconds`, and give the
+    lease back.
 
     Called inside the tenant, with the lease held; returns a short sentence.
     """
     due = Due.objects.get(pk=due_id)
     found = Disconnection.objects.select_related("connection").filter(pk=due.object_id).first()
-    pace = Pace(watch)
+    pace = Pace(watch, ends_at=monotonic() + seconds)
     if found is not None and found.is_under_way:
         try:
             for name in STEPS:
@@ -150,6 +162,25 @@ def go_on(*, due_id: UUID, fence: int, watch: LeaseWatch) -> str:
             return f"Goes on in {later.seconds:.0f} s: {later}"
     Due.objects.filter(pk=due_id, fence=fence).delete()
     return "Disconnected."
+
+
+@transaction.atomic
+def end_parked_disconnect(*, due: Due) -> None:
+    """Say of work that was parked that it waits for somebody to disconnect again."""
+    asked = Disconnection.objects.filter(pk=due.object_id, ended_at=None).first()
+    if asked is None:
+        return
+    row = Connection.objects.select_for_update(no_key=True).get(pk=asked.connection_id)
+    row.error_code = due.parked_reason
+    row.error = (
+        f"The worker ended {due.attempts} times on the way to disconnect it, so it is not tried "
+        "again by itself. Look for memory or time limits, then disconnect it again."
+    )
+    row.save(update_fields=["error_code", "error", "updated_at"])
+    publish(row)
+    detail = {"code": row.error_code, "sentence": row.error}
+    action = AuditAction.CONNECTION_DISCONNECT_STEP
+    record_now(action, actor=SAGA, outcome=Outcome.FAILED, target=row, detail=detail)
 
 
 def _ask(connection: Connection, keep_records: bool, actor: Actor) -> Disconnection:
@@ -288,9 +319,9 @@ def _purge(connection: Connection, pace: Pace) -> None:
                 cursor.execute(statement, values)
                 deleted = cursor.rowcount
             crash.hit("after_purge_chunk")
-            pace.stop_if_asked()
             if deleted < PURGE_ROWS:
                 break
+            pace.stop_if_over()
 
 
 @transaction.atomic

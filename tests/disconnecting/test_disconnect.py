@@ -10,8 +10,9 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditAction, AuditEvent
-from hub.fleet.claims import claim_one
+from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import ConnectionStatus, Due
+from hub.management.commands.worker import end_parked
 from integrations.errors import (
     ConnectionNotActiveError,
     ConnectRefusedError,
@@ -28,7 +29,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services.connections import connect_with_key, resume_connection
-from integrations.services.disconnect import disconnect
+from integrations.services.disconnect import PURGE_ROWS, disconnect
 from integrations.services.syncs import request_sync
 from integrations.sync.credentials import access_for
 from integrations.sync.engine import work_slice
@@ -39,7 +40,8 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 from tests.admin.conftest import make_rejected
 from tests.connecting.conftest import World, audited
-from tests.connecting.test_refresh import BEARER, hang_up
+from tests.connecting.test_refresh import BEARER
+from tests.connecting.test_refresh_races import hang_up
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,6 +222,43 @@ def test_many_records_are_purged_some_thousands_at_a_time(copper: Connection, ad
     assert not RecordLink.objects.exists()
     purged = "DELETE FROM integrations_record WHERE"
     assert sum(purged in query["sql"] for query in asked_of_database) == 3
+
+
+def test_a_long_purge_goes_on_slice_by_slice(
+    copper: Connection, admin: Actor, settings: Any
+) -> None:
+    make_many_records(copper)
+    asked = disconnect(connection=copper, keep_records=False, actor=admin)
+    settings.HUB_SLICE_SECONDS = 0
+
+    left = []
+    while Due.objects.filter(kind=Due.Kind.DISCONNECT).exists():
+        work(asked)
+        left.append(Record.objects.count())
+
+    assert left == [12_000 - PURGE_ROWS, 12_000 - 2 * PURGE_ROWS, 0]
+    copper.refresh_from_db()
+    assert copper.status == "disconnected"
+
+
+def test_a_disconnect_that_was_parked_says_so_and_ends_when_it_is_asked_for_again(
+    copper: Connection, admin: Actor
+) -> None:
+    asked = disconnect(connection=copper, keep_records=True, actor=admin)
+    Due.objects.update(attempts=5)
+    (parked,) = park_crash_loops()
+
+    end_parked(parked)
+
+    copper.refresh_from_db()
+    assert (copper.status, copper.error_code) == ("disconnecting", "crash_loop")
+    assert "disconnect it again" in copper.error
+    assert ConnectionStatus.objects.get(connection_id=copper.pk).error == copper.error
+    assert AuditEvent.objects.filter(outcome="failed", detail__code="crash_loop").count() == 1
+    disconnect(connection=copper, keep_records=True, actor=admin)
+    work(asked)
+    copper.refresh_from_db()
+    assert (copper.status, copper.error_code) == ("disconnected", "revoke_not_possible")
 
 
 def test_a_slice_that_is_at_work_commits_nothing_any_more(

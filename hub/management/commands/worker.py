@@ -14,6 +14,7 @@ from hub.fleet.processes import ProcessGroup
 from hub.fleet.unit import PATIENCE_SECONDS, StopSignals, Unit
 from integrations import queue
 from integrations.services.destinations import end_parked_destination
+from integrations.services.disconnect import end_parked_disconnect
 from integrations.services.shadows import end_parked_shadow
 from integrations.services.syncs import end_parked_run
 from tenants.context import in_tenant
@@ -66,6 +67,7 @@ ON_PARKED: dict[str, Callable[..., None]] = {
     Due.Kind.SYNC: end_parked_run,
     Due.Kind.SHADOW: end_parked_shadow,
     Due.Kind.DESTINATION: end_parked_destination,
+    Due.Kind.DISCONNECT: end_parked_disconnect,
 }
 
 
