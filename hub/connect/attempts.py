@@ -57,10 +57,12 @@ def begin_attempt(
     browser: str,
     entered: Mapping[str, str],
     display: str = "page",
+    provider: str = "",
 ) -> tuple[ConnectAttempt, str]:
     """Return a new attempt and its state; the session belongs to `browser` from now on.
 
-    Several attempts of one session may be open at once, as in several tabs.
+    Several attempts of one session may be open at once, as in several tabs. `provider` is what is
+    connected, if `app` is not its own but a gateway's.
 
     Raises:
         ConnectRefusedError: the session belongs to another browser.
@@ -70,7 +72,7 @@ def begin_attempt(
     attempt = ConnectAttempt(
         session=session,
         tenant=session.tenant,
-        provider=app.provider,
+        provider=provider or app.provider,
         provider_app=app,
         state_hash=digest(state),
         redirect_uri=redirect_uri,
@@ -85,7 +87,7 @@ def begin_attempt(
         AuditAction.CONNECT_STARTED,
         actor=actor_of_session(session),
         target=attempt,
-        detail={"provider": app.provider},
+        detail={"provider": attempt.provider},
         tenant_id=session.tenant_id,
     )
     return attempt, state

@@ -113,3 +113,7 @@ class ConnectAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt to connect {self.provider}"
+
+    @property
+    def is_through_gateway(self) -> bool:
+        return self.provider_app.provider != self.provider

@@ -32,6 +32,7 @@ from integrations.errors import (
     RefusedError,
     RetryableError,
 )
+from integrations.models import Connection
 from integrations.oauth.forms import CredentialsForm, DeclaredForm
 from integrations.oauth.pages import (
     Visit,
@@ -47,6 +48,10 @@ from integrations.oauth.pages import (
 from integrations.services.connect_links import Offer, begin_oauth, offer_of, offers_of
 from integrations.services.connections import connect_with_key, find_connection
 from integrations.services.consents import Choice, choice_of, choose_account, finish_oauth
+from integrations.services.through_composio import (
+    begin_through_composio,
+    finish_through_composio,
+)
 from tenants.actor import Actor
 from tenants.context import in_tenant
 
@@ -127,6 +132,13 @@ def connect_provider(
     if asks:
         return _form(request, session, token, offer, form)
     browser = _browser(request) or new_secret()
+    if offer.through:
+        display = display_in(request.POST)
+        with in_tenant(session.tenant):
+            target = begin_through_composio(
+                session=session, provider=provider, browser=browser, display=display
+            )
+        return _remembered(request, see_other(target), browser)
     try:
         target = begin_oauth(
             session=session,
@@ -176,7 +188,10 @@ def callback(request: HttpRequest, visit: Visit, *, provider: str) -> HttpRespon
     attempt = spent.attempt
     visit.session, visit.display = attempt.session, attempt.display
     with in_tenant(attempt.tenant):
-        connection = finish_oauth(spent=spent, answer=spent.answer or _answer(request.GET))
+        if attempt.is_through_gateway:
+            connection: Connection | None = finish_through_composio(spent)
+        else:
+            connection = finish_oauth(spent=spent, answer=spent.answer or _answer(request.GET))
     if connection is None:
         return see_other(reverse("oauth_accounts", args=[provider, attempt.pk]))
     return end_connected(request, visit, provider, connection)

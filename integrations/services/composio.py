@@ -64,18 +64,25 @@ def create_composio_link(
         AppRefusedError: Composio does not accept our key.
         RetryableError: Composio could not be asked.
     """
+    if return_url:
+        check_return_url(tenant=current_tenant(), url=return_url)
+    return link_to_consent(
+        provider=provider, end_user=end_user, callback_url=return_url, actor=actor
+    )
+
+
+@requires_role(Role.OPERATOR)
+def link_to_consent(*, provider: str, end_user: str, callback_url: str, actor: Actor) -> Link:
+    """The same with an address to come back to that nobody outside has chosen."""
     declared = get_connector(provider).provider
     _refuse("provider", why_not(declared))
-    tenant = current_tenant()
-    if return_url:
-        check_return_url(tenant=tenant, url=return_url)
     app, gateway = _project(actor, "link")
     try:
         link = create_link(
             gateway,
             toolkit_of(declared),
             user_id=f"{_owner()}{end_user}"[:200],
-            callback_url=return_url,
+            callback_url=callback_url,
             egress=egress_of_settings(),
             deadline=Deadline.after(CALL_SECONDS, SystemClock()),
         )
@@ -88,7 +95,7 @@ def create_composio_link(
         actor=actor,
         target=app,
         detail={"providers": [provider], "end_user": end_user, "through": NAME},
-        tenant_id=tenant.pk,
+        tenant_id=current_tenant().pk,
     )
     return replace(link, url=egress_of_settings().overridden(link.url))
 

@@ -14,6 +14,7 @@ from hub.connect.models import ConnectSession
 from hub.connect.provider_apps import find_provider_app, provider_app_for
 from hub.connect.sessions import open_session
 from integrations.auth import AppSecrets, authorize_url, new_verifier
+from integrations.auth.composio import why_not
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import all_connectors, get_connector
 from integrations.errors import (
@@ -22,6 +23,7 @@ from integrations.errors import (
     TenantNotActiveError,
     UnknownProviderError,
 )
+from integrations.http.composio import LABEL, NAME
 from integrations.models import Connection
 from integrations.services.connections import button_way, key_way
 from integrations.services.entered import checked_fields
@@ -44,10 +46,16 @@ class Offer:
     reads: tuple[str, ...]
     has_button: bool
     has_form: bool
+    through: str = ""  # the gateway behind the button, where there is no app of our own
 
     @property
     def is_possible(self) -> bool:
-        return self.has_button or self.has_form
+        return self.is_clicked or self.has_form
+
+    @property
+    def is_clicked(self) -> bool:
+        """Whether a button leads to a page on which the user consents."""
+        return self.has_button or bool(self.through)
 
     @property
     def asks_first(self) -> bool:
@@ -136,7 +144,8 @@ def offers_of(session: ConnectSession) -> list[Offer]:
         for connector in all_connectors()
         if not session.providers or connector.provider.slug in session.providers
     ]
-    offers = [_offer(connector, session.tenant) for connector in allowed]
+    gateway = LABEL if find_provider_app(NAME, session.tenant) is not None else ""
+    offers = [_offer(connector, session.tenant, gateway) for connector in allowed]
     return sorted(offers, key=lambda offer: offer.provider.label.lower())
 
 
@@ -207,10 +216,13 @@ def begin_oauth(
     return egress_of_settings().overridden(target)
 
 
-def _offer(connector: type[Connector], tenant: Tenant) -> Offer:
-    """By button where the tenant has an app for it, by form where the provider has one."""
+def _offer(connector: type[Connector], tenant: Tenant, gateway: str) -> Offer:
+    """By button where the tenant has an app for it, or else through the gateway, if it has that and
+    the provider can be read through it; by form where the provider has one.
+    """
     provider = connector.provider
     reads = tuple(one.name.replace("_", " ") for one in connector.entity_types)
     button, form = button_way(provider), key_way(provider)
     has_button = button is not None and find_provider_app(provider.slug, tenant) is not None
-    return Offer(provider, reads, has_button, form is not None)
+    through = "" if has_button or why_not(provider) else gateway
+    return Offer(provider, reads, has_button, form is not None, through)

@@ -33,6 +33,8 @@ PRODUCTS = {
         "integrations/admin/provider_apps.py",
         "integrations/api/urls.py",
         "integrations/management/commands/connect.py",
+        "integrations/oauth/views.py",
+        "integrations/services/connect_links.py",
         "integrations/services/revocation.py",
         "integrations/sync/credentials.py",
         "integrations/sync/gateway.py",
