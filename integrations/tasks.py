@@ -23,6 +23,7 @@ from integrations import crash
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
 from integrations.queue import SliceTimeoutError
 from integrations.services.disconnect import go_on
+from integrations.services.identity_runs import look_for_identities
 from integrations.services.preflights import make_preflight
 from integrations.sync.engine import work_slice
 from integrations.sync.feed import prune_once_a_day
@@ -69,6 +70,11 @@ def preflight(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return make_preflight(due_id=due_id, fence=fence)
 
 
+def identities(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Look for records that are one person or company."""
+    return look_for_identities(due_id=due_id, fence=fence)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
 HANDLERS: dict[str, Handler] = {
     Due.Kind.SYNC: sync,
@@ -76,6 +82,7 @@ HANDLERS: dict[str, Handler] = {
     Due.Kind.DISCONNECT: disconnect,
     Due.Kind.SHADOW: shadow,
     Due.Kind.PREFLIGHT: preflight,
+    Due.Kind.IDENTITIES: identities,
 }
 
 

@@ -70,6 +70,7 @@ class AuditAction(models.TextChoices):
     BI_ACCESS_OPENED = "bi_access.opened", "Login for BI tools made"
     BI_ACCESS_ROTATED = "bi_access.rotated", "Login for BI tools given a new password"
     BI_ACCESS_REVOKED = "bi_access.revoked", "Login for BI tools ended"
+    IDENTITIES_REQUESTED = "identities.requested", "Identities to be looked for"
     IDENTITIES_RESOLVED = "identities.resolved", "Identities looked for"
     IDENTITY_CONFIRMED = "identity.confirmed", "Identity confirmed"
     IDENTITY_SPLIT = "identity.split", "Identity split"

@@ -66,6 +66,7 @@ class Due(models.Model):
         DISCONNECT = "disconnect", "Disconnect"
         SHADOW = "shadow", "Shadow diff"
         PREFLIGHT = "preflight", "Pre-flight"
+        IDENTITIES = "identities", "Identities"
 
     id = UUID7Field()
     kind = models.CharField(max_length=12, choices=Kind)
@@ -76,7 +77,8 @@ class Due(models.Model):
         db_index=False,  # two indexes below begin with it
     )
     object_id = models.UUIDField(
-        help_text="The connection, destination or disconnection in the tenant's schema."
+        help_text="The connection, destination or disconnection in the tenant's schema, or"
+        " the tenant."
     )
     lane = models.CharField(max_length=10, default="live")
     provider = models.CharField(max_length=40, blank=True)

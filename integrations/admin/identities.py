@@ -5,8 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator, Question
@@ -14,6 +17,7 @@ from integrations.admin.base import link_to
 from integrations.admin.labels import RecordTypeFilter, plain_label
 from integrations.models import IdentityGroup, IdentityMember
 from integrations.services.identities import confirm_identity, forbid_identity, split_identity
+from integrations.services.identity_runs import last_look, request_identities
 from tenants.admin.base import TenantModelAdmin
 
 GONE = "not here any more"
@@ -63,11 +67,13 @@ class IdentityGroupAdmin(TenantModelAdmin):
     """Groups of records, the surest first. A group is knowledge about records; none is merged."""
 
     place = 35
+    nothing_yet = "No group waits for a decision."
     paginator = CappedPaginator
+    change_list_template = "admin/identities.html"
     list_display = ("label", "kind", "sureness", "why", "state_shown", "found")
     list_filter = (StateFilter, RecordTypeFilter)
     search_fields = ("label",)
-    search_help_text = "A name. New groups are found by manage.py resolve_identities."
+    search_help_text = "A name."
     ordering = ("-confidence", "id")
     sortable_by = ()
     actions = ("confirm", "split", "never")
@@ -113,6 +119,32 @@ class IdentityGroupAdmin(TenantModelAdmin):
                 for why in group.reasons
             ],
         )
+
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        look = require_POST(self.admin_site.admin_view(self.look_view))
+        return [path("look/", look, name="integrations_identitygroup_look"), *super().get_urls()]
+
+    def look_view(self, request: HttpRequest) -> HttpResponse:
+        """Have a worker look for identities; what it finds waits for people."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied("Operators ask for this.")
+        request_identities(actor=self.actor_of(request))
+        said = "Asked for; a worker begins within seconds. What it finds waits for your decision."
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:integrations_identitygroup_changelist"))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        look = last_look()
+        shown = {
+            "last_look": look,
+            "last_look_at": display.ago(look.at),
+            "may_look": self.has_operate_permission(request),
+        }
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def change_view(
         self,

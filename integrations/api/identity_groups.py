@@ -13,6 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from integrations.managers import IdentityGroupQuerySet
 from integrations.models import IdentityGroup, IdentityMember
 from integrations.services.identities import confirm_identity, forbid_identity, split_identity
+from integrations.services.identity_runs import last_look, request_identities
 from tenants.middleware import actor_of
 
 
@@ -77,6 +78,16 @@ class SplitSerializer(serializers.Serializer[Any]):
     )
 
 
+class LastLookSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(allow_null=True, help_text="Null if nobody has looked yet.")
+    by = serializers.CharField()
+    records = serializers.IntegerField(help_text="People and companies that were compared.")
+    candidates = serializers.IntegerField(help_text="Groups that wait for a decision.")
+    new = serializers.IntegerField(help_text="Of them, those found for the first time.")
+    is_asked_for = serializers.BooleanField(help_text="A worker looks, or is about to.")
+    gave_up = serializers.BooleanField(help_text="Workers have tried too often; ask again.")
+
+
 class IdentityGroupFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
     class Meta:
         model = IdentityGroup
@@ -94,10 +105,21 @@ class IdentityGroupViewSet(ReadOnlyModelViewSet[IdentityGroup]):
     def get_queryset(self) -> IdentityGroupQuerySet:
         return IdentityGroup.objects.with_records()
 
+    @extend_schema(
+        operation_id="identity_groups_look",
+        request=None,
+        responses={202: OpenApiResponse(LastLookSerializer, "The look before this one.")},
+    )
+    @action(detail=False, methods=["post"])
+    def look(self, request: Request) -> Response:
+        """Have a worker look for identities now. What it finds waits for a decision."""
+        request_identities(actor=actor_of(request._request))
+        return Response(LastLookSerializer(last_look()).data, 202)
+
     @extend_schema(request=None, responses=IdentityGroupSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: Any = None) -> Response:
-        """They are one. Confirmed groups that share a record become part of this one."""
+        """Confirm that they are one. Confirmed groups that share a record become part of it."""
         confirm_identity(group=self.get_object(), actor=actor_of(request._request))
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -107,7 +129,7 @@ class IdentityGroupViewSet(ReadOnlyModelViewSet[IdentityGroup]):
     )
     @action(detail=True, methods=["post"])
     def split(self, request: Request, pk: Any = None) -> Response:
-        """Some of them are somebody else. They never come into one group with the rest again."""
+        """Say that some are somebody else. They never come into one group with the rest again."""
         asked = SplitRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         taken = split_identity(
@@ -121,6 +143,6 @@ class IdentityGroupViewSet(ReadOnlyModelViewSet[IdentityGroup]):
     @extend_schema(request=None, responses=IdentityGroupSerializer)
     @action(detail=True, methods=["post"])
     def forbid(self, request: Request, pk: Any = None) -> Response:
-        """No two of them are the same. None of these pairs is ever found again."""
+        """Say that no two are the same. None of these pairs is ever found again."""
         forbid_identity(group=self.get_object(), actor=actor_of(request._request))
         return Response(self.get_serializer(self.get_object()).data)

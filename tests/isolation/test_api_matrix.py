@@ -85,6 +85,7 @@ ROWS: dict[str, tuple[dict[str, str], Any]] = {
     "GET /api/v1/deletion-reviews/{id}/": ({"id": "review"}, None),
     "POST /api/v1/deletion-reviews/{id}/decide/": ({"id": "review"}, {"delete": True}),
     "GET /api/v1/identity-groups/": ({}, None),
+    "POST /api/v1/identity-groups/look/": ({}, None),
     "GET /api/v1/identity-groups/{id}/": ({"id": "identity"}, None),
     "POST /api/v1/identity-groups/{id}/confirm/": ({"id": "identity"}, None),
     "POST /api/v1/identity-groups/{id}/split/": ({"id": "identity"}, {"records": [1]}),
