@@ -213,11 +213,19 @@ def test_more_than_a_tenth_and_at_least_25_wait_for_a_person(connection, shelves
     assert len(present()) == (60 if is_held else 60 - gone)
 
 
-@pytest.mark.parametrize(("found", "is_held"), [(1_000, False), (1_001, True)])
-def test_more_than_a_thousand_wait_for_a_person_however_many_there_are(connection, found, is_held):
+@pytest.mark.parametrize(
+    ("there", "found", "is_held"),
+    [
+        (500, 50, False),  # a tenth
+        (500, 51, True),
+        (11_000, 1_000, False),
+        (11_000, 1_001, True),  # less than a tenth, and very many all the same
+    ],
+)
+def test_more_than_a_tenth_or_a_thousand_wait_for_a_person(connection, there, found, is_held):
     work(connection)
     books = next(each for each in ShelfConnector.entity_types if each.name == "books")
-    multiply_books(11_000)
+    multiply_books(there - 60)
 
     assert is_too_much(connection, books, found) is is_held
 
