@@ -12,12 +12,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest, Now
 
 from hub.database_faults import Fault, code_of, fault_of, repeated
+from hub.fleet.attempts import audit_failed
 from hub.fleet.models import Due, Worker
 from integrations import crash
 from integrations.errors import FencedError, HubError, TenantNotActiveError, TenantNotFoundError
@@ -26,8 +27,8 @@ from integrations.services.disconnect import go_on
 from integrations.services.identity_runs import look_for_identities
 from integrations.services.preflights import make_preflight
 from integrations.sync.engine import work_slice
-from integrations.sync.feed import prune_once_a_day
 from integrations.sync.follow import follow_slice
+from integrations.sync.housekeeping import keep_house
 from integrations.sync.lease import LeaseWatch, held
 from integrations.sync.shadow import shadow_slice
 from tenants.context import get_tenant_by_id, in_tenant
@@ -42,11 +43,9 @@ Handler = Callable[[UUID, int, LeaseWatch], str]
 
 
 def sync(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
-    """Move entities along a connection for one slice; once a day, keep the change feed short."""
+    """Move entities along a connection for one slice."""
     seconds = settings.HUB_SLICE_SECONDS
-    said = work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
-    prune_once_a_day()
-    return said
+    return work_slice(due_id, fence, seconds=seconds, watch=watch).sentence
 
 
 def disconnect(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
@@ -75,6 +74,11 @@ def identities(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
     return look_for_identities(due_id=due_id, fence=fence)
 
 
+def housekeeping(due_id: UUID, fence: int, watch: LeaseWatch) -> str:
+    """Forget what the tenant need not keep any longer."""
+    return keep_house(due_id, fence, seconds=settings.HUB_SLICE_SECONDS, watch=watch)
+
+
 # Kind of due work → who does it. Work of any other kind fails, and is parked in the end.
 HANDLERS: dict[str, Handler] = {
     Due.Kind.SYNC: sync,
@@ -83,6 +87,7 @@ HANDLERS: dict[str, Handler] = {
     Due.Kind.SHADOW: shadow,
     Due.Kind.PREFLIGHT: preflight,
     Due.Kind.IDENTITIES: identities,
+    Due.Kind.HOUSEKEEPING: housekeeping,
 }
 
 
@@ -117,8 +122,9 @@ def work(tenant_id: str, due_id: str, fence: int) -> str:
             _wait(due, fence, fault)
             return f"Waits: {fault.sentence}"
         log.exception("slice failed", extra={"due_id": due_id, "kind": kind})
-        _try_again(due, fence)
-        return f"Failed ({exc.code if isinstance(exc, HubError) else type(exc).__name__})."
+        reason = exc.code if isinstance(exc, HubError) else type(exc).__name__
+        _try_again(due, fence, reason)
+        return f"Failed ({reason})."
 
 
 def beat(worker_id: str) -> str:
@@ -127,12 +133,19 @@ def beat(worker_id: str) -> str:
     return "Beat."
 
 
-def _try_again(due_id: UUID, fence: int) -> None:
+def _try_again(due_id: UUID, fence: int, reason: str) -> None:
     """Give the work back with a wait. It is kept for the lease's end if even that fails."""
+
+    @transaction.atomic
+    def fail() -> None:
+        due = Due.objects.get(pk=due_id)
+        wait = min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**due.attempts)
+        later = {"due_at": _later(wait), "failures": F("failures") + 1}
+        if Due.objects.release(due_id, fence=fence, **later):
+            audit_failed(due, fence=fence, reason=reason)
+
     with _or_until_lease_ends(due_id):
-        attempts = Due.objects.values_list("attempts", flat=True).get(pk=due_id)
-        wait = min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempts)
-        _give_back(due_id, fence, due_at=_later(wait), failures=F("failures") + 1)
+        repeated(fail)
 
 
 def _wait(due_id: UUID, fence: int, fault: Fault) -> None:

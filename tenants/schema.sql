@@ -26,7 +26,6 @@ CREATE SEQUENCE t_00000000000000000000000000000000.integrations_change_seq
 CREATE TABLE t_00000000000000000000000000000000.integrations_changefeed (
     id smallint NOT NULL,
     floor bigint NOT NULL,
-    pruned_at timestamp with time zone,
     CONSTRAINT change_feed_is_one_row CHECK ((id = 1))
 );
 
@@ -184,6 +183,9 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_entitytypestatus (
     unknown_error character varying(200) NOT NULL,
     unknown_times smallint NOT NULL,
     walked_at timestamp with time zone,
+    known_from timestamp with time zone,
+    resynced_at timestamp with time zone,
+    waits_until timestamp with time zone,
     CONSTRAINT integrations_entitytypestatus_generation_check CHECK ((generation >= 0)),
     CONSTRAINT integrations_entitytypestatus_interval_seconds_check CHECK ((interval_seconds >= 0)),
     CONSTRAINT integrations_entitytypestatus_unknown_times_check CHECK ((unknown_times >= 0))
@@ -743,6 +745,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('fleet', '0009_connection_status_waiting_reviews', now()),
     ('fleet', '0010_due_shadow_and_preflight', now()),
     ('fleet', '0011_due_identities', now()),
+    ('fleet', '0012_due_housekeeping', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('integrations', '0003_disconnection', now()),
@@ -755,6 +758,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0010_identity', now()),
     ('integrations', '0011_preflight', now()),
     ('integrations', '0012_entity_shape', now()),
+    ('integrations', '0013_resyncs_and_known_from', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

@@ -50,6 +50,8 @@ class AuditAction(models.TextChoices):
     SYNC_CANCELLED = "sync.cancelled", "Sync cancelled"
     SYNC_FAILED = "sync.failed", "Sync failed"
     ENTITY_TYPE_DRIFTED = "entity_type.drifted", "Provider sends something different"
+    SYNC_BEGUN_AGAIN = "sync.begun_again", "Position forgotten, read in full again"
+    ATTEMPT_FAILED = "work.attempt_failed", "Attempt failed"
     DELETIONS_HELD = "deletions.held", "Deletions held back"
     DELETIONS_APPROVED = "deletions.approved", "Deletions approved"
     DELETIONS_REFUSED = "deletions.refused", "Deletions refused"

@@ -7,13 +7,14 @@ bulkhead lets through. Two units that claim in the same instant never get the sa
 together pass a share by what each took.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from hub.fleet.attempts import LEASE_RAN_OUT, audit_failed
 from hub.fleet.models import Due
 
 MAX_ATTEMPTS = 5  # claims without progress; then the row is parked
@@ -49,7 +50,9 @@ UPDATE public.fleet_due AS d SET
     claimed_at = {NOW},
     started_at = NULL
 """
-_TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind"
+_TAKEN = "RETURNING d.id, d.tenant_id, d.fence, d.kind, locked.is_lost"
+# Somebody had begun and let the lease run out.
+_IS_LOST = "d.lease_until IS NOT NULL AND d.started_at IS NOT NULL AS is_lost"
 
 # What is free, due and not yet parked.
 _RIPE = f"lease_until IS NULL AND due_at <= {NOW} AND attempts < %(attempts)s"
@@ -165,7 +168,8 @@ WITH RECURSIVE running AS MATERIALIZED (
     ORDER BY turn, last_turn, due_at, id
     LIMIT %(candidates)s
 ), locked AS (
-    SELECT d.ctid AS place FROM public.fleet_due d JOIN picked p ON p.place = d.ctid
+    SELECT d.ctid AS place, {_IS_LOST}
+    FROM public.fleet_due d JOIN picked p ON p.place = d.ctid
     WHERE d.fence = p.fence AND d.due_at IS NOT NULL
         AND (d.lease_until < {NOW} OR d.lease_until IS NULL AND d.due_at <= {NOW})
     ORDER BY p.turn, p.last_turn, p.due_at, p.id
@@ -176,19 +180,25 @@ WITH RECURSIVE running AS MATERIALIZED (
 """
 
 _CLAIM_ONE = f"""
-{_TAKE} WHERE d.id = %(due)s AND (d.lease_until IS NULL OR d.lease_until < {NOW}) {_TAKEN}
+WITH locked AS (
+    SELECT d.id, {_IS_LOST} FROM public.fleet_due d
+    WHERE d.id = %(due)s AND (d.lease_until IS NULL OR d.lease_until < {NOW})
+    FOR UPDATE
+)
+{_TAKE} FROM locked WHERE d.id = locked.id {_TAKEN}
 """
 
 _PARK = f"""
-UPDATE public.fleet_due SET
-    parked_reason = %s, due_at = NULL, fence = fence + 1,
-    lease_until = NULL, leased_by = NULL, started_at = NULL
-WHERE id IN (
-    SELECT id FROM public.fleet_due
+WITH locked AS (
+    SELECT d.id, {_IS_LOST} FROM public.fleet_due d
     WHERE attempts >= %s AND (lease_until IS NULL AND due_at <= {NOW} OR lease_until < {NOW})
     FOR UPDATE SKIP LOCKED
 )
-RETURNING *
+UPDATE public.fleet_due d SET
+    parked_reason = %s, due_at = NULL, fence = fence + 1,
+    lease_until = NULL, leased_by = NULL, started_at = NULL
+FROM locked WHERE d.id = locked.id
+RETURNING d.*, locked.is_lost
 """
 
 
@@ -238,11 +248,23 @@ def claim_one(due_id: UUID, *, worker_id: UUID, lease_seconds: float) -> Claim |
 
 def park_crash_loops() -> list[Due]:
     """Park and return what was claimed too often without progress; it is not rung again."""
-    return list(Due.objects.raw(_PARK, [CRASH_LOOP, MAX_ATTEMPTS]))
+    with transaction.atomic():
+        parked: list[Any] = list(Due.objects.raw(_PARK, [MAX_ATTEMPTS, CRASH_LOOP]))
+        _audit_lost(due for due in parked if due.is_lost)
+    return parked
 
 
 def _taken(statement: str, values: dict[str, Any]) -> list[Claim]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        rows: Sequence[tuple[UUID, UUID, int, str]] = cursor.fetchall()
-    return [Claim(*row) for row in rows]
+    with transaction.atomic(savepoint=False):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            rows: Sequence[tuple[UUID, UUID, int, str, bool]] = cursor.fetchall()
+        if lost := [due_id for due_id, *_, is_lost in rows if is_lost]:
+            _audit_lost(Due.objects.filter(pk__in=lost))
+    return [Claim(*row[:4]) for row in rows]
+
+
+def _audit_lost(dues: Iterable[Due]) -> None:
+    """Whoever held these under the fence before has given no further sign."""
+    for due in dues:
+        audit_failed(due, fence=due.fence - 1, reason=LEASE_RAN_OUT)

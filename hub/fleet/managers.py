@@ -26,6 +26,21 @@ ON CONFLICT (hour, tenant_id, provider) DO UPDATE SET
 """
 
 
+# Spread over the day, so that no hour is busier than others.
+_PLAN_HOUSEKEEPING = """
+INSERT INTO public.fleet_due (id, kind, tenant_id, object_id, lane, provider, due_at,
+    interval_seconds, fence, attempts, failures, parked_reason)
+SELECT gen_random_uuid(), 'housekeeping', t.id, t.id, 'live', '',
+    statement_timestamp() + random() * interval '1 day', 86400, 0, 0, 0, ''
+FROM public.tenants_tenant t
+WHERE t.state = 'active' AND NOT EXISTS (
+    SELECT FROM public.fleet_due d
+    WHERE d.object_id = t.id AND d.kind = 'housekeeping' AND d.tenant_id = t.id
+)
+ON CONFLICT DO NOTHING
+"""
+
+
 class ConnectionStatusQuerySet(models.QuerySet["ConnectionStatus"]):
     def for_list(self) -> "ConnectionStatusQuerySet":
         """With the tenant and the next run, in one statement."""
@@ -111,6 +126,15 @@ class DueQuerySet(models.QuerySet["Due"]):
         """Make what tenants that are not active have due, due later: claims would look past it."""
         rows = self.free().filter(due_at__lte=Now()).exclude(tenant__state="active")
         return rows.update(due_at=Now() + by)
+
+    def plan_housekeeping(self) -> int:
+        """Give every tenant its daily housekeeping that has none yet; return to how many.
+
+        One statement, however many tenants there are.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_PLAN_HOUSEKEEPING)
+            return int(cursor.rowcount)
 
     def is_any_due(self, worker_id: UUID) -> bool:
         """Whether the worker holds something, or something waits that anybody may claim."""

@@ -67,6 +67,7 @@ class Due(models.Model):
         SHADOW = "shadow", "Shadow diff"
         PREFLIGHT = "preflight", "Pre-flight"
         IDENTITIES = "identities", "Identities"
+        HOUSEKEEPING = "housekeeping", "Housekeeping"
 
     id = UUID7Field()
     kind = models.CharField(max_length=12, choices=Kind)

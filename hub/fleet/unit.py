@@ -29,6 +29,7 @@ from django.utils import timezone
 
 from hub.audit.partitions import ensure_partitions
 from hub.fields import uuid7
+from hub.fleet.attempts import free_lost
 from hub.fleet.claims import Claim, claim, park_crash_loops
 from hub.fleet.limits import forget_unused
 from hub.fleet.models import Due, RunHour, Worker
@@ -223,7 +224,7 @@ class Unit:
         self.start_at = monotonic() + min(START_AGAIN_AT_MOST_SECONDS, wait)
         self.worker.restarts += 1
         self.bell.forget_queue(self.worker.cluster)
-        Due.objects.free_all(self.worker.pk)
+        free_lost(self.worker.pk)
         self._watch()
 
     def _sign_in(self) -> None:
@@ -241,6 +242,7 @@ class Unit:
             ensure_partitions(today)
             RunHour.objects.forget_older(RUN_HOURS_KEPT)
             forget_unused()
+            Due.objects.plan_housekeeping()
             self.swept_on = today
         Due.objects.put_off_inactive(PUT_OFF)
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
@@ -258,7 +260,7 @@ class Unit:
                     self._say("slices did not end in time and were killed", logging.WARNING)
                 self.group.kill()
         try:
-            Due.objects.free_all(self.worker.pk)
+            free_lost(self.worker.pk)
             self.bell.forget_queue(self.worker.cluster)
             Worker.objects.filter(pk=self.worker.pk).delete()
         except Error as exc:

@@ -13,7 +13,12 @@ from integrations.models import ShadowDiff, SyncRun
 from integrations.models.sync_run import COUNTS
 
 # Of a type's states in a run those that one word does not explain.
-LINE_STATES = {"waiting": "Not due yet", "backfill": "In the backfill"}
+LINE_STATES = {
+    "waiting": "Not due yet",
+    "backfill": "In the backfill",
+    "live": "In the schedule",
+    "blocked": "Waits for another type",
+}
 HEADS = {
     "superseded": "Outdated",
     "dropped": "Held back",

@@ -16,7 +16,7 @@ from hub.parameters import refuse_unknown
 from hub.problems import CONTENT_TYPE
 from integrations.errors import InvalidInputError
 from integrations.managers import RecordQuerySet
-from integrations.models import Record
+from integrations.models import Connection, Record
 from integrations.sync.feed import Place, read_feed
 from tenants.context import current_tenant
 
@@ -30,7 +30,10 @@ class ChangeRequestSerializer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     record_type = serializers.CharField(required=False)
     entity_type = serializers.CharField(required=False)
-    connection = serializers.UUIDField(required=False)
+    connection = serializers.UUIDField(
+        required=False,
+        help_text="What was read from its account, also by an earlier connection to it.",
+    )
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -104,7 +107,10 @@ def _among(
         records = records.filter(record_type=record_type)
     if entity_type:
         records = records.filter(entity_type=entity_type)
-    return records.filter(connection_id=connection) if connection else records
+    if connection is None:
+        return records
+    account = Connection.objects.filter(pk=connection).values("source_system")
+    return records.filter(source_system__in=account)
 
 
 def _digest(filters: dict[str, Any]) -> str:

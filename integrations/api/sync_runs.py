@@ -24,9 +24,11 @@ class CountsSerializer(serializers.Serializer[Any]):
 
     state = serializers.CharField(
         required=False,
-        help_text="`running`, `done`, `unavailable`, `waiting` (not due yet) or `backfill` (read"
-        " in full by another run meanwhile).",
+        help_text="`running`, `done`, `unavailable`, `waiting` (not due yet), `failed`, `blocked`"
+        " (waits for a type that failed), `backfill` (read in full by another run meanwhile) or"
+        " `live` (left to the schedule by a run that reads another type in full).",
     )
+    error_code = serializers.CharField(required=False, help_text="Of a type that failed.")
     read = serializers.IntegerField()
     inserted = serializers.IntegerField()
     updated = serializers.IntegerField()

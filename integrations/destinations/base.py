@@ -65,7 +65,8 @@ class Batch:
     """Rows committed together with the positions they lead to.
 
     Rows after the last position wait in `pending` until the next one: only what lies before a
-    position may be committed. `sweep` says which scopes are walked in full.
+    position may be committed. `sweep` says which scopes are walked in full. `adopts`: records an
+    earlier connection to the account has left behind become this one's.
     """
 
     connection_id: UUID
@@ -77,6 +78,7 @@ class Batch:
     due_id: UUID
     has_rejections: bool = True
     sweep: Covers | None = None
+    adopts: bool = False
     rows: list[Row] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     pending: list[Row] = field(default_factory=list)

@@ -68,6 +68,11 @@ WHERE r.source_system = %(system)s AND r.entity_type = g.entity_type
     AND (g.scope = '' OR r.scope = g.scope)
 """
 
+_ADOPT = """
+UPDATE integrations_record SET connection_id = %(connection)s
+WHERE id = ANY(%(ids)s) AND connection_id <> %(connection)s AND deleted_at IS NULL
+"""
+
 _UNLINK = "DELETE FROM integrations_recordlink WHERE record_id = ANY(%s)"
 
 _LINK = """
@@ -164,6 +169,8 @@ class PostgresDestination(Destination):
                 deleted = self._delete(batch, gone, now)
         refused = self._reject(batch, rejected, now) if rejected else 0
         self._resolve(batch, records, now)
+        if batch.adopts and found.stored:
+            self._adopt(batch, [row.id for row in found.stored.values()])
         if changed or deleted:
             wake_destinations()
         self._remember(batch, [*(row.id for row in found.stored.values()), *new])
@@ -255,6 +262,11 @@ class PostgresDestination(Destination):
             types, ids = in_columns([(row.entity_type, row.source_id) for row in records])
             with connection.cursor() as cursor:
                 cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
+
+    def _adopt(self, batch: Batch, record_ids: list[int]) -> None:
+        """Make these the connection's own. That is no change of them: see docs/decisions/0014."""
+        with connection.cursor() as cursor:
+            cursor.execute(_ADOPT, {"connection": batch.connection_id, "ids": record_ids})
 
     def _remember(self, batch: Batch, record_ids: list[int]) -> None:
         """Note what a full walk saw, so that what it did not see can be told in the end.

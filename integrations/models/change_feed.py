@@ -12,7 +12,6 @@ class ChangeFeed(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     floor = models.BigIntegerField(default=0)
-    pruned_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

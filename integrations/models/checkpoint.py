@@ -10,8 +10,11 @@ class EntityTypeStatus(models.Model):
     """Where one entity type of one connection stands.
 
     A full read begins a new `generation` without positions; until it is through (`is_complete`),
-    a resumed run goes on with it. `unknown_error` is the fingerprint of what nobody knows, seen
-    `unknown_times` in runs in a row.
+    a resumed run goes on with it. That read begins at `not_before`, if there is one; what lies
+    before `known_from` has never been read. `resynced_at` is when it last began because the
+    provider had forgotten the position; if that happens again too soon, the type waits
+    (`waits_until`). `unknown_error` is the fingerprint of what nobody knows, seen `unknown_times`
+    in runs in a row.
     """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="entity_type_statuses")
@@ -19,6 +22,15 @@ class EntityTypeStatus(models.Model):
     generation = models.PositiveIntegerField(default=1)
     is_complete = models.BooleanField(default=False)
     not_before = models.DateTimeField(null=True, blank=True, help_text="Backfill begins here.")
+    known_from = models.DateTimeField(
+        null=True, blank=True, help_text="Nothing older was ever read. Empty: all was, or nothing."
+    )
+    resynced_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the provider had forgotten the position."
+    )
+    waits_until = models.DateTimeField(
+        null=True, blank=True, help_text="It has forgotten it again; not read in full before."
+    )
     full_read_at = models.DateTimeField(null=True, blank=True)
     checkpoint_at = models.DateTimeField(null=True, blank=True)
     unavailable_reason = models.CharField(max_length=300, blank=True)

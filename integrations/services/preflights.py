@@ -13,8 +13,9 @@ from hub.audit.record import record_event
 from hub.fleet.models import Due
 from integrations.errors import ConnectionNotActiveError, FencedError, HubError, RetryableError
 from integrations.models import Connection, Preflight
+from integrations.sync.failures import TRIES
 from integrations.sync.preflight import check, want
-from integrations.sync.settle import BACKOFF, TRIES
+from integrations.sync.settle import BACKOFF
 from tenants.actor import Actor
 from tenants.context import current_tenant
 from tenants.decorators import requires_role

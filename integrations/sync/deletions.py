@@ -9,7 +9,7 @@ More than 10 % and at least 25, or more than 1,000 at once, are not deleted: a p
 (DeletionReview). Deletions the provider reports wait only above half of all records.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,8 +30,9 @@ from integrations.models import (
     Record,
     RejectedRecord,
     SweepBatch,
+    SyncRun,
 )
-from integrations.sync import reviews
+from integrations.sync import positions, reviews
 from integrations.types import Checkpoint as Since
 from integrations.types import EntityType
 
@@ -40,7 +41,8 @@ BRAKE_SHARE = 0.10
 BRAKE_ABOVE = 1_000  # more are never deleted without asking
 SIGNAL_BRAKE_SHARE = 0.50
 
-# What a walk no longer found: of the `scopes` walked from beginning to end what it has not `seen`,
+# What a walk no longer found: of the `scopes` walked from beginning to end what it has not `seen`
+# (and, had the walk a floor, what had not changed since then cannot have been seen),
 # and what lies below parents that are `gone`; but what a person has kept, or is asked about because
 # it was reported, is left to that person, whichever connection to the account it came from. Two
 # halves, because beneath an OR what was seen would be looked through anew for every record.
@@ -50,6 +52,7 @@ SELECT r.id FROM (
     SELECT r.id FROM integrations_record r
     WHERE r.source_system = %(system)s AND r.entity_type = ANY(%(types)s) AND r.deleted_at IS NULL
         AND (%(everywhere)s OR r.scope IN ({scopes}))
+        AND (%(floor)s::timestamptz IS NULL OR r.source_changed_at >= %(floor)s)
         AND NOT EXISTS (SELECT FROM ({seen}) seen WHERE seen.id = r.id)
     UNION
     SELECT r.id FROM integrations_record r
@@ -123,7 +126,7 @@ class Sweep:
         """Whether what this walk does not find in `scope` is absent."""
         if not self.is_wanted:
             return False
-        is_beginning = self.since is None or not self.since.at(scope)
+        is_beginning = self.since is None or not self.since.cursors.get(scope)
         return is_beginning or scope in self.open_scopes
 
 
@@ -142,13 +145,16 @@ def begin_walk(
 def can_show_absence(declared: EntityType, since: Since | None, *, is_complete: bool) -> bool:
     """Whether a walk from `since` can show what is absent.
 
-    It cannot where nothing is ever said to be gone, where only a window is listed, or while a
-    backfill date leaves out what is older. Where the provider reports deletions, only a full read
-    of a new generation (not `is_complete` yet) shows those that were missed.
+    It cannot where nothing is ever said to be gone, or where only a window is listed. Where the
+    provider reports deletions, only a full read of a new generation (not `is_complete` yet) shows
+    those that were missed. From a backfill date on it can where one knows of each record whether
+    it has changed since then and must have come along.
     """
-    has_floor = since is not None and since.not_before is not None
-    is_told = declared.deletions == "signal" and is_complete
-    return not (declared.deletions == "never" or declared.window or has_floor or is_told)
+    if declared.deletions == "never" or declared.window:
+        return False
+    if since is not None and since.not_before is not None:
+        return declared.deletions == "absence" and bool(declared.changed_at)
+    return declared.deletions == "absence" or not is_complete
 
 
 def is_too_much(connection: Connection, declared: EntityType, found: int) -> bool:
@@ -178,19 +184,33 @@ def find_reported(connection: Connection, gone: Sequence[Row]) -> list[int]:
 
 
 def end_walk(
+    entity_types: Iterable[EntityType],
+    declared: EntityType,
+    status: EntityTypeStatus,
+    run: SyncRun,
+) -> int:
+    """End the walk of a type: delete what it showed to be absent, or ask; return how many.
+
+    Call it in the transaction of the last batch. `entity_types` are those of the connector: what
+    comes along `inside` the type ends with it. What waits for a person is not counted.
+    """
+    inside = [each.name for each in entity_types if each.inside == declared.name]
+    vanished, is_whole = _delete_absent(run.connection, declared, inside, status, run.pk)
+    positions.end_walk(status, is_whole=is_whole)
+    return vanished
+
+
+def _delete_absent(
     connection: Connection,
     declared: EntityType,
     inside: list[str],
     status: EntityTypeStatus,
     run_id: UUID,
 ) -> tuple[int, bool]:
-    """Delete what the walk showed to be absent, or ask; return how many, and if it saw everything.
-
-    Call it in the transaction that ends the type, with the fence held. `inside` are the types that
-    came along. What waits for a person is not counted.
-    """
+    """Return how many were deleted, and whether the walk saw everything there is."""
     swept = SweepBatch.objects.filter(connection=connection, entity_type=declared.name)
     is_whole = swept.exists() and not _others_than_swept(connection, declared, status)
+    is_whole = is_whole and status.not_before is None
     has_orphans = declared.orphans == "delete" and _may_have_orphans(connection, declared, status)
     if not swept.exists() and not has_orphans:
         return 0, False
@@ -200,6 +220,7 @@ def end_walk(
         "type": declared.name,
         "types": [declared.name, *inside],
         "generation": status.generation,
+        "floor": status.not_before,
         "everywhere": False,
         "orphans": has_orphans,
         "parent": declared.parent or "",

@@ -6,11 +6,12 @@ with its positions, the run's counts and nothing else in one transaction. A batc
 first position after 5,000 entities, 5 seconds or 8 MB; the slice ends at the first position after
 its time. Whatever stops it, the next slice begins at the last position committed.
 
-How a slice ends (settle) is decided by the class of the error: see integrations/errors.py.
+How a slice ends (settle) is decided by the class of the error: see integrations/errors.py. What is
+wrong with one type alone fails that type: those that do not wait for it go on.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
@@ -37,12 +38,13 @@ from integrations.errors import (
     ParentSkippedError,
 )
 from integrations.models import Connection, EntityTypeStatus, RejectedRecord, SyncRun
-from integrations.models.sync_run import COUNTS
-from integrations.sync import deletions, drift, positions, preflight, rhythm, settle
+from integrations.sync import deletions, drift, generations, positions, preflight, rhythm, settle
+from integrations.sync.counts import note
+from integrations.sync.failures import is_of_its_type, reason_of
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
-from integrations.sync.overdue import stop_if_stalled
+from integrations.sync.overdue import stop_if_asked, stop_if_stalled
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
 from integrations.sync.spoiled import stop_if_spoiled
@@ -111,15 +113,16 @@ def work_slice(
         raise
     except HubError as exc:
         crash.hit("before_release")
-        sentence = settle.stopped(due, connection, run, exc, at=work.at_type, calls=work.calls)
+        sentence = settle.stopped(due, connection, run, exc, calls=work.calls)
         crash.hit("after_release")
         return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
     finally:
         work.close()
     crash.hit("before_release")
-    settle.succeeded(due, connection, run, calls=work.calls)
+    sentence = settle.through(due, connection, run, calls=work.calls)
     crash.hit("after_release")
-    return SliceResult(run.pk, "succeeded", False, f"Synced {work.counts_sentence}.")
+    sentence = sentence or f"Synced {work.counts_sentence}."
+    return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
 
 
 class _Slice:
@@ -147,10 +150,10 @@ class _Slice:
         self.has_rejections = RejectedRecord.objects.filter(
             source_system=connection.source_system, resolved_at=None
         ).exists()
+        self.is_reconnected = positions.is_reconnected(connection)
         self.parents = Parents()
         self.shapes = drift.Shapes(connection)
         self.sweep: deletions.Sweep | None = None
-        self.at_type = ""
         self.connector: Connector | None = None
 
     @property
@@ -176,15 +179,23 @@ class _Slice:
             if declared.name not in self.run.counts:
                 self._begin(declared, status)
             self.run.counts[declared.name]["turn"] = self.run.slices
-            self.at_type = declared.name
             try:
                 self._walk(declared, status)
-            except (EntityTypeUnavailableError, ParentSkippedError) as exc:
+            except HubError as exc:
+                self._leave(declared, status, exc)
+
+    def _leave(self, declared: EntityType, status: EntityTypeStatus, exc: HubError) -> None:
+        """End the type's part of the run for a reason that is its own; raise any other."""
+        with transaction.atomic():
+            self._hold_fence()
+            if isinstance(exc, EntityTypeUnavailableError | ParentSkippedError):
                 status.unavailable_reason = str(exc)[:300]
-                with transaction.atomic():
-                    self._hold_fence()
-                    status.save(update_fields=["unavailable_reason"])
-                    self._note(declared, "unavailable", Written())
+                status.save(update_fields=["unavailable_reason"])
+                note(self.run, declared.name, "unavailable")
+            elif is_of_its_type(exc, self.due):
+                note(self.run, declared.name, "failed", **reason_of(exc, status))
+            else:
+                raise exc
 
     def _leave_out(self, types: list[EntityType], statuses: dict[str, EntityTypeStatus]) -> None:
         """Leave to the other lane what is read there in full, and to later what is not due."""
@@ -193,20 +204,19 @@ class _Slice:
         for declared in types:
             if declared.name not in self.run.counts and declared.name in elsewhere | early:
                 state = "backfill" if declared.name in elsewhere else "waiting"
-                self._note(declared, state, Written())
+                note(self.run, declared.name, state)
 
     def _begin(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Open the type in this run; a full read will find about as many as are stored."""
-        line: dict[str, Any] = {}
         with transaction.atomic():
             self._hold_fence()
-            positions.begin(status, declared, self.run)
-            if status.checkpoint_at is None:
-                line["from_start"] = True
-                if status.full_read_at is not None:
-                    line["expected"] = deletions.present(self.connection, declared)
-            self.run.counts = {**self.run.counts, declared.name: line}
-            self._note(declared, "running", Written())
+            generations.begin(status, declared, self.run)
+            note(
+                self.run,
+                declared.name,
+                "running",
+                **generations.prospect(self.connection, declared, status),
+            )
 
     def close(self) -> None:
         if self.connector is not None:
@@ -246,9 +256,25 @@ class _Slice:
                     raise FatalError(
                         f"The list of {declared.name} had to be begun {restarts} times."
                     ) from exc
-                with transaction.atomic():
-                    self._hold_fence()
-                    positions.new_generation(status, not_before=status.not_before)
+                if not self._begin_again(declared, status, exc):
+                    return None
+
+    def _begin_again(self, declared: EntityType, status: EntityTypeStatus, exc: HubError) -> bool:
+        """Read the type from its beginning; False if it waits instead."""
+        with transaction.atomic():
+            self._hold_fence()
+            if isinstance(exc, ListRestartError):
+                generations.new_generation(status, not_before=status.not_before)
+            elif not generations.read_again(status, self.run):
+                note(self.run, declared.name, "waiting")
+                return False
+            note(
+                self.run,
+                declared.name,
+                "running",
+                **generations.prospect(self.connection, declared, status),
+            )
+        return True
 
     def _read(self, declared: EntityType, status: EntityTypeStatus) -> None:
         """Read from the last position to the end of the type, committing as it goes."""
@@ -299,6 +325,7 @@ class _Slice:
             due_id=self.due.pk,
             has_rejections=self.has_rejections,
             sweep=self.sweep,
+            adopts=self.is_reconnected and status.full_read_at is None,
         )
         batch.add(rows or [])
         return batch
@@ -337,7 +364,7 @@ class _Slice:
         self.progress(self.run)
         if self.watch.lost.is_set():
             raise FencedError("The lease was lost.")
-        self._stop_if_asked()
+        stop_if_asked(self.run)
 
     def _write(
         self, declared: EntityType, status: EntityTypeStatus, batch: Batch, is_done: bool
@@ -352,8 +379,11 @@ class _Slice:
                 )
                 written = reconciled(replace(self.destination.write(batch), dropped=dropped), read)
                 status.checkpoint_at = database_now()
-                vanished = self._end(declared, status) if is_done else 0
-                self._note(declared, "done" if is_done else "running", written, vanished)
+                state, vanished = "running", 0
+                if is_done:
+                    types = self.connector.entity_types if self.connector else ()
+                    state, vanished = "done", deletions.end_walk(types, declared, status, self.run)
+                note(self.run, declared.name, state, written, vanished=vanished)
                 stop_if_spoiled(declared.name, self.run.counts[declared.name])
                 positions.save_walk(status)
         except BaseException:
@@ -361,38 +391,3 @@ class _Slice:
             vars(status).update(stood)
             raise
         return written
-
-    def _end(self, declared: EntityType, status: EntityTypeStatus) -> int:
-        """End the type's walk: what it showed to be absent goes; return how many records."""
-        assert self.connector is not None
-        inside = [each.name for each in self.connector.entity_types if each.inside == declared.name]
-        vanished, is_whole = deletions.end_walk(
-            self.connection, declared, inside, status, self.run.pk
-        )
-        if is_whole or not status.is_complete:
-            status.full_read_at = status.checkpoint_at
-        status.is_complete = True
-        status.walked_at = status.checkpoint_at
-        status.unavailable_reason = status.unknown_error = ""
-        status.unknown_times = 0
-        return vanished
-
-    def _note(self, declared: EntityType, state: str, written: Written, vanished: int = 0) -> None:
-        """Add to the run's counts of this type."""
-        old: dict[str, Any] = self.run.counts.get(declared.name, {})
-        more = {"vanished": vanished, "read": written.read, **asdict(written)}
-        line = {name: old.get(name, 0) + more[name] for name in COUNTS}
-        kept = {name: old[name] for name in ("expected", "from_start", "turn") if name in old}
-        self.run.counts = {**self.run.counts, declared.name: {"state": state, **line, **kept}}
-        mine = SyncRun.objects.filter(pk=self.run.pk)
-        mine.update(counts=self.run.counts, progress_at=database_now())
-
-    def _stop_if_asked(self) -> None:
-        """Raise CancelledError if somebody cancelled the run or paused the connection."""
-        asked = SyncRun.objects.values_list("cancel_asked_at", "connection__status").get(
-            pk=self.run.pk
-        )
-        if asked[0] is not None:
-            raise CancelledError("Somebody cancelled the run.")
-        if asked[1] not in ("active", "limited"):
-            raise CancelledError(f"The connection is {asked[1]} now.")

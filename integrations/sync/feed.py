@@ -5,6 +5,7 @@ behind it is still known. Tombstones are pruned after 90 days and purged records
 raise the feed's floor, and a place below it is refused rather than read on from with a gap.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,13 +25,6 @@ EXPIRED = (
     "Deletions behind this cursor are not known any more. Begin again without a cursor, and drop "
     "what you hold that does not come along."
 )
-
-_CLAIM_PRUNING = """
-INSERT INTO integrations_changefeed AS f (id, floor, pruned_at) VALUES (1, 0, now())
-ON CONFLICT (id) DO UPDATE SET pruned_at = now()
-WHERE f.pruned_at IS NULL OR f.pruned_at < now() - interval '1 day'
-RETURNING id
-"""
 
 # What a destination has not seen yet stays, however old.
 _PRUNE = """
@@ -118,17 +112,11 @@ def raise_floor() -> None:
         cursor.execute(_RAISE)
 
 
-def prune_once_a_day() -> int:
-    """Forget tombstones older than 90 days unless that was done today; return how many went."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_PRUNING)
-        if cursor.fetchone() is None:
-            return 0
-    return prune_tombstones()
+def prune_tombstones(is_over: Callable[[], bool] = lambda: False) -> int:
+    """Forget tombstones older than 90 days that every destination has seen; return how many.
 
-
-def prune_tombstones() -> int:
-    """Forget tombstones older than 90 days that every destination has seen; return how many."""
+    Between two batches it stops if `is_over`.
+    """
     pruned = 0
     values: dict[str, Any] = {"kept": TOMBSTONES_KEPT, "rows": PRUNED_AT_ONCE}
     while True:
@@ -136,7 +124,7 @@ def prune_tombstones() -> int:
             cursor.execute(_PRUNE, values)
             row = cursor.fetchone()
         pruned += row[0] if row else 0
-        if row is None or row[0] < PRUNED_AT_ONCE:
+        if row is None or row[0] < PRUNED_AT_ONCE or is_over():
             return pruned
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from integrations.types import EntityType
 
 # States of a type's line in a run's counts in which the run is through with it: read to its end,
-# not readable, not due yet, or being read by the run of the lane "backfill".
-ENDED = ("done", "unavailable", "waiting", "backfill")
+# not readable, not due yet, or left to the other lane, "backfill" or "live".
+ENDED = ("done", "unavailable", "waiting", "backfill", "live")
 
 
 def in_order(entity_types: Iterable[EntityType], wanted: Iterable[str] = ()) -> list[EntityType]:
@@ -35,13 +35,15 @@ def next_type(
 ) -> EntityType | None:
     """Return whose turn it is: of those that wait for no other, the one not worked on longest.
 
-    `counts` are the run's lines. None if the run is through with all of them.
+    `counts` are the run's lines. None if the run is through with all of them, or the others wait
+    for one that has failed.
     """
     names = {each.name for each in entity_types}
     ended = {name for name, line in counts.items() if line.get("state") in ENDED}
+    failed = {name for name, line in counts.items() if line.get("state") == "failed"}
     ready = [
         each
         for each in entity_types
-        if each.name not in ended and not ({*each.after, each.parent} & names) - ended
+        if each.name not in ended | failed and not ({*each.after, each.parent} & names) - ended
     ]
     return min(ready, key=lambda each: counts.get(each.name, {}).get("turn", 0), default=None)

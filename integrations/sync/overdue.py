@@ -1,11 +1,11 @@
-"""The deadline of a whole run; calls and slices have their own."""
+"""What ends a whole run early: its deadline, or somebody who asks for it."""
 
 from datetime import timedelta
 
 from django.conf import settings
 
 from hub.clock import database_now
-from integrations.errors import StalledError
+from integrations.errors import CancelledError, StalledError
 from integrations.models import SyncRun
 from integrations.resilience.run_limit import RunLimit
 
@@ -26,3 +26,12 @@ def stop_if_stalled(run: SyncRun) -> None:
             f"arrived for {settings.HUB_RUN_STALL_MINUTES:g} minutes. The next run goes on where "
             "this one stopped; if that happens again, look at what it waited for."
         )
+
+
+def stop_if_asked(run: SyncRun) -> None:
+    """Raise CancelledError if somebody cancelled the run or paused the connection."""
+    asked = SyncRun.objects.values_list("cancel_asked_at", "connection__status").get(pk=run.pk)
+    if asked[0] is not None:
+        raise CancelledError("Somebody cancelled the run.")
+    if asked[1] not in ("active", "limited"):
+        raise CancelledError(f"The connection is {asked[1]} now.")

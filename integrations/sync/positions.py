@@ -1,13 +1,10 @@
-"""Where a walk begins: generations, committed positions, and when to read in full again."""
+"""Where a walk begins and what it leaves behind: committed positions, and where a type stands."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from uuid import UUID
 
-from hub.clock import database_now
 from integrations.models import Checkpoint as CheckpointRow
-from integrations.models import Connection, EntityTypeStatus, SweepBatch, SyncRun
-from integrations.sync.rhythm import wants_full_read
+from integrations.models import Connection, EntityTypeStatus
 from integrations.types import Checkpoint, EntityType
 
 
@@ -32,38 +29,31 @@ def find_status(connection: Connection, declared: EntityType) -> EntityTypeStatu
     return EntityTypeStatus.objects.filter(connection=connection, entity_type=declared.name).first()
 
 
-def begin(status: EntityTypeStatus, declared: EntityType, run: SyncRun) -> None:
-    """Prepare the type's first slice in a run: a new generation if it must be read in full.
+def is_reconnected(connection: Connection) -> bool:
+    """Whether there was a connection to the account before: its records may have been kept."""
+    earlier = Connection.objects.filter(source_system=connection.source_system)
+    return earlier.exclude(pk=connection.pk).exists()
 
-    That is so when it was asked for, when the checkpoint is older than the provider accepts, or
-    when it is time to look for what has only vanished.
+
+def end_walk(status: EntityTypeStatus, *, is_whole: bool) -> None:
+    """Note that the type was read to its end just now; `is_whole`: everything there is was seen.
+
+    A backfill's date is good for one read. The next ones begin where the type is known from: at
+    its beginning, unless it has never been read from there.
     """
-    is_asked_for = run.mode != SyncRun.Mode.INCREMENTAL
-    is_begun = status.checkpoint_at is not None or status.not_before != run.not_before
-    if is_asked_for and is_begun:
-        new_generation(status, not_before=run.not_before)
-    elif is_spent(status, declared, run.connection):
-        new_generation(status, not_before=status.not_before)
-
-
-def is_spent(status: EntityTypeStatus, declared: EntityType, connection: Connection) -> bool:
-    """Whether the type must be read in full although nobody asks for it."""
-    age = database_now() - status.checkpoint_at if status.checkpoint_at else timedelta()
-    outlived = declared.lifetime is not None and age >= declared.lifetime
-    return outlived or (status.is_complete and wants_full_read(connection, declared, status))
-
-
-def new_generation(status: EntityTypeStatus, *, not_before: datetime | None) -> None:
-    """Forget the positions: the next walk begins at the beginning, or at a date. Records stay."""
-    status.generation += 1
-    status.is_complete = False
-    status.checkpoint_at = None
-    status.not_before = not_before
-    status.save(update_fields=["generation", "is_complete", "checkpoint_at", "not_before"])
-    swept = SweepBatch.objects.filter(
-        connection_id=status.connection_id, entity_type=status.entity_type
-    )
-    swept.defer("record_ids").delete()
+    if not status.is_complete:
+        if status.full_read_at is None or status.not_before is None:
+            status.known_from = status.not_before
+        elif status.known_from is not None:
+            status.known_from = min(status.known_from, status.not_before)
+        status.not_before = status.known_from
+    if is_whole or not status.is_complete:
+        status.full_read_at = status.checkpoint_at
+    status.is_complete = True
+    status.walked_at = status.checkpoint_at
+    status.waits_until = None
+    status.unavailable_reason = status.unknown_error = ""
+    status.unknown_times = 0
 
 
 def save_walk(status: EntityTypeStatus) -> None:
@@ -71,8 +61,11 @@ def save_walk(status: EntityTypeStatus) -> None:
     status.save(
         update_fields=[
             "is_complete",
+            "not_before",
+            "known_from",
             "full_read_at",
             "checkpoint_at",
+            "waits_until",
             "unavailable_reason",
             "walked_at",
             "unknown_error",

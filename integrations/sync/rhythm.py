@@ -33,7 +33,8 @@ def waiting(
     """The types that are left out of this run because they were read so lately.
 
     A scheduled run reads what is due; whoever asks gets everything but what the provider does not
-    want to be asked for again yet. A full read that is open or asked for is never left out.
+    want to be asked for again yet. A full read that is open or asked for is never left out, but
+    for one that waits because the provider has forgotten too often where it was.
     """
     if run.mode != SyncRun.Mode.INCREMENTAL:
         return set()
@@ -43,6 +44,9 @@ def waiting(
     left_out = set()
     for declared in entity_types:
         status, wait = statuses[declared.name], declared.min_interval or timedelta()
+        if status.waits_until is not None and database_now() < status.waits_until:
+            left_out.add(declared.name)
+            continue
         if is_scheduled and every[declared.name] > shortest:
             wait = max(wait, every[declared.name] * (1 - EARLY))
         ready_at = status.walked_at and status.walked_at + wait
@@ -79,9 +83,10 @@ def next_at(
         every = interval_of(connection, declared, status) * spread
         every = max(every, declared.min_interval or timedelta())
         walked_at = status.walked_at if status is not None else None
+        waits_until = status.waits_until if status is not None else None
+        soonest = max(now, waits_until or now)
         if declared.name in passed_over and walked_at is not None:
-            times.append(max(now, walked_at + every))
+            times.append(max(soonest, walked_at + every))
         else:
-            times.append(now + every)
-    soonest = timedelta(seconds=connection.interval_seconds) * spread
-    return min(times, default=now + soonest)
+            times.append(max(soonest, now + every))
+    return min(times, default=now + timedelta(seconds=connection.interval_seconds) * spread)

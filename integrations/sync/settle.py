@@ -13,34 +13,33 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fields import uuid7
+from hub.fleet.attempts import attempt_of, audit_failed
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
     AccessTokenRefusedError,
     AppRefusedError,
     CancelledError,
-    CircuitOpenError,
     FencedError,
     HubError,
-    HubUnavailableError,
     ReauthorizationRequiredError,
     RetryableError,
-    UnknownError,
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
-from integrations.sync import positions, rhythm, status, unknown
+from integrations.sync import failures, positions, rhythm, status
+from integrations.sync.counts import note
 from integrations.sync.credentials import blame_app
+from integrations.sync.failures import NOT_ASKED, TRIES
+from integrations.sync.generations import is_spent
 from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
 from integrations.sync.order import ENDED, in_order
 from integrations.types import EntityType
 from tenants.actor import Actor
 
 ENGINE = Actor.system("engine")
-TRIES = 8  # waits in a row without progress; then the run fails and the interval decides
 BACKOFF = Backoff(first=15, longest=900)  # seconds
 TYPE_UNAVAILABLE = "entity_type_unavailable"
-NOT_ASKED = (CircuitOpenError, HubUnavailableError)  # so no failure of the provider
 
 
 def opened_run(due: Due, connection: Connection) -> SyncRun | None:
@@ -70,6 +69,7 @@ def _opened_run(due: Due, connection: Connection) -> SyncRun | None:
             run.state = SyncRun.State.RUNNING
             run.started_at = database_now()
             run.counts = {}
+        run.connection = connection
         run.slices += 1
         run.save()
         held = Due.objects.filter(pk=due.pk, fence=due.fence).update(run_id=run.pk)
@@ -93,13 +93,15 @@ def to_be_continued(due: Due, connection: Connection, run: SyncRun, *, calls: in
     """Give the lease back with the run open and due at once.
 
     A run that is still reading something in full goes on in the lane "backfill", so that the
-    schedule of the others is not held up. It keeps its id; only one can be there at a time.
+    schedule of the others is not held up. It keeps its id; only one can be there at a time. What it
+    has not begun and need not read in full stays behind in "live", where it is due at once.
     """
     with transaction.atomic():
         SyncRun.objects.filter(pk=run.pk).update(calls=F("calls") + calls)
         if due.lane == SyncRun.Lane.BACKFILL or not _moves_to_backfill(connection, run):
             _release(due, due_at=Now())
             return
+        is_left = _leave_to_live(connection, run)
         run.lane = SyncRun.Lane.BACKFILL
         run.save(update_fields=["lane"])
         Due.objects.update_or_create(
@@ -117,7 +119,8 @@ def to_be_continued(due: Due, connection: Connection, run: SyncRun, *, calls: in
                 "parked_reason": "",
             },
         )
-        _release(due, due_at=_next(connection), run_id=None, attempts=0, failures=0)
+        next_at = Now() if is_left else _next(connection)
+        _release(due, due_at=next_at, run_id=None, attempts=0, failures=0)
 
 
 def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
@@ -128,8 +131,34 @@ def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
     return _unfinished(connection, other) if other is not None else set()
 
 
-def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
-    """End the run well: the connection works, whatever was said of it before."""
+def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> str:
+    """End a run that has read all it can; return why it has failed, '' if it has not.
+
+    It has failed if an entity type has. What waits for that type waits for the next run.
+    """
+    failed = failures.failed_types(run)
+    if not failed:
+        _succeeded(due, connection, run, calls=calls)
+        return ""
+    error = " ".join(f"{name}: {line['reason']}" for name, line in failed.items())[:500]
+    code = next(iter(failed.values()))["error_code"]
+    with transaction.atomic():
+        for each in in_order(_types_of(connection), run.entity_types):
+            if run.counts.get(each.name, {}).get("state") not in (*ENDED, "failed"):
+                note(run, each.name, "blocked")
+        _fail(due, connection, run, code, error, calls=calls)
+        _release(due, due_at=_next(connection), run_id=None, attempts=0, failures=F("failures") + 1)
+        soon = [line["again_in"] for line in failed.values() if "again_in" in line]
+        if soon:
+            waiting = Due.objects.for_object(connection).filter(lane=SyncRun.Lane.LIVE)
+            soonest = Least("due_at", Now() + timedelta(seconds=min(soon)))
+            waiting.filter(due_at__isnull=False).update(due_at=soonest)
+        _say_what_is_wrong(connection, code, error)
+    return error
+
+
+def _succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
+    """The connection works, whatever was said of it before."""
     with transaction.atomic():
         unavailable = EntityTypeStatus.objects.filter(connection=connection).exclude(
             unavailable_reason=""
@@ -143,18 +172,13 @@ def succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> 
         _release(due, due_at=_next(connection, run), run_id=None, attempts=0, failures=0)
 
 
-def stopped(
-    due: Due, connection: Connection, run: SyncRun, exc: HubError, *, at: str, calls: int
-) -> str:
-    """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence.
-
-    `at` is the entity type it happened at, '' before the first.
-    """
+def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, calls: int) -> str:
+    """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence."""
     with transaction.atomic():
         if isinstance(exc, RetryableError) and _is_asked_to_end(run):
             exc = CancelledError("Somebody cancelled the run.")
         if isinstance(exc, CancelledError):
-            _end(run, SyncRun.State.CANCELLED, calls=calls, exc=exc)
+            _end(run, SyncRun.State.CANCELLED, calls=calls, code=exc.code, error=str(exc)[:500])
             again_at = _next(connection) if _can_sync_now(connection) else None
             _release(due, due_at=again_at, run_id=None, attempts=0)
             return str(exc)
@@ -163,26 +187,18 @@ def stopped(
             SyncRun.objects.filter(pk=run.pk).update(
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
-            counts = wait and not isinstance(exc, NOT_ASKED)
-            failures = F("failures") + (1 if counts else 0)
-            _release(due, due_at=Now() + timedelta(seconds=wait), failures=failures, attempts=0)
+            is_failure = wait > 0 and not isinstance(exc, NOT_ASKED)
+            if is_failure:
+                audit_failed(due, reason=exc.code, target=connection)
+            times = F("failures") + int(is_failure)
+            _release(due, due_at=Now() + timedelta(seconds=wait), failures=times, attempts=0)
             return f"Waits {wait:.0f} s: {exc}"
-        _end(run, SyncRun.State.FAILED, calls=calls, exc=exc)
-        record_event(
-            AuditAction.SYNC_FAILED,
-            actor=ENGINE,
-            target=connection,
-            detail={"run": str(run.pk), "code": exc.code, "error": str(exc)[:500]},
-        )
-        _publish_counts(connection)
+        _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         due_at: Any = None if needs_person else _next(connection)
         if isinstance(exc, AppRefusedError):
             due_at = Now() + APP_PROBE
         _release(due, due_at=due_at, run_id=None, attempts=0, failures=F("failures") + 1)
-        if isinstance(exc, UnknownError) and (soon := unknown.wait_for(connection, at, exc)):
-            waiting = Due.objects.for_object(connection).filter(lane=SyncRun.Lane.LIVE)
-            waiting.filter(due_at__isnull=False).update(due_at=Least("due_at", Now() + soon))
         if needs_person:
             # What access_for has found out itself, it has said already and more exactly.
             if connection.status != Connection.Status.NEEDS_REAUTH:
@@ -196,11 +212,27 @@ def stopped(
         elif isinstance(exc, AppRefusedError):
             blame_app(connection, exc, actor=ENGINE)
         else:
-            connection.error_code = exc.code
-            connection.error = str(exc)[:500]
-            connection.save(update_fields=["error_code", "error", "updated_at"])
-            status.publish(connection)
+            _say_what_is_wrong(connection, exc.code, str(exc)[:500])
     return str(exc)
+
+
+def _fail(
+    due: Due, connection: Connection, run: SyncRun, code: str, error: str, *, calls: int
+) -> None:
+    _end(run, SyncRun.State.FAILED, calls=calls, code=code, error=error)
+    record_event(
+        AuditAction.SYNC_FAILED,
+        actor=ENGINE,
+        target=connection,
+        detail={**attempt_of(due), "run": str(run.pk), "code": code, "error": error},
+    )
+    _publish_counts(connection)
+
+
+def _say_what_is_wrong(connection: Connection, code: str, error: str) -> None:
+    connection.error_code, connection.error = code, error
+    connection.save(update_fields=["error_code", "error", "updated_at"])
+    status.publish(connection)
 
 
 def _say_what_is_missing(connection: Connection, reasons: dict[str, str]) -> None:
@@ -237,11 +269,12 @@ def _compare(connection: Connection, run: SyncRun, *, calls: int) -> None:
     run.calls_saved = None if before is None else max(0, before - mine)
 
 
-def _end(run: SyncRun, state: SyncRun.State, *, calls: int, exc: HubError | None = None) -> None:
+def _end(
+    run: SyncRun, state: SyncRun.State, *, calls: int, code: str = "", error: str = ""
+) -> None:
     run.state = state
     run.ended_at = max(database_now(), run.started_at or run.created_at)
-    run.error_code = exc.code if exc else ""
-    run.error = str(exc)[:500] if exc else ""
+    run.error_code, run.error = code, error
     run.calls = run.calls + calls
     run.save(
         update_fields=[
@@ -269,9 +302,27 @@ def _release(due: Due, **changes: Any) -> None:
 def _moves_to_backfill(connection: Connection, run: SyncRun) -> bool:
     unfinished = _unfinished(connection, run)
     in_full = EntityTypeStatus.objects.filter(connection=connection, is_complete=False)
+    unfinished -= set(failures.failed_types(run))
     is_reading_in_full = in_full.filter(entity_type__in=unfinished).exists()
     is_asked_for = bool(unfinished) and run.mode != SyncRun.Mode.INCREMENTAL
     return (is_reading_in_full or is_asked_for) and _backfill_of(connection) is None
+
+
+def _leave_to_live(connection: Connection, run: SyncRun) -> bool:
+    """Take out of the run what it has not begun and would not read in full; whether that is any."""
+    if run.mode != SyncRun.Mode.INCREMENTAL:
+        return False
+    rows = EntityTypeStatus.objects.filter(connection=connection, is_complete=True)
+    complete = {row.entity_type: row for row in rows}
+    left = [
+        each.name
+        for each in in_order(_types_of(connection), run.entity_types)
+        if each.name in complete.keys() - run.counts.keys()
+        and not is_spent(complete[each.name], each, connection)
+    ]
+    for name in left:
+        note(run, name, "live")
+    return bool(left)
 
 
 def _unfinished(connection: Connection, run: SyncRun) -> set[str]:

@@ -39,7 +39,7 @@ from integrations.errors import (
 )
 from integrations.models import EntityTypeStatus, ShadowBatch, ShadowDiff, SyncRun
 from integrations.models.shadow_diff import KINDS
-from integrations.sync import deletions, positions, rhythm
+from integrations.sync import deletions, rhythm
 from integrations.sync import shadow_seen as seen
 from integrations.sync.engine import (
     BATCH_BYTES,
@@ -48,12 +48,14 @@ from integrations.sync.engine import (
     RESTARTS_AT_MOST,
     SliceOverError,
 )
+from integrations.sync.failures import TRIES
+from integrations.sync.generations import is_spent
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import ENDED, in_order
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
-from integrations.sync.settle import BACKOFF, TRIES
+from integrations.sync.settle import BACKOFF
 from integrations.sync.shadow_samples import add_deleted, add_samples
 from integrations.sync.unknown import classed
 from integrations.types import EntityType
@@ -171,7 +173,7 @@ class _Shadow:
         was_refused, restarts = False, 0
         if declared.name not in self.shadow.counts:
             in_full = self.shadow.mode == SyncRun.Mode.FULL or status.pk is None
-            in_full = in_full or positions.is_spent(status, declared, self.connection)
+            in_full = in_full or is_spent(status, declared, self.connection)
             self._begin(declared, from_start=in_full or status.checkpoint_at is None)
         while True:
             before = self.shadow.positions.get(declared.name)

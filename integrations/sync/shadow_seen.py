@@ -82,6 +82,8 @@ def note_absent(
     `places` are the positions the type has come to.
     """
     inside = [each.name for each in entity_types if each.inside == declared.name]
+    status = positions.find_status(shadow.connection, declared)
+    has_floor = status is not None and not shadow.counts[declared.name]["from_start"]
     values: dict[str, Any] = {
         "shadow": shadow.pk,
         "system": shadow.connection.source_system,
@@ -89,6 +91,7 @@ def note_absent(
         "type": declared.name,
         "types": [declared.name, *inside],
         "scopes": [scope for scope, place in places.items() if place["whole"] and place["done"]],
+        "floor": status.not_before if status is not None and has_floor else None,
         "everywhere": declared.across and all(p["whole"] and p["done"] for p in places.values()),
         "orphans": declared.orphans == "delete" and declared.parent is not None,
         "parent": declared.parent or "",

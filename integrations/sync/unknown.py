@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hub.database_faults import fault_of
 from integrations.errors import HubError, UnknownError
-from integrations.models import Connection, EntityTypeStatus
+from integrations.models import EntityTypeStatus
 
 T = TypeVar("T")
 
@@ -44,11 +44,8 @@ def classed(chunks: Iterable[T]) -> Iterator[T]:
         raise unknown(exc) from exc
 
 
-def wait_for(connection: Connection, entity_type: str, error: UnknownError) -> timedelta | None:
+def wait_for(status: EntityTypeStatus, error: UnknownError) -> timedelta | None:
     """Count the error; return when to try again soon, or None once it counts as permanent."""
-    status = EntityTypeStatus.objects.filter(connection=connection, entity_type=entity_type).first()
-    if status is None:
-        return None
     is_same = status.unknown_error == error.fingerprint[:200]
     status.unknown_error = error.fingerprint[:200]
     status.unknown_times = status.unknown_times + 1 if is_same else 1

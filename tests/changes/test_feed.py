@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
-from integrations.models import ChangeFeed, Connection, Destination, Record
+from integrations.models import Connection, Destination, Record
 from integrations.services.disconnect import disconnect, go_on
-from integrations.sync.feed import prune_once_a_day, prune_tombstones
+from integrations.sync.feed import prune_tombstones
 from integrations.sync.lease import LeaseWatch
 from tenants.actor import Actor
 from tenants.context import in_tenant
@@ -116,6 +116,14 @@ def test_a_deletion_is_a_change_like_any_other(api, crm):
     assert (change["record"], change["is_deleted"]) == (gone.pk, True)
 
 
+def test_a_reader_of_a_connection_misses_nothing_that_an_earlier_one_had_read(api, crm):
+    kept = stored(crm, "1")
+    Connection.objects.filter(pk=crm.pk).update(status="disconnected")
+    again = connected(source_system=crm.source_system)
+
+    assert ids(read(api, connection=again.pk)) == [kept.pk]
+
+
 def test_a_reader_of_one_kind_moves_on_past_the_others(api, crm):
     person = stored(crm, "1", record_type="person", entity_type="people")
     stored(crm, "2")
@@ -202,17 +210,6 @@ def test_what_a_destination_has_not_seen_yet_is_not_forgotten(api, crm):
 
     Destination.objects.update(checkpoint=10)
     assert prune_tombstones() == 2
-
-
-def test_it_is_tidied_once_a_day(crm):
-    deleted(stored(crm, "1"), LONG_AGO)
-    assert prune_once_a_day() == 1
-
-    deleted(stored(crm, "2"), LONG_AGO)
-    assert prune_once_a_day() == 0
-
-    ChangeFeed.objects.update(pruned_at=timezone.now() - timedelta(hours=25))
-    assert prune_once_a_day() == 1
 
 
 def test_after_records_were_purged_with_their_connection_everybody_begins_again(api, crm):

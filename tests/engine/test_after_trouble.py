@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hub.fleet.claims import claim_one
@@ -56,6 +58,37 @@ def test_records_that_were_kept_are_counted_for_the_connection_that_reads_them_n
     work(again)
 
     assert ConnectionStatus.objects.get(connection_id=again.pk).records == 40
+
+
+def test_records_that_were_kept_and_have_not_changed_belong_to_the_connection_that_reads_them(
+    connection, server
+):
+    work(connection)
+    highest = Record.objects.latest("change_seq").change_seq
+    again = connected_again(connection)
+    server.rows["companies"][3] = company(3, name="Renamed")
+
+    work(again)
+
+    assert set(Record.objects.values_list("connection_id", flat=True)) == {again.pk}
+    changed = Record.objects.filter(change_seq__gt=highest)
+    assert [record.data["name"] for record in changed] == ["Renamed"]
+
+
+def test_adopting_what_was_kept_costs_one_statement_a_batch_and_only_the_first_time(
+    connection, server
+):
+    work(connection)
+    again = connected_again(connection)
+    with CaptureQueriesContext(database) as first:
+        work(again)
+    with CaptureQueriesContext(database) as second:
+        work(again)
+
+    def adopting(seen) -> int:
+        return sum("SET connection_id" in query["sql"] for query in seen)
+
+    assert (adopting(first), adopting(second)) == (2, 0)
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

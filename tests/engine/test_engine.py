@@ -439,7 +439,7 @@ def test_a_mistake_of_ours_fails_the_run_and_names_the_cause_to_operations(conne
     work(connection)
 
     seen = ConnectionStatus.objects.get()
-    assert (seen.last_run_state, seen.error) == ("failed", "The list has no end.")
+    assert (seen.last_run_state, seen.error) == ("failed", "companies: The list has no end.")
 
 
 def test_operations_see_the_records_of_a_connection_after_its_run(connection, server):

@@ -1,9 +1,14 @@
 """A long full read goes on beside the schedule, and types take turns."""
 
 import pytest
+from django.utils import timezone
 
 from hub.fleet.models import Due
-from integrations.errors import AlreadyRunningError, ProviderUnavailableError
+from integrations.errors import (
+    AlreadyRunningError,
+    CheckpointExpiredError,
+    ProviderUnavailableError,
+)
 from integrations.models import Record, SyncRun
 from integrations.records import Company, Person
 from integrations.services.accounts import Access, keep_account
@@ -68,6 +73,25 @@ def test_what_is_through_is_kept_up_while_the_rest_is_read_in_full(connection, l
     assert Record.objects.filter(entity_type="companies").count() == 2
     live.refresh_from_db()
     assert live.counts["people"]["state"] == "backfill"
+
+
+def test_what_waits_for_a_type_that_is_read_again_in_full_stays_in_the_schedule(connection, server):
+    work(connection)
+    server.page_size = 100
+    server.rows["companies"] = [company(n) for n in range(1_500)]
+    server.rows["people"].append(person(20))
+    server.fail_at[("companies", 0)] = [CheckpointExpiredError("gone")]
+    moved = request_sync(connection=connection, actor=SYSTEM, trigger="manual")
+    work(connection, seconds=0)
+    moved.refresh_from_db()
+    assert (moved.lane, moved.counts["people"]["state"]) == ("backfill", "live")
+    due = lane(connection, "live")
+    assert due.due_at <= timezone.now()
+
+    assert work(connection, due=due).state == "succeeded"
+
+    assert Record.objects.filter(source_id="p20").exists()
+    assert run_of(connection).counts["companies"]["state"] == "backfill"
 
 
 def test_a_full_sync_asked_for_during_one_is_that_one(connection, large):

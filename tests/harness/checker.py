@@ -7,7 +7,7 @@
     counts      a run whose lines do not add up, or runs that inserted more than there is
     open        a run without an end; a lease; work in the queue of a unit that lives
     reuse       a refresh token used a second time
-    unaudited   a failed run without an audit event
+    unaudited   a failed run, or an attempt that came to nothing, without exactly one audit event
 
 `early` holds at any moment; the others once faults are healed and all work is done.
 """
@@ -28,6 +28,7 @@ from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.models import Due, Worker
 from integrations.models import Checkpoint, Connection, Record, SyncRun
 from integrations.queue import BEAT, QUEUE_PREFIX
+from tenants.context import current_tenant
 from tests.harness.simulator import TYPES, Account, Row, sha256_of
 
 Wrong = dict[str, list[str]]
@@ -51,7 +52,36 @@ END $$;
 CREATE TRIGGER harness_remember AFTER INSERT OR UPDATE ON integrations_checkpoint
     FOR EACH ROW EXECUTE FUNCTION harness_remember();
 """
+# An attempt is lost when its lease is taken over or freed by others; it has failed when it is given
+# back with one failure more. The events of the product must say the same.
+_REMEMBER_ATTEMPTS = """
+CREATE TABLE harness_attempt (object_id uuid, due uuid, fence bigint, how text);
+CREATE FUNCTION harness_attempt_failed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE how text;
+BEGIN
+    IF OLD.lease_until IS NULL OR OLD.started_at IS NULL THEN
+        RETURN NULL;
+    ELSIF NEW.fence > OLD.fence THEN
+        how := 'overtaken';
+    ELSIF NEW.lease_until IS NOT NULL THEN
+        RETURN NULL;
+    ELSIF NEW.failures > OLD.failures THEN
+        how := 'failed';
+    ELSIF (NEW.due_at, NEW.attempts) = (OLD.due_at, OLD.attempts) THEN
+        how := 'freed';
+    ELSE
+        RETURN NULL;
+    END IF;
+    INSERT INTO %(schema)s.harness_attempt VALUES (OLD.object_id, OLD.id, OLD.fence, how);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER harness_attempt AFTER UPDATE ON public.fleet_due
+    FOR EACH ROW WHEN (OLD.kind = 'sync') EXECUTE FUNCTION harness_attempt_failed();
+"""
 _FORGET = """
+DROP TRIGGER harness_attempt ON public.fleet_due;
+DROP FUNCTION harness_attempt_failed();
+DROP TABLE harness_attempt;
 DROP TRIGGER harness_remember ON integrations_checkpoint;
 DROP FUNCTION harness_remember();
 DROP TABLE harness_checkpoint;
@@ -60,9 +90,11 @@ DROP TABLE harness_checkpoint;
 
 @contextmanager
 def remembered_checkpoints() -> Iterator[None]:
-    """Every checkpoint that is written in the tenant entered is kept, in order."""
+    """Every checkpoint written in the tenant entered is kept, in order; and who failed at it."""
+    schema = f'"{current_tenant().schema_name}"'
     with database.cursor() as cursor:
         cursor.execute(_REMEMBER)
+        cursor.execute(_REMEMBER_ATTEMPTS % {"schema": schema})
     try:
         yield
     finally:
@@ -77,6 +109,7 @@ def check(connection: str, account: Account) -> Wrong:
     _check_records(system, account, wrong)
     _check_history(connection, wrong)
     _check_runs(connection, system, wrong)
+    _check_attempts(connection, wrong)
     _check_rest(connection, wrong)
     wrong["early"] += early(connection, account)
     if account.grant.reuse:
@@ -159,6 +192,25 @@ def _check_runs(connection: str, system: str, wrong: Wrong) -> None:
     stored = Record.objects.filter(source_system=system).count()
     if inserted != stored:
         wrong["counts"].append(f"{inserted} inserted, {stored} stored")
+
+
+def _check_attempts(connection: str, wrong: Wrong) -> None:
+    """Each attempt that came to nothing left one event, and no other attempt any."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT due, fence, how FROM harness_attempt WHERE object_id = %s", [connection]
+        )
+        failed = {(str(due), fence): how for due, fence, how in cursor.fetchall()}
+    events = AuditEvent.objects.filter(
+        action__in=(AuditAction.ATTEMPT_FAILED, AuditAction.SYNC_FAILED),
+        detail__has_keys=["due", "fence"],
+    )
+    told: Counter[tuple[str, int]] = Counter()
+    for detail in events.values_list("detail", flat=True):
+        told[detail["due"], detail["fence"]] += 1
+    for attempt, how in failed.items():
+        if told[attempt] != 1:
+            wrong["unaudited"].append(f"attempt {attempt[1]}, {how}: {told[attempt]} events")
 
 
 def _check_rest(connection: str, wrong: Wrong) -> None:

@@ -75,6 +75,7 @@ def work(order: Order) -> str:
         return f"not claimed: {type(exc).__name__}"
     if claimed is None:
         return "not claimed: somebody holds it"
+    crash.arm(order.get("crash", ""))  # the claim is made elsewhere, by the unit
     tenant = Due.objects.values_list("tenant_id", flat=True).get(pk=due)
     return tasks.work(str(tenant), str(due), claimed.fence)
 
@@ -84,7 +85,7 @@ ORDERS = {"connect": connect, "request": request, "work": work}
 
 def obey(order: Order, answers: int) -> None:
     """What the forked process does with its order, before it ends."""
-    crash.arm(order.get("crash", ""))
+    crash.arm("" if order["do"] == "work" else order.get("crash", ""))
     mutants.take_out(order.get("without", ()))
     if "options" in order:
         connections.settings["default"]["OPTIONS"]["options"] = order["options"]

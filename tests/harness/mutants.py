@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connections, transaction
 
+from hub.fleet import claims
 from integrations.destinations import postgres
 from integrations.sync import credentials
 from tenants.context import current_tenant, in_tenant
@@ -45,6 +46,11 @@ def without_same_transaction() -> None:
     replace(postgres.PostgresDestination, _checkpoint=apart)
 
 
+def without_attempts() -> None:
+    """Of a worker that gave no further sign nobody says anything."""
+    replace(claims, audit_failed=lambda due, **said: None)
+
+
 def without_a_row() -> None:
     """One row is lost on its way to the table."""
     line = postgres._copy_line
@@ -58,6 +64,7 @@ RULES: dict[str, Callable[[], None]] = {
     "fence": without_fence,
     "lock": without_lock,
     "same transaction": without_same_transaction,
+    "attempts": without_attempts,
     "row": without_a_row,
 }
 

@@ -20,6 +20,7 @@ from tests.harness.simulator import Account, Fault, Simulator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FENCE, LOCK, SAME_TRANSACTION = ["fence"], ["lock"], ["same transaction"]
+ATTEMPTS = ["attempts"]
 FREEZE_SECONDS = 0.2  # shorter than the server lets a transaction lie idle
 
 
@@ -143,6 +144,20 @@ def test_without_the_same_transaction_a_checkpoint_is_seen_to_run_ahead(
     hub.drain(connection)
 
     assert {"lost", "early"} <= set(check(connection, mutant))
+
+
+def test_without_its_event_an_attempt_that_was_killed_is_seen_to_be_missing(
+    hub: Hub, simulator: Simulator
+) -> None:
+    intact, mutant = simulator.account("a1"), simulator.account("a2")
+
+    for account, without in ((intact, []), (mutant, ATTEMPTS)):
+        connection = hub.connect(account.name)
+        assert hub.work(connection, crash="after_commit:1:KILL")["acted"]
+        let_leases_run_out(connection)
+        hub.work(connection, without=without)
+        hub.drain(connection, also=False)
+        assert ("unaudited" in check(connection, account)) == bool(without)
 
 
 def test_without_the_row_lock_a_refresh_token_is_seen_to_be_used_twice(

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.models import Due
 from integrations.models import Checkpoint, EntityTypeStatus, SyncRun
 from tests.harness.checker import Wrong, check, early
@@ -142,6 +143,8 @@ def test_a_cursor_that_expired_begins_one_full_read_that_survives_being_killed(
     assert check(connection, account) == {}
     status = EntityTypeStatus.objects.get(connection=connection, entity_type="companies")
     assert status.generation == 2
+    begun = AuditEvent.objects.filter(action=AuditAction.SYNC_BEGUN_AGAIN)
+    assert begun.get().detail["entity_type"] == "companies"
 
 
 def test_a_list_that_leads_in_a_circle_fails_the_run_and_keeps_the_checkpoint(
