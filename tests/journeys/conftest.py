@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import pytest
 from django.db import connection as database
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from hub.connect.provider_apps import set_provider_app
 from integrations.connectors.base import Connector
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 def visit(steps: Callable[[Page], T], viewport: dict[str, int] = DESK, **options: Any) -> T:
-    """Do `steps` in a fresh browser and return what they return."""
+    """Do `steps` in a browser that knows nothing yet, and return what they return."""
     return browse(lambda context: steps(context.new_page()), viewport, **options)
 
 
@@ -66,21 +66,46 @@ def browse(
     """As `visit`, for steps that need several windows."""
 
     def run() -> T:
-        with sync_playwright() as player:
-            browser = player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            context = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
-            context.set_default_timeout(PATIENCE_MS)
-            try:
-                return steps(context)
-            except Exception:
-                for number, page in enumerate(context.pages):
-                    shoot(page, f"failed-{number}")
-                raise
-            finally:
-                browser.close()
+        context = CHROME.started().new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        try:
+            return steps(context)
+        except Exception:
+            for number, page in enumerate(context.pages):
+                shoot(page, f"failed-{number}")
+            raise
+        finally:
+            context.close()
 
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(run).result()
+    return CHROME.thread.submit(run).result()
+
+
+class Chrome:
+    """The browser of the session; each visit has a profile of its own in it, as after a new start.
+
+    Used from its thread only.
+    """
+
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1)
+        self._player: Playwright | None = None
+        self._browser: Browser | None = None
+
+    def started(self) -> Browser:
+        if self._player is None:
+            self._player = sync_playwright().start()
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = self._player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        return self._browser
+
+    def end(self) -> None:
+        if self._browser is not None:
+            self._browser.close()
+        if self._player is not None:
+            self._player.stop()
+
+
+CHROME = Chrome()
 
 
 def shoot(page: Page, name: str) -> None:
@@ -161,6 +186,13 @@ def no_thread_keeps_the_database(django_db_setup: None) -> Iterator[None]:
     """Threads of the live server are over, but what they held is only closed when collected."""
     yield
     gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def browser_ends() -> Iterator[None]:
+    yield
+    CHROME.thread.submit(CHROME.end).result()
+    CHROME.thread.shutdown()
 
 
 @pytest.fixture
