@@ -60,6 +60,7 @@ from integrations.resilience.deadline import Deadline
 from integrations.sync.expiring import KEPT, has_ended, kept_of
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings, gateway_of_settings
+from integrations.sync.token_calls import token_call
 from integrations.types import ClientCredentials, Credentials, Provider
 from tenants.actor import Actor
 from tenants.context import current_tenant
@@ -157,7 +158,7 @@ def open_to_revoke(
         secrets = _open(connection, actor, "disconnect")
         is_over = by_access_token and has_ended(connection, secrets)
         if is_over and secrets.get("refresh_token"):
-            secrets = _renewed(connection, secrets, actor)
+            secrets = _renewed(connection, secrets, actor, is_last=True)
         app = _app_of(connection, secrets)
     access_token, refresh_token = secrets.get("access_token", ""), secrets.get("refresh_token", "")
     token = access_token if by_access_token else refresh_token or access_token
@@ -284,7 +285,9 @@ def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | 
     return has_ended(connection, secrets, early=is_renewable)
 
 
-def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> dict[str, Any]:
+def _renewed(
+    connection: Connection, secrets: dict[str, Any], actor: Actor, *, is_last: bool = False
+) -> dict[str, Any]:
     """New secrets, saved but not yet committed. The caller holds the row lock."""
     if connection.auth_kind == composio.NAME:
         return _looked_after(connection, secrets, actor)
@@ -302,13 +305,11 @@ def _renewed(connection: Connection, secrets: dict[str, Any], actor: Actor) -> d
         raise ReauthorizationRequiredError(
             f"{provider.label} refuses the access of {connection}: it must be reconnected."
         )
-    crash.hit("before_token_call")
-    answer = ask(
-        values=connection.extra,
-        egress=egress_of_settings(),
-        deadline=Deadline.after(CALL_SECONDS, SystemClock()),
-    )
-    crash.hit("after_token_call")
+    deadline = Deadline.after(CALL_SECONDS, SystemClock())
+    with token_call(connection, provider, deadline, is_last=is_last):
+        crash.hit("before_token_call")
+        answer = ask(values=connection.extra, egress=egress_of_settings(), deadline=deadline)
+        crash.hit("after_token_call")
     secrets = {
         **secrets,
         "access_token": answer.access_token,

@@ -57,15 +57,30 @@ def guard_for(
         for limit in limits
         if kind == "budget" or limit.concurrent is not None
     ]
-    is_through = connection.auth_kind == composio.NAME
     return Guard(
-        label=f"{provider.label} through {composio.LABEL}" if is_through else provider.label,
-        who=f"{connection.pk}:{uuid4().hex[:8]}",
+        label=_label(connection, provider),
+        who=_name(connection),
         store=store or store_of_settings(),
         clock=clock,
         circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
         budgets=[*budgets, _of_tenant(tenant)],
         quotas=provider.quotas,
+    )
+
+
+def token_guard_for(connection: Connection, provider: Provider, *, clock: Clock) -> Guard:
+    """Return the gate of the calls that renew a connection's access: no budget, but its breakers.
+
+    Token endpoints are limited otherwise than what they open, and asked once an hour.
+    """
+    tenant = current_tenant()
+    app = _app_of(connection, tenant)
+    return Guard(
+        label=_label(connection, provider),
+        who=_name(connection),
+        store=store_of_settings(),
+        clock=clock,
+        circuits=[app_circuit(provider.slug, app), connection_circuit(connection, tenant)],
     )
 
 
@@ -110,6 +125,16 @@ def _app_of(connection: Connection, tenant: Tenant) -> str:
         return ""
     app = find_provider_app(composio.NAME if is_through else connection.provider, tenant)
     return str(app.pk) if app else ""
+
+
+def _label(connection: Connection, provider: Provider) -> str:
+    is_through = connection.auth_kind == composio.NAME
+    return f"{provider.label} through {composio.LABEL}" if is_through else provider.label
+
+
+def _name(connection: Connection) -> str:
+    """Names one guard among all, beginning with its connection's id."""
+    return f"{connection.pk}:{uuid4().hex[:8]}"
 
 
 def _of_tenant(tenant: Tenant) -> Subject:

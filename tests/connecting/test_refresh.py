@@ -13,13 +13,15 @@ from hub.connect.provider_apps import set_provider_app
 from hub.fields import Sealed
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import (
+    CircuitOpenError,
     ConnectionNotActiveError,
     HubError,
     OperatorRequiredError,
+    ProviderUnavailableError,
     ReauthorizationRequiredError,
 )
 from integrations.models import Connection
-from integrations.sync.credentials import access_for
+from integrations.sync.credentials import access_for, open_to_revoke
 from tenants.actor import Actor
 from tenants.keys import open_for
 from tenants.models import Tenant
@@ -235,6 +237,29 @@ def test_what_may_pass_changes_nothing(fault: str, quickbooks: Connection, world
     assert not isinstance(failed.value, ReauthorizationRequiredError)
     assert Connection.objects.values().get() == before
     assert Due.objects.get(object_id=quickbooks.pk).due_at is not None
+
+
+@pytest.mark.django_db
+def test_a_token_endpoint_that_fails_five_times_is_left_alone_for_a_minute(
+    quickbooks: Connection, world: World
+) -> None:
+    world.control("fault", slug="quickbooks", path=BEARER, status=503, count=None)
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailableError):
+            token_of(quickbooks, refused=1)
+    asked = len(world.requests())
+
+    with pytest.raises(CircuitOpenError) as refused:
+        token_of(quickbooks, refused=1)
+
+    assert 55 < (refused.value.retry_after or 0) <= 60
+    assert len(world.requests()) == asked
+    quickbooks.refresh_from_db()
+    assert (quickbooks.status, quickbooks.credential_generation) == ("active", 1)
+    # The end of an access is asked for only so often, so nothing holds it back.
+    ends_in(quickbooks, -1)
+    with pytest.raises(ProviderUnavailableError):
+        open_to_revoke(quickbooks, actor=WORKER, by_access_token=True)
 
 
 @pytest.mark.django_db
