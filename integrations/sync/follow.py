@@ -31,6 +31,7 @@ from integrations.errors import (
 from integrations.models import Destination, DestinationRun, Disconnection, ExternalId
 from integrations.sync import ledger, settle_destination
 from integrations.sync.changes import changes_after, changes_of, last_change
+from integrations.sync.destination_status import publish_destination
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.ledger import Line
 from integrations.sync.open_destination import open_destination
@@ -38,6 +39,7 @@ from integrations.sync.plan import ActiveRoute, Plan, hash_of, plan_of, table_of
 from integrations.sync.references import Titles
 
 PAGE_ROWS = 100
+SHOW_EVERY = 5.0  # seconds; then operations see how far it is
 GRACE_SECONDS = 10.0  # a call may end so long after the slice
 
 Made = TypeVar("Made")
@@ -91,14 +93,16 @@ class _Slice:
         self.has_progressed = False
         self.run: DestinationRun | None = None
         self.target: TableDestination | None = None
-        self.calls_before = 0  # of targets that are closed
+        self.calls_before = self.calls_noted = 0  # before: of targets that are closed
+        self.show_again_at = monotonic() + SHOW_EVERY
         self.routes: list[ActiveRoute] = []
         self.needs_raw = False
         self.lost: set[int] = set()  # records whose rows are gone there, as a link has shown
 
     @property
     def calls(self) -> int:
-        return self.calls_before + (self.target.calls if self.target else 0)
+        """Requests that the run does not count yet."""
+        return self.calls_before + (self.target.calls if self.target else 0) - self.calls_noted
 
     def close(self) -> None:
         if self.target is not None:
@@ -291,6 +295,9 @@ class _Slice:
             ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
             self._move_to(changes[-1].seq)
             self._note([], Counter({"dropped": plan.dropped, "unchanged": plan.unchanged}))
+            if monotonic() >= self.show_again_at:
+                publish_destination(self.destination, with_counts=True)
+                self.show_again_at = monotonic() + SHOW_EVERY
         self._got_on()
         crash.hit("after_destination_checkpoint")
         self._stop_if_over()
@@ -337,8 +344,9 @@ class _Slice:
                 ledger.write_lines(self.destination, run.pk, lines)
             run.counts = settle_destination.added(run.counts, counts)
             run.progress_at = database_now()
+            run.calls, self.calls_noted = run.calls + self.calls, self.calls_noted + self.calls
             DestinationRun.objects.filter(pk=run.pk).update(
-                counts=run.counts, progress_at=run.progress_at
+                counts=run.counts, progress_at=run.progress_at, calls=run.calls
             )
 
     def _got_on(self) -> None:

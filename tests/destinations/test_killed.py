@@ -123,6 +123,7 @@ def test_who_is_killed_after_it_got_on_has_begun_no_crash_loop(base, records, de
 
     follow_and_die(destination, "after_destination_note:2")
 
+    assert last_run(destination).calls >= 2  # what was asked is seen while it works
     due = Due.objects.get(object_id=destination.pk)
     assert (due.attempts, due.failures) == (0, 0)
 
@@ -137,4 +138,5 @@ def test_what_a_killed_one_noted_is_counted_once(base, records, destination, rou
 
     totals = last_run(destination).totals
     assert (totals["read"], totals["created"], totals["unchanged"]) == (25, 25, 0)
+    assert last_run(destination).calls >= 5  # the tables, and three requests of ten rows at most
     assert last_run(destination).slices == 2
