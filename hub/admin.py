@@ -16,8 +16,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from hub import display, sites
-from hub.charts import HourBar, HourChart
-from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker
+from hub.charts import HourChart, LineBar, line_bars
+from hub.fleet.models import ConnectionStatus, Due, Worker
 from integrations.admin.fleet import (
     NEED_A_PERSON,
     PERSON,
@@ -25,12 +25,22 @@ from integrations.admin.fleet import (
     status_label,
 )
 from integrations.admin.labels import provider_label
-from integrations.admin.overview import overview
+from integrations.admin.overview import overview, runs_by_hour
 from integrations.models import Connection
 from tenants.models import Tenant
 
 LISTED = 15
-HOURS = 24
+# When a connection was last read to the end, at most so long ago.
+FRESH = (
+    (timedelta(hours=1), "within an hour", "good"),
+    (timedelta(hours=6), "within 6 hours", "good"),
+    (timedelta(days=1), "within a day", "warning"),
+)
+NOT_READ = (
+    Connection.Status.PAUSED,
+    Connection.Status.DISCONNECTING,
+    Connection.Status.DISCONNECTED,
+)
 LATE_SECONDS = 60.0  # work this overdue means that no worker keeps up
 
 
@@ -45,26 +55,11 @@ class Tile:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class ProviderRow:
-    provider: str
-    records: int
-    most: int
-
-    @property
-    def share(self) -> str:
-        return f"{self.records} of {self.most}"
-
-    @property
-    def shown(self) -> str:
-        return display.number(self.records)
-
-
 def ops_overview(request: HttpRequest) -> dict[str, Any]:
     """The context of the operations index."""
     now = timezone.now()
     statuses = ConnectionStatus.objects.select_related("tenant")
-    chart = _hours(now)
+    chart = runs_by_hour(now)
     return {
         "tiles": [*_counted(), *_runs(chart), *_machinery(now)],
         "needs_person": _table(
@@ -76,6 +71,7 @@ def ops_overview(request: HttpRequest) -> dict[str, Any]:
             .order_by("-last_run_at", "pk")[:LISTED]
         ),
         "hours": chart,
+        "freshness": _freshness(now),
         "providers": _providers(),
     }
 
@@ -163,26 +159,32 @@ def _machinery(now: datetime) -> Iterable[Tile]:
     )
 
 
-def _hours(now: datetime) -> HourChart:
-    """Runs that ended in each of the last 24 hours, oldest first."""
-    last = now.replace(minute=0, second=0, microsecond=0)
-    first = last - timedelta(hours=HOURS - 1)
-    counted = {
-        row["hour"]: row
-        for row in RunHour.objects.filter(hour__gte=first)
+def _freshness(now: datetime) -> list[LineBar]:
+    """Connections that are to be read, by how long ago each was last read to the end: one query."""
+    edges = [now - since for since, _, _ in FRESH]
+    counted = (
+        ConnectionStatus.objects.exclude(status__in=NOT_READ)
         .order_by()
-        .values("hour")
-        .annotate(good=Sum("succeeded"), bad=Sum("failed"))
-    }
-    bars = []
-    for place in range(HOURS):
-        hour = first + timedelta(hours=place)
-        row = counted.get(hour, {"good": 0, "bad": 0})
-        bars.append(HourBar(hour=hour, succeeded=row["good"], failed=row["bad"]))
-    return HourChart(tuple(bars))
+        .aggregate(
+            all=Count("pk"),
+            never=Count("pk", filter=Q(last_success_at=None)),
+            **{
+                f"e{n}": Count("pk", filter=Q(last_success_at__gte=at))
+                for n, at in enumerate(edges)
+            },
+        )
+    )
+    within = [counted[f"e{n}"] for n in range(len(edges))]
+    rows = [
+        (label, within[n] - (within[n - 1] if n else 0), tone, "")
+        for n, (_, label, tone) in enumerate(FRESH)
+    ]
+    longer = counted["all"] - within[-1] - counted["never"]
+    rows += [("longer ago", longer, "bad", ""), ("not yet", counted["never"], "warning", "")]
+    return line_bars(rows) if counted["all"] else []
 
 
-def _providers() -> list[ProviderRow]:
+def _providers() -> list[LineBar]:
     """Records per provider, most first."""
     rows = (
         ConnectionStatus.objects.order_by()
@@ -191,8 +193,15 @@ def _providers() -> list[ProviderRow]:
         .filter(n__gt=0)
         .order_by("-n")[:LISTED]
     )
-    found = [(provider, int(n)) for provider, n in rows]
-    return [ProviderRow(provider_label(slug), n, found[0][1]) for slug, n in found]
+    return line_bars(
+        (
+            provider_label(slug),
+            int(n),
+            "good",
+            f"{fleet_address()}?{urlencode({'provider': slug})}",
+        )
+        for slug, n in rows
+    )
 
 
 def _table(rows: Iterable[ConnectionStatus]) -> SafeString | str:

@@ -1,5 +1,6 @@
 """Small charts, drawn by the server as SVG: positions here, shapes in the template."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,6 +9,27 @@ WIDTH, HEIGHT, BASE = 480, 132, 116  # of the drawing, in its own units; BASE is
 TOP = 14  # room for the scale above the highest bar
 GAP = 4
 LABEL_EVERY = 6  # hours
+
+
+@dataclass(frozen=True)
+class LineBar:
+    """A line with a bar beside its label; `share` is in percent of the longest."""
+
+    label: str
+    shown: str
+    share: float
+    tone: str = "good"
+    address: str = ""
+
+
+def line_bars(counted: Iterable[tuple[str, int, str, str]]) -> list[LineBar]:
+    """Bars of (label, count, tone, address), each as long as its count says."""
+    rows = list(counted)
+    most = max((count for _, count, _, _ in rows), default=0)
+    return [
+        LineBar(label, f"{count:,}", round(100 * count / max(most, 1), 1), tone, address)
+        for label, count, tone, address in rows
+    ]
 
 
 @dataclass(frozen=True)

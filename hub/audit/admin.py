@@ -73,7 +73,9 @@ class HubModelAdmin(admin.ModelAdmin):
 
     place: ClassVar[int] = 50  # where it stands in the list of models
     label: ClassVar[str] = ""  # what the list is called, if not as the model's plural
+    nothing_yet: ClassVar[str] = "There is nothing yet."  # an empty list, and what to do about it
     audit_kind: ClassVar[str | None] = None  # the audit events' target kind, if not the model's
+    empty_value_display = display.NONE
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # counting every choice reads the whole table
     list_per_page = 50
@@ -198,6 +200,10 @@ class HubModelAdmin(admin.ModelAdmin):
         """What the button of `action` says on the page of `row`; '' if what the list says."""
         return ""
 
+    def title_of(self, obj: Any) -> str:
+        """What the page of `obj` is called."""
+        return str(obj)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -209,7 +215,8 @@ class HubModelAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Django's page, with a button for every action that fits the object."""
         if obj is not None and not add:
-            context["title"], context["subtitle"] = str(obj), None
+            context["title"], context["subtitle"] = self.title_of(obj), None
+            context["show_save_and_continue"] = context["show_save_and_add_another"] = False
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
             context["act_url"] = reverse(name, args=[quote(obj.pk)])
             actions: dict[str, Any] = self.get_actions(request)
@@ -227,7 +234,8 @@ class HubModelAdmin(admin.ModelAdmin):
         if request.method == "POST" and "action" in request.POST:
             self.refuse_foreign_action(request, request.POST["action"])
         title = capfirst(self.label or str(self.opts.verbose_name_plural))
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        shown = {"title": title, "nothing_yet": self.nothing_yet}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def refuse_foreign_action(self, request: HttpRequest, name: str) -> None:
         """Audit and refuse an action this person is not offered; Django would just ignore it."""

@@ -20,7 +20,10 @@ ABOUT = {
     "connecting": ("Connecting", ("connect", "provider_app")),
     "connections": ("Connections", ("connection",)),
     "keys": ("Credentials and keys", ("credentials", "keys")),
-    "syncs": ("Syncs and records", ("sync", "deletions", "record", "circuit")),
+    "syncs": (
+        "Syncs and records",
+        ("sync", "deletions", "record", "circuit", "entity_type", "work"),
+    ),
     "destinations": ("Destinations and BI", ("destination", "route", "bi_access")),
     "identities": ("Identities", ("identities", "identity")),
 }
@@ -45,6 +48,24 @@ class AboutFilter(admin.SimpleListFilter):
         return queryset.filter(action__in=wanted)
 
 
+class ByFilter(admin.SimpleListFilter):
+    """By whom: what the hub does by itself is the most, and seldom what one looks for."""
+
+    title = "by"
+    parameter_name = "by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("others", "People and programs"), ("hub", "The hub itself")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[AuditEvent]
+    ) -> models.QuerySet[AuditEvent]:
+        if self.value() is None:
+            return queryset
+        own = models.Q(actor_kind="system")
+        return queryset.filter(own if self.value() == "hub" else ~own)
+
+
 class AuditEventAdmin(ReadOnlyAdmin):
     """The audit log. Rows are only ever added, and only by services."""
 
@@ -54,10 +75,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "actor_label",
         "what",
         "how",
-        "target_kind",
-        "target_label",
+        "on",
     )
-    list_filter: ClassVar[Any] = ("outcome", AboutFilter)
+    list_filter: ClassVar[Any] = (AboutFilter, ByFilter, "outcome")
     search_fields = ("target_label", "=target_id", "actor_label", "=request_id")
     search_help_text = "Object, its id, actor, what was done, or request id."
     date_hierarchy = "at"
@@ -102,6 +122,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description="outcome", ordering="outcome")
     def how(self, event: AuditEvent) -> str:
         return display.badge(event.outcome, event.get_outcome_display())
+
+    @admin.display(description="object", ordering="target_label")
+    def on(self, event: AuditEvent) -> str:
+        if not event.target_kind:
+            return display.NONE
+        return display.with_note(event.target_label, event.target_kind.replace("_", " "))
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:

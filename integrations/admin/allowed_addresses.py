@@ -49,6 +49,7 @@ class AllowedAddressAdmin(AddedByService, TenantModelAdmin):
 
     of_tenant = "tenant_id"
     add_role = Role.ADMIN
+    nothing_yet = "Nothing is allowed: connect pages lead nowhere and stand in no frame."
     list_display = ("address", "kind")
     list_filter = ("kind",)
     fields = ("address", "kind")

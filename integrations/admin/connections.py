@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import (
@@ -22,7 +23,7 @@ from integrations.admin.base import link_to
 from integrations.admin.connection_control import ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
 from integrations.admin.entity_shapes import drift_of
-from integrations.admin.labels import ProviderFilter, provider_label
+from integrations.admin.labels import ProviderFilter, plain_label, provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
 from integrations.errors import HubError, PermissionRefusedError
@@ -34,6 +35,13 @@ from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
 RECENT_RUNS = 10
+INTERVALS = (300, 900, 1_800, 3_600, 6 * 3_600, 86_400, 7 * 86_400)  # seconds
+SIGN_IN = {
+    "oauth2": "Consent of a user (OAuth 2)",
+    "api_key": "A key",
+    "basic": "User name and password",
+    "client_credentials": "Client credentials",
+}
 
 
 @admin.register(Connection, site=sites.tenant)
@@ -44,6 +52,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         js = ("hub/progress.js",)
 
     place = 10
+    nothing_yet = "Nothing is connected yet. Press Connect above to choose a provider."
     change_role = Role.OPERATOR
     list_display = ("called", "state", "last_success", "every")
     list_filter = ("status", ProviderFilter)
@@ -59,7 +68,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         (
             "Access",
             {
-                "fields": ("auth_kind", "granted", "access_expires_at", "source_system"),
+                "fields": ("signed_in", "granted", "access_expires_at", "source_system"),
                 "description": "Credentials are sealed; no page shows them.",
             },
         ),
@@ -74,7 +83,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         "next_run",
         "last_success",
         "created_at",
-        "auth_kind",
+        "signed_in",
         "granted",
         "access_expires_at",
         "source_system",
@@ -121,6 +130,10 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
             return "a run is open"
         return display.ago(due.due_at)
 
+    @admin.display(description="sign-in")
+    def signed_in(self, connection: Connection) -> str:
+        return SIGN_IN.get(connection.auth_kind) or plain_label(connection.auth_kind)
+
     @admin.display(description="granted scopes")
     def granted(self, connection: Connection) -> str:
         return ", ".join(connection.granted_scopes) or display.NONE
@@ -134,6 +147,20 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         return display.pretty_json(connection.settings)
 
     # Changes
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        """With the usual intervals to choose from, and the one that is set."""
+        form = super().get_form(request, obj, change, **options)
+        if "interval_seconds" in form.base_fields and obj is not None:
+            offered = sorted({*INTERVALS, obj.interval_seconds})
+            form.base_fields["interval_seconds"] = forms.TypedChoiceField(
+                choices=[(n, f"every {display.span_text(n)}") for n in offered],
+                coerce=int,
+                label="Read",
+            )
+        return form
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         actor = self.actor_of(request)

@@ -46,6 +46,7 @@ class DeletionReviewAdmin(TenantModelAdmin):
     """Deletions that were held back. Found by the engine, decided by a person."""
 
     place = 25
+    nothing_yet = "No deletion waits. So many at once that somebody should look would stand here."
     paginator = CappedPaginator
     list_display = ("what", "connection_link", "share", "state_shown", "found", "decided")
     list_display_links = ("what",)

@@ -36,6 +36,7 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
     """As each slice leaves them; no records, no secrets."""
 
     place = 15
+    nothing_yet = "No tenant has a destination yet; a tenant's admin adds one inside the tenant."
     audit_kind = "destination"
     paginator = CappedPaginator
     actions = ("look_again",)

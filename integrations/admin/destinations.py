@@ -112,6 +112,7 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     """Where else records are written. An access that was entered is on no page."""
 
     place = 14
+    nothing_yet = "None yet: records stay in the tenant's own tables. Add one."
     add_role = Role.ADMIN
     change_role = Role.ADMIN
     actions = ("look_again", "rewrite", "pause", "remove")

@@ -65,6 +65,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     """All connections of all tenants, as each change leaves them; no records, no secrets."""
 
     place = 10
+    nothing_yet = "No tenant has connected anything yet. Open a tenant and press Connect there."
     audit_kind = "connection"
     paginator = CappedPaginator
     list_display = (
@@ -74,8 +75,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "last_run",
         "next_run",
         "record_count",
-        "rejected_count",
-        "waiting_reviews",
+        "waits",
     )
     list_display_links = ("account",)
     list_filter = (StatusFilter, WaitingFilter, ProviderFilter, LastRunFilter, TenantFilter)
@@ -95,6 +95,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "provider_shown",
         "account_label",
         "state",
+        "open_link",
         "error_code",
         "last_run",
         "last_success_at",
@@ -104,8 +105,10 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
         "waiting_reviews",
         "connection_id",
         "updated_at",
-        "open_link",
     )
+
+    def title_of(self, obj: ConnectionStatus) -> str:
+        return f"{provider_label(obj.provider)} · {obj.account_label}"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: Any = super().get_queryset(request)
@@ -143,6 +146,16 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
     def rejected_count(self, row: ConnectionStatus) -> str:
         return display.number(row.rejected)
 
+    @admin.display(description="waiting", ordering="waiting_reviews")
+    def waits(self, row: ConnectionStatus) -> str:
+        """What waits until somebody looks: deletions to decide about, rejected records."""
+        lines = []
+        if row.waiting_reviews:
+            lines.append(display.badge("pending", f"{row.waiting_reviews:,} deletions"))
+        if row.rejected:
+            lines.append(f"{row.rejected:,} rejected")
+        return display.together(*lines) if lines else display.NONE
+
     @admin.display(description="in the tenant")
     def open_link(self, row: Any) -> str:
         if not row.is_mine or not row.tenant.is_active:
@@ -175,6 +188,7 @@ class DueAdmin(OpsReadOnlyAdmin):
     """The ledger of leases: what is due, who holds it, what is parked."""
 
     place = 20
+    nothing_yet = "Nothing is due: it comes with the first connection."
     paginator = CappedPaginator
     list_display = (
         "what",
@@ -227,19 +241,14 @@ class WorkerAdmin(OpsReadOnlyAdmin):
     """Worker units and their signs of life."""
 
     place = 30
-    list_display = (
-        "host",
-        "pid",
-        "state",
-        "seen",
-        "beat",
-        "cluster",
-        "processes",
-        "restarts",
-        "since",
-    )
+    nothing_yet = "No worker has run yet. Start one with manage.py worker."
+    list_display = ("called", "state", "seen", "beat", "processes", "restarts", "since")
     search_fields = ("host", "cluster")
     ordering = ("-seen_at", "id")
+
+    @admin.display(description="unit", ordering="host")
+    def called(self, worker: Worker) -> str:
+        return display.with_note(f"{worker.host} · {worker.pid}", worker.cluster)
 
     @admin.display(description="state")
     def state(self, worker: Worker) -> str:

@@ -64,6 +64,7 @@ class CircuitAdmin(AddedByService, OpsAdmin):
     """Breakers that have seen a failure; a provider without trouble has none."""
 
     place = 40
+    nothing_yet = "No circuit has seen a failure. To stop all calls to a provider, add a hold."
     paginator = CappedPaginator
     list_display = ("what", "tenant", "held", "failures", "since", "next_trial")
     list_filter = ("state", "scope", ProviderFilter, TenantIdFilter)
@@ -154,6 +155,7 @@ class RateBudgetAdmin(OpsReadOnlyAdmin):
     """What may be asked of providers, how much of it is used, and who waits."""
 
     place = 50
+    nothing_yet = "No call was made yet; budgets appear with the first one."
     paginator = CappedPaginator
     list_display = ("what", "tenant", "allowance", "use", "waits")
     list_filter = ("scope", "kind", ProviderFilter, TenantIdFilter)

@@ -1,16 +1,20 @@
 """A tenant's first page: its connections as cards, what runs now, what ran, what was set aside."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from hub import display
-from hub.fleet.models import ConnectionStatus, DestinationStatus, Due
+from hub.charts import HourBar, HourChart
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, RunHour
+from hub.marks import mark_of
 from integrations.admin.base import address_of, link_to
 from integrations.admin.deletion_reviews import waiting
 from integrations.admin.destination_tables import behind_text
@@ -18,9 +22,11 @@ from integrations.admin.labels import provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.models import Connection, DeletionReview, Destination, RejectedRecord, SyncRun
 from tenants.admin.base import has_role
+from tenants.models import Tenant
 from tenants.roles import Role
 
 CARDS = 60
+HOURS = 24
 RECENT_RUNS = 12
 REVIEWS = 10
 
@@ -42,6 +48,22 @@ class Card:
     @property
     def provider(self) -> str:
         return provider_label(self.connection.provider)
+
+    @property
+    def mark(self) -> str:
+        return mark_of(self.connection.provider)
+
+    @property
+    def below(self) -> str:
+        """Provider and account, unless the name says just that."""
+        parts = (self.provider, self.connection.account_label or self.connection.account_id)
+        text = " · ".join(part for part in parts if part)
+        return "" if text == self.connection.name else text
+
+    @property
+    def place(self) -> int:
+        """What somebody has to do something about comes first."""
+        return 0 if self.waits_for_person else 1 if self.connection.error else 2
 
     @property
     def tone(self) -> str:
@@ -86,6 +108,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         )
         for connection in connections
     ]
+    cards.sort(key=lambda card: card.place)
     reviews = DeletionReview.objects.pending().defer("record_ids").select_related("connection")
     return {
         "waiting": waiting(reviews[:REVIEWS]),
@@ -108,6 +131,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         ),
         "recent_runs": _runs_table(list(ended[:RECENT_RUNS])),
         "destinations": _destinations_table(request),
+        "hours": runs_by_hour(timezone.now(), request.tenant),  # type: ignore[attr-defined]
     }
 
 
@@ -132,6 +156,23 @@ def _card(
         waits_for_person=connection.status
         in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN),
     )
+
+
+def runs_by_hour(now: datetime, tenant: Tenant | None = None) -> HourChart:
+    """Runs that ended in each of the last 24 hours, oldest first; of all tenants, or of one."""
+    last = now.replace(minute=0, second=0, microsecond=0)
+    first = last - timedelta(hours=HOURS - 1)
+    rows = RunHour.objects.filter(hour__gte=first, **({"tenant": tenant} if tenant else {}))
+    counted = {
+        row["hour"]: row
+        for row in rows.order_by().values("hour").annotate(good=Sum("succeeded"), bad=Sum("failed"))
+    }
+    bars = []
+    for place in range(HOURS):
+        hour = first + timedelta(hours=place)
+        row = counted.get(hour, {"good": 0, "bad": 0})
+        bars.append(HourBar(hour=hour, succeeded=row["good"], failed=row["bad"]))
+    return HourChart(tuple(bars))
 
 
 def _destinations_table(request: HttpRequest) -> SafeString | str:

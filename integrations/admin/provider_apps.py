@@ -57,6 +57,7 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
         "updated_at",
     )
     list_filter = (ProviderFilter, TenantFilter)
+    nothing_yet = "No app yet. Register one at a provider and add it here, so its button appears."
     list_select_related = ("tenant",)
     search_fields = ("provider", "client_id", "tenant__slug")
     fields = (

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from integrations.admin.base import ConnectionFilter, HappenedFilter, address_of, link_to
+from integrations.admin.labels import plain_label
 from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
 from tenants.admin.base import TenantModelAdmin
@@ -29,7 +30,7 @@ class RecordTypeFilter(admin.SimpleListFilter):
             for entity_type in connector.entity_types
             for made in entity_type.record_types
         }
-        return [(slug, slug.replace("_", " ").capitalize()) for slug in sorted(offered)]
+        return [(slug, plain_label(slug)) for slug in sorted(offered)]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[Record]
@@ -47,7 +48,7 @@ class EntityTypeFilter(admin.SimpleListFilter):
         read = EntityTypeStatus.objects.order_by("entity_type").values_list(
             "entity_type", flat=True
         )
-        return [(name, name.replace("_", " ").capitalize()) for name in read.distinct()]
+        return [(name, plain_label(name)) for name in read.distinct()]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[Record]
@@ -71,8 +72,9 @@ class RecordAdmin(TenantModelAdmin):
     """What entities became. Written by the engine alone."""
 
     place = 30
+    nothing_yet = "No record yet. They arrive with the first sync of a connection."
     paginator = CappedPaginator
-    list_display = ("name", "record_type", "entity_type", "source_system", "source_id", "changed")
+    list_display = ("name", "kind", "source", "source_id", "changed")
     list_filter = (PresenceFilter, RecordTypeFilter, EntityTypeFilter, ConnectionFilter)
     search_fields = ("title",)  # shows the box; `Record.objects.search` answers
     search_help_text = "Words of the title, or the whole source id."
@@ -117,6 +119,14 @@ class RecordAdmin(TenantModelAdmin):
     @admin.display(description="title")
     def name(self, record: Record) -> str:
         return str(record)
+
+    @admin.display(description="record type")
+    def kind(self, record: Record) -> str:
+        return plain_label(record.record_type)
+
+    @admin.display(description="from")
+    def source(self, record: Record) -> str:
+        return display.with_note(record.entity_type, record.source_system)
 
     @admin.display(description="changed")
     def changed(self, record: Record) -> str:

@@ -34,6 +34,7 @@ class RejectedRecordAdmin(TenantModelAdmin):
     """Entities set aside. A later sync or a replay resolves them."""
 
     place = 40
+    nothing_yet = "Nothing was set aside: every entity became a record."
     paginator = CappedPaginator
     list_display = ("what", "connection", "reason", "times", "last_seen", "state")
     list_filter = (ResolvedFilter, ConnectionFilter)

@@ -78,6 +78,8 @@ class RouteForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["destination"].queryset = Destination.objects.all()  # type: ignore[attr-defined]
         self.fields["connection"].queryset = Connection.objects.present()  # type: ignore[attr-defined]
+        for name in ("entity_type", "table", "name"):
+            self.fields[name].widget.attrs["class"] = "vTextField"
 
 
 @admin.register(Route, site=sites.tenant)
@@ -85,6 +87,7 @@ class RouteAdmin(TenantModelAdmin):
     """Which records go to which table, with a look at real records before it is saved."""
 
     place = 16
+    nothing_yet = "No route yet. A destination writes what its routes say: add one to begin."
     add_role = Role.OPERATOR
     change_role = Role.OPERATOR
     actions = ("switch_on", "switch_off", "remove")

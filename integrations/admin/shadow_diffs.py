@@ -70,6 +70,7 @@ class ShadowDiffAdmin(TenantModelAdmin):
         js = ("hub/progress.js",)
 
     place = 22
+    nothing_yet = "No diff yet. Ask for one on a connection's page to see what a sync would do."
     paginator = CappedPaginator
     list_display = (
         "began",

@@ -38,18 +38,18 @@ class SyncRunAdmin(TenantModelAdmin):
         js = ("hub/progress.js",)
 
     place = 20
+    nothing_yet = "No run yet. The first one comes with the first connection."
     paginator = CappedPaginator
     list_display = (
         "began",
         "connection_link",
-        "mode",
         "state_shown",
+        "mode",
         "read",
         "changed",
         "rejected",
         "calls_made",
         "duration",
-        "error",
     )
     list_display_links = ("began",)
     list_filter = ("state", "mode", "trigger", ConnectionFilter)
@@ -66,11 +66,9 @@ class SyncRunAdmin(TenantModelAdmin):
                 "fields": (
                     "connection_link",
                     "state_shown",
-                    "mode",
-                    "not_before",
+                    "mode_shown",
                     "lane_shown",
                     "trigger",
-                    "error",
                     "only",
                     "duration",
                     "calls",
@@ -96,7 +94,7 @@ class SyncRunAdmin(TenantModelAdmin):
     def state_shown(self, run: SyncRun) -> str:
         if run.is_open:
             return progress_bar(run)
-        return display.badge(run.state, run.get_state_display())
+        return display.state_with_reason(run.state, run.get_state_display(), run.error)
 
     @admin.display(description="read")
     def read(self, run: SyncRun) -> str:
@@ -113,6 +111,12 @@ class SyncRunAdmin(TenantModelAdmin):
     @admin.display(description="calls", ordering="calls")
     def calls_made(self, run: SyncRun) -> str:
         return figure(run, "calls")
+
+    @admin.display(description="mode", ordering="mode")
+    def mode_shown(self, run: SyncRun) -> str:
+        if run.not_before is None:
+            return run.get_mode_display()
+        return display.together(run.get_mode_display(), "from", display.moment(run.not_before))
 
     @admin.display(description="duration")
     def duration(self, run: SyncRun) -> str:

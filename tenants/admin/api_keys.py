@@ -54,6 +54,7 @@ class ApiKeyAdmin(AddedByService):
     """What both sites show of keys: never the key, never its hash."""
 
     place = 30
+    nothing_yet = "No key yet. Add one for each program that calls the API."
     list_display: Any = ("name", "role", "begins_with", "state", "last_used", "expires")
     list_filter: ClassVar[Any] = ("role",)
     list_select_related = ("tenant", "created_by")

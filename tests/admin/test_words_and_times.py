@@ -1,0 +1,168 @@
+"""What people read on the pages: labels instead of slugs, one style of times, what to do next."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hub.audit.event_admin import ABOUT
+from hub.audit.models import AuditAction, AuditEvent
+from hub.audit.record import record_event
+from integrations.models import Connection, DestinationRun, SyncRun
+from tenants.actor import Actor
+from tenants.context import in_tenant
+from tenants.models import Tenant
+from tests.admin.conftest import COUNTS, make_destination, make_event, make_status
+from tests.factories import ConnectionFactory, SyncRunFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.public]
+
+HERE = "/t/acme/admin/integrations"
+
+
+@pytest.fixture
+def connection(acme: Tenant) -> Connection:
+    with in_tenant(acme):
+        made: Connection = ConnectionFactory(provider="teams", name="Harbour")
+    return made
+
+
+def test_filters_offer_what_occurs_by_its_label(acme, connection, viewer, ops):
+    make_status(acme, connection)
+
+    for page in (f"{HERE}/connection/", "/admin/fleet/connectionstatus/"):
+        html = (viewer if page.startswith("/t/") else ops).get(page).content.decode()
+        assert '<a href="?provider=teams">Microsoft Teams</a>' in html
+        assert ">teams<" not in html
+        assert "Salesforce" not in html
+    assert "Microsoft Teams" in ops.get("/admin/").content.decode()
+
+
+def test_a_filter_says_what_is_chosen_and_an_empty_answer_leads_back(connection, viewer):
+    html = viewer.get(f"{HERE}/connection/?provider=slack").content.decode()
+
+    assert "Provider: <strong>slack</strong>" not in html  # it does not occur, so it has no choice
+    assert "Nothing matches" in html
+    html = viewer.get(f"{HERE}/connection/?provider=teams").content.decode()
+    assert "Provider: <strong>Microsoft Teams</strong>" in html
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("connection", "Press Connect above"),
+        ("syncrun", "The first one comes with the first connection"),
+        ("route", "A destination writes what its routes say"),
+        ("identitygroup", "No group waits for a decision"),
+    ],
+)
+def test_an_empty_list_says_what_to_do_next(viewer, page, said):
+    assert said in viewer.get(f"{HERE}/{page}/").content.decode()
+
+
+def test_times_are_how_long_ago_in_lists_with_the_exact_one_beside_on_the_page(
+    acme, connection, viewer
+):
+    with in_tenant(acme):
+        began = timezone.now() - timedelta(minutes=5)
+        run = SyncRunFactory(connection=connection, started_at=began, ended_at=began)
+        SyncRun.objects.filter(pk=run.pk).update(created_at=began)
+
+    listed = viewer.get(f"{HERE}/syncrun/").content.decode()
+    shown = viewer.get(f"{HERE}/syncrun/{run.pk}/change/").content.decode()
+
+    exact = f"{began:%Y-%m-%d %H:%M:%S} UTC"
+    assert f'title="{exact}">5 min ago</time>' in listed
+    assert f'5 min ago</time> <span class="quiet">{exact}</span>' in shown
+    for html in (listed, shown):
+        assert "a.m." not in html and "p.m." not in html
+
+
+def test_no_page_of_the_tenant_writes_a_time_in_another_style(acme, connection, acme_admin: Client):
+    with in_tenant(acme):
+        now = datetime.now(UTC)
+        connection.last_success_at = connection.access_expires_at = now
+        connection.save()
+
+    html = acme_admin.get(f"{HERE}/connection/{connection.pk}/change/").content.decode()
+
+    assert "a.m." not in html and "p.m." not in html
+    assert "every 1 h" in html
+    assert ">3600<" not in html
+
+
+def test_figures_of_an_open_run_are_marked_and_told_to_the_script(acme, connection, viewer):
+    with in_tenant(acme):
+        run = SyncRunFactory(
+            connection=connection, state=SyncRun.State.RUNNING, ended_at=None, counts=COUNTS
+        )
+
+    html = viewer.get(f"{HERE}/syncrun/").content.decode()
+    [told] = viewer.get(f"{HERE}/syncrun/progress/?run={run.pk}").json()["runs"]
+
+    assert f'<span data-of="{run.pk}" data-figure="changed">115</span>' in html
+    assert told["figures"] == {"read": "120", "changed": "115", "rejected": "2", "calls": "0"}
+
+
+def test_a_destination_at_work_shows_how_far_it_is(acme, viewer, globex):
+    with in_tenant(acme):
+        destination = make_destination()
+        run = DestinationRun.objects.create(
+            destination=destination, counts={"read": 40, "created": 30, "dropped": 10}, calls=6
+        )
+
+    html = viewer.get(f"{HERE}/destination/{destination.pk}/change/").content.decode()
+    [told] = viewer.get(f"{HERE}/destination/progress/?run={run.pk}").json()["runs"]
+
+    assert "data-reload-when-done" in html
+    assert f'<span data-of="{run.pk}" data-figure="created">30</span>' in html
+    assert (told["text"], told["is_open"]) == ("40 of 40", True)
+    assert (told["figures"]["calls"], told["figures"]["dropped"]) == ("6", "10")
+
+
+def test_the_audit_log_is_narrowed_by_what_it_is_about_by_whom_and_by_words(acme, connection, ops):
+    asked = make_event(acme, connection)  # a sync, by a person
+    record_event(
+        AuditAction.CREDENTIALS_REFRESHED,
+        actor=Actor.system("engine"),
+        target=connection,
+        tenant_id=acme.pk,
+    )
+    renewed = AuditEvent.objects.latest("seq")
+
+    def found(query: str) -> set[object]:
+        listed = ops.get(f"/admin/audit/auditevent/?{query}").context["cl"].result_list
+        return {event.pk for event in listed} & {asked.pk, renewed.pk}
+
+    assert found("") == {asked.pk, renewed.pk}
+    assert found("about=syncs") == {asked.pk}
+    assert found("about=keys") == {renewed.pk}
+    assert found("by=others") == {asked.pk}
+    assert found("by=hub") == {renewed.pk}
+    assert found("q=access+renewed") == {renewed.pk}
+    assert found("action__exact=sync.requested") == {asked.pk}
+    assert found("about=nothing") == set()
+
+
+def test_every_action_belongs_to_something_one_can_look_for():
+    objects = {name for _, names in ABOUT.values() for name in names}
+
+    assert {action.partition(".")[0] for action in AuditAction} <= objects
+
+
+def test_operations_see_how_long_ago_connections_were_read(acme, ops):
+    now = timezone.now()
+    for hours in (0, 0, 3, 40):
+        with in_tenant(acme):
+            made = ConnectionFactory()
+        make_status(acme, made, last_success_at=now - timedelta(hours=hours))
+    with in_tenant(acme):
+        make_status(acme, ConnectionFactory(), status="paused")
+
+    bars = {bar.label: (bar.shown, bar.tone) for bar in ops.get("/admin/").context["freshness"]}
+
+    assert bars["within an hour"] == ("2", "good")
+    assert bars["within 6 hours"] == ("1", "good")
+    assert bars["longer ago"] == ("1", "bad")
+    assert bars["not yet"] == ("0", "warning")
