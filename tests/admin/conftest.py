@@ -19,6 +19,7 @@ from integrations.models import (
     Connection,
     DeletionReview,
     Destination,
+    EntityShape,
     EntityTypeStatus,
     IdentityGroup,
     Record,
@@ -125,6 +126,26 @@ def make_rejected(connection: Connection, number: int = 1, **changes: Any) -> Re
         "last_at": timezone.now(),
     }
     return RejectedRecord.objects.create(**{**fields, **changes})
+
+
+def make_shape(connection: Connection) -> EntityShape:
+    """The amounts of deals came as text since today, and a stage nobody knew."""
+    now = timezone.now()
+    changes = [
+        {"kind": "value", "path": "stage", "value": "won"},
+        {"kind": "type", "path": "amount", "was": ["number"], "now": ["<b>text"]},
+    ]
+    return EntityShape.objects.create(
+        connection=connection,
+        entity_type="deals",
+        entities=40,
+        changed_at=now,
+        fields={
+            "amount": {"types": ["number", "text"], "always": True, "values": None, "seen": 40},
+            "stage": {"types": ["text"], "always": False, "values": ["open", "won"], "seen": 9},
+        },
+        changes=[{"at": now.isoformat(), "run": "", **change} for change in changes],
+    )
 
 
 def make_status(tenant: Tenant, connection: Connection, **changes: Any) -> ConnectionStatus:
@@ -244,6 +265,7 @@ def fill(tenant: Tenant, rows: int, *, first: int = 0) -> dict[type[models.Model
                 connection=connection, state=SyncRun.State.RUNNING, ended_at=None, counts=COUNTS
             ),
             DeletionReview: waiting(connection, [record]),
+            EntityShape: make_shape(connection),
             ShadowDiff: ShadowDiff.objects.create(
                 connection=connection, mode="full", asked_by="jo@example.com"
             ),

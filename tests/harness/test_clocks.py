@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 def test_slices_in_processes_with_wrong_clocks_store_everything_once_and_in_time(
     clocks: tuple[list[int], ...], hub: Hub, simulator: Simulator
 ) -> None:
-    account = simulator.account("a1", companies=8, people=6)
+    account = simulator.account("a1", companies=6, people=6)
     connection = hub.connect("a1")
     turns = cycle(clocks)
     for is_first in (True, False):
