@@ -1,18 +1,12 @@
 """A connection's access: opened and audited, renewed exactly once, given up only when it is dead.
 
-Sealed in `Connection.credentials`: {"access_token": "…", "refresh_token": "…", "key": "…",
-"username": "…", "password": "…", "client_id": "…", "client_secret": "…", "lifetime": 3600,
-"ends_at": 1772450000, "app": "<id of the provider app>", "connected_account": "ca_…"}, each only
-where there is one. What is not secret (realmId, instance_url) lies in `Connection.extra`.
-
 Renewal holds the connection's row lock during its one call, so of many processes that need a token
 at the same moment one asks for it and the others read what it stored. If this process dies between
 the provider's answer and the commit, a rotated refresh token is lost; nobody can prevent that, and
 the connection then asks to be reconnected.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,13 +19,9 @@ from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.connect.models import ProviderApp
 from hub.connect.provider_apps import (
-    client_secret_of,
     note_accepted,
     note_refused,
-    provider_app_for,
 )
-from hub.crypto import EncryptionKeyError, SealBrokenError
-from hub.observability.known_secrets import remember_values
 from integrations import crash
 from integrations.auth import (
     AppSecrets,
@@ -57,35 +47,36 @@ from integrations.http import composio
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
-from integrations.sync.expiring import KEPT, has_ended, kept_of
+from integrations.sync.expiring import KEPT, has_ended
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
 from integrations.sync.outside import egress_of_settings, gateway_of_settings
+from integrations.sync.sealed import (
+    ACCESS_FIELDS,
+    app_secrets,
+    forget_credentials,
+    open_secrets,
+    provider_app_of,
+    save_credentials,
+)
 from integrations.sync.token_calls import token_call
 from integrations.types import ClientCredentials, Credentials, Provider
 from tenants.actor import Actor
-from tenants.context import current_tenant
-from tenants.keys import open_for, seal_for
 
 __all__ = [
     "access_for",
     "app_secrets",
+    "blame_app",
     "forget_credentials",
     "mark_needs_reauth",
     "mark_working",
     "open_to_revoke",
+    "provider_app_of",
     "save_credentials",
 ]
 
 CALL_SECONDS = 20.0
 LOCK_SECONDS = 30  # longer than the call of whoever holds the lock
 
-_ACCESS_FIELDS = (
-    "credentials",
-    "extra",
-    "granted_scopes",
-    "access_expires_at",
-    "credential_generation",
-)
 _NAMED = ("access_token", "key", "username", "password")
 _NEVER_HANDED_OUT = {"refresh_token", "app", *KEPT}
 _OF_CLIENT = {"client_id", "client_secret"}
@@ -107,7 +98,7 @@ def access_for(
         RetryableError: the token endpoint did not serve us; nothing was changed.
     """
     _read_again(connection)
-    secrets = _open(connection, actor, reason)
+    secrets = open_secrets(connection, actor, reason)
     if not _must_renew(connection, secrets, refused):
         return _handed_out(connection, secrets)
     before = connection.credential_generation
@@ -116,7 +107,7 @@ def access_for(
         with transaction.atomic(durable=True):
             _lock(connection)
             if connection.credential_generation != before:
-                secrets = _open(connection, actor, reason)
+                secrets = open_secrets(connection, actor, reason)
             if _must_renew(connection, secrets, refused):
                 try:
                     secrets = _renewed(connection, secrets, actor)
@@ -155,7 +146,7 @@ def open_to_revoke(
         connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
         if connection.credentials is None:
             return None
-        secrets = _open(connection, actor, "disconnect")
+        secrets = open_secrets(connection, actor, "disconnect")
         is_over = by_access_token and has_ended(connection, secrets)
         if is_over and secrets.get("refresh_token"):
             secrets = _renewed(connection, secrets, actor, is_last=True)
@@ -166,77 +157,18 @@ def open_to_revoke(
     return app_secrets(app, actor=actor, reason="disconnect"), token
 
 
-@transaction.atomic
-def forget_credentials(connection: Connection) -> bool:
-    """Whatever gave access is gone from the row for good; False if there was nothing."""
-    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
-    had_some = row.credentials is not None
-    if had_some:
-        row.credentials = row.access_expires_at = None
-        row.granted_scopes = []
-        row.credential_generation += 1
-        row.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
-    for name in _ACCESS_FIELDS:
-        setattr(connection, name, getattr(row, name))
-    return had_some
-
-
-def save_credentials(
-    connection: Connection,
-    secrets: Mapping[str, Any],
-    *,
-    expires_at: datetime | None,
-    scopes: Iterable[str],
-) -> None:
-    """Seal and save `secrets` as the connection's next generation; also saves a new connection."""
-    kept = {name: value for name, value in secrets.items() if value not in ("", None)}
-    if expires_at is not None:
-        kept |= kept_of(connection, expires_at)
-    connection.credentials = seal_for(
-        connection, "credentials", kept, tenant_id=current_tenant().pk
-    )
-    connection.access_expires_at = expires_at
-    connection.granted_scopes = list(scopes)
-    connection.credential_generation += 1
-    if connection._state.adding:
-        connection.save()
-    else:
-        connection.save(update_fields=[*_ACCESS_FIELDS, "updated_at"])
-
-
 def blame_app(connection: Connection, exc: AppRefusedError, *, actor: Actor) -> None:
     """Say that our app is refused, when a call has shown it and no renewal; a second call is idle.
 
     The connection then waits for its app: `save_provider_app` wakes it, or an attempt each hour.
     """
     if not connection.waits_for_app:
-        _blame_app(connection, _open(connection, actor, "sync"), exc, actor)
-
-
-def provider_app_of(name: str, app_id: str) -> ProviderApp:
-    """The app with this id; if it is gone, the one with which the tenant would connect now.
-
-    Raises:
-        OperatorRequiredError: there is none.
-    """
-    app = ProviderApp.objects.filter(pk=app_id).first() if app_id else None
-    return app or provider_app_for(name, current_tenant())
-
-
-def app_secrets(app: ProviderApp, *, actor: Actor, reason: str) -> AppSecrets:
-    """The provider app's client id and secret, opened, which is audited."""
-    try:
-        secret = client_secret_of(app, actor=actor, reason=reason)
-    except (SealBrokenError, EncryptionKeyError) as exc:
-        raise OperatorRequiredError(
-            f"The client secret of the {app.provider} app does not open; enter it again."
-        ) from exc
-    return AppSecrets(app.client_id, secret)
+        _blame_app(connection, open_secrets(connection, actor, "sync"), exc, actor)
 
 
 def _read_again(connection: Connection) -> None:
     try:
-        connection.refresh_from_db(fields=(*_ACCESS_FIELDS, "status", "error_code"))
+        connection.refresh_from_db(fields=(*ACCESS_FIELDS, "status", "error_code"))
     except Connection.DoesNotExist:
         raise ConnectionNotActiveError("The connection is gone.") from None
     if connection.is_leaving:
@@ -255,25 +187,6 @@ def _lock(connection: Connection) -> None:
     is_news = before != connection.status
     if is_news and connection.status == Connection.Status.NEEDS_REAUTH:
         raise ReauthorizationRequiredError(f"{connection} must be reconnected.")
-
-
-def _open(connection: Connection, actor: Actor, reason: str) -> dict[str, Any]:
-    if connection.credentials is None:
-        raise ReauthorizationRequiredError(f"{connection} has no credentials; connect it again.")
-    try:
-        opened = open_for(
-            connection,
-            "credentials",
-            tenant_id=current_tenant().pk,
-            actor=actor,
-            reason=reason,
-        )
-    except (SealBrokenError, EncryptionKeyError) as exc:
-        raise OperatorRequiredError(
-            f"The credentials of {connection} do not open: check HUB_ENCRYPTION_KEYS."
-        ) from exc
-    remember_values(opened)
-    return opened
 
 
 def _must_renew(connection: Connection, secrets: dict[str, Any], refused: int | None) -> bool:
