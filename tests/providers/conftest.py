@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from integrations.connectors import registry
 from integrations.connectors.base import Connector
+from integrations.errors import HubError
 from integrations.http.client import ProviderClient
 from integrations.http.egress import Egress
 from integrations.records import RECORD_TYPES
@@ -60,6 +62,24 @@ class Reader:
                     break
             self.calls = client.calls
         return [entity for entity in seen if not entity.is_rest]
+
+    def error_of(self, entity_type: str, *, status: int, body: Any, path: str = "") -> HubError:
+        """What reading the type raises while every answer, or every one to `path`, is this one.
+
+        It asks for a minute's pause, so that nothing is asked again here.
+        """
+        self.sandbox.control(
+            "fault",
+            slug=self.connector.provider.slug,
+            path=path,
+            status=status,
+            body=body if isinstance(body, str) else orjson.dumps(body).decode(),
+            headers={"Retry-After": "60"},
+            count=None,
+        )
+        with pytest.raises(HubError) as raised:
+            self.read(entity_type)
+        return raised.value
 
     def known(self, entity_type: str) -> Iterator[Entity]:
         return iter(list(self.stored.get(entity_type, {}).values()))

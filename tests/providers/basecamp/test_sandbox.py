@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.providers.conftest import Reader
-from tests.sandbox.conftest import CALLBACK, Caller
 
 
 def test_a_sign_in_opens_accounts_of_other_products_too(basecamp: Reader) -> None:
@@ -21,35 +18,6 @@ def test_a_sign_in_opens_accounts_of_other_products_too(basecamp: Reader) -> Non
         ("bc3", 5550001),
         ("bc3", 7550001),
     ]
-
-
-def test_a_refresh_keeps_its_token_until_rotation_is_switched_on(caller: Caller) -> None:
-    client = caller.own("/_credentials")["basecamp"]["clients"][0]
-    back = caller.consent(
-        caller.at("https://launchpad.37signals.com", "/authorization/new"),
-        {
-            "client_id": client["client_id"],
-            "response_type": "code",
-            "redirect_uri": CALLBACK,
-            "state": "s",
-        },
-    )
-    app = {"client_id": client["client_id"], "client_secret": client["client_secret"]}
-    url = caller.at("https://launchpad.37signals.com", "/authorization/token")
-
-    def tokens(status: int = 200, **form: str) -> dict[str, Any]:
-        answer = caller.http.post(url, data={**app, **form})
-        assert answer.status_code == status, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    first = tokens(grant_type="authorization_code", code=back["code"], redirect_uri=CALLBACK)
-    assert first["expires_in"] == 1_209_600
-    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    assert tokens(**again)["refresh_token"] == first["refresh_token"]
-    caller.control("set", slug="basecamp", rotation=True)
-    assert tokens(**again)["refresh_token"] != first["refresh_token"]
-    assert tokens(400, **again) == {"error": "authorization_expired"}
 
 
 @pytest.mark.parametrize(

@@ -212,11 +212,11 @@ def test_identity_is_the_address(gmail: Reader) -> None:
 def test_a_reason_says_whose_turn_it_is(
     gmail: Reader, status: int, reason: str, error: type[HubError]
 ) -> None:
-    body = f'{{"error":{{"code":{status},"errors":[{{"reason":"{reason}"}}]}}}}'
-    gmail.sandbox.control("fault", slug="gmail", status=status, body=body, count=None)
+    body = {"error": {"code": status, "errors": [{"reason": reason}]}}
 
-    with pytest.raises(error):
-        gmail.read("labels")
+    raised = gmail.error_of("labels", status=status, body=body)
+
+    assert isinstance(raised, error)
 
 
 def test_more_than_the_quota_is_refused_as_google_refuses_it(gmail: Reader) -> None:

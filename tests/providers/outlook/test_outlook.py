@@ -238,11 +238,11 @@ def test_identity_is_the_user(outlook: Reader) -> None:
 def test_a_code_says_whose_turn_it_is(
     outlook: Reader, status: int, code: str, error: type[HubError]
 ) -> None:
-    body = f'{{"error":{{"code":"{code}","message":"…"}}}}'
-    outlook.sandbox.control("fault", slug="outlook", status=status, body=body, count=None)
+    body = {"error": {"code": code, "message": "…"}}
 
-    with pytest.raises(error):
-        outlook.read("folders")
+    raised = outlook.error_of("folders", status=status, body=body)
+
+    assert isinstance(raised, error)
 
 
 def test_a_throttled_mailbox_says_how_long_to_wait(outlook: Reader) -> None:

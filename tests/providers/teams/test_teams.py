@@ -353,12 +353,8 @@ def test_identity_is_the_organisation(teams: Reader) -> None:
 def test_a_code_says_whose_turn_it_is(
     teams: Reader, status: int, code: str, error: type[HubError]
 ) -> None:
-    body = f'{{"error":{{"code":"{code}","message":"…"}}}}'
-    headers = {"Retry-After": "60"}
-    order = {"status": status, "body": body, "headers": headers, "count": None}
-    teams.sandbox.control("fault", slug="teams", **order)
+    body = {"error": {"code": code, "message": "…"}}
 
-    with pytest.raises(error) as said:
-        teams.read("teams")
+    raised = teams.error_of("teams", status=status, body=body)
 
-    assert type(said.value) is error
+    assert type(raised) is error

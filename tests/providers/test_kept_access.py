@@ -1,4 +1,4 @@
-"""Ending the access at every provider that says how."""
+"""Renewing and ending access, where several providers do it alike."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.testing.access import egress_of, open_access, renewed
 from tests.sandbox.conftest import Caller
+
+
+@pytest.mark.parametrize("slug", ["basecamp", "hubspot", "pandadoc"])
+def test_a_refresh_token_stays_until_rotation_is_switched_on(caller: Caller, slug: str) -> None:
+    registry.load()
+    connector = registry.get_connector(slug)
+    access = open_access(connector, caller.sandbox)
+    assert renewed(connector, caller.sandbox, access).refresh_token == access.refresh_token
+
+    caller.control("set", slug=slug, rotation=True)
+
+    assert renewed(connector, caller.sandbox, access).refresh_token != access.refresh_token
+    with pytest.raises(ReauthorizationRequiredError):
+        renewed(connector, caller.sandbox, access)
 
 
 @pytest.mark.parametrize("slug", ["hubspot", "salesforce"])
