@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
-import orjson
 import pytest
 
 from integrations.errors import (
@@ -29,97 +22,13 @@ from integrations.errors import (
     UnknownError,
 )
 from integrations.http.answer import Answer
-from integrations.http.client import ProviderClient
-from integrations.http.egress import Egress
 from integrations.http.error_table import code_in
-from integrations.resilience.deadline import Deadline
 from integrations.types import (
-    ApiKey,
-    AuthContext,
     ErrorCodes,
-    Identity,
-    Limit,
-    Provider,
     Unreadable,
 )
-from tests.http.servers import RawServer, Script, answer, serving
-
-BASE = "https://api.acme.example/v2"
-TOKEN = "hubcanary_secret"
-ACME = Provider(
-    slug="acme",
-    label="Acme",
-    base_url=BASE,
-    auth=(ApiKey(headers={"X-Key": "{key}"}),),
-    identity=Identity("/me", "id", "name"),
-    hosts=("*.files.acme.example",),
-    limits=(Limit(100, 60),),
-    headers={"X-Version": "2"},
-    params={"minor": "75"},
-    errors=ErrorCodes(
-        code="Fault.Error.code",
-        refresh=("3200",),
-        reauthorize=("dead",),
-        retry=("busy",),
-        not_found=("610",),
-        skip_parent=("not_in_channel",),
-        unavailable=("missing_scope",),
-        expired=("http:410",),
-        restart_list=("invalid_cursor",),
-        operator=("suspended",),
-    ),
-)
-
-
-class FastClock:
-    """Sleeping takes no time, but counts."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return sum(self.slept)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
-class Called:
-    """A client whose provider is a raw server, and the clock it waits by."""
-
-    def __init__(self, server: RawServer, seconds: float = 1000, **more: object) -> None:
-        self.clock = FastClock()
-        self.server = server
-        context = AuthContext({"X-Key": TOKEN}, BASE, extra={"realmId": "123", "bad": "../x"})
-        self.client = ProviderClient(
-            ACME,
-            context,
-            egress=Egress(
-                addresses={"https://api.acme.example": server.origin}, allow=("127.0.0.1",)
-            ),
-            deadline=Deadline.after(seconds, self.clock),
-            clock=self.clock,
-            chance=lambda: 0.5,
-            **more,  # type: ignore[arg-type]
-        )
-
-
-@contextlib.contextmanager
-def called(*scripts: Script | bytes, **more: object) -> Iterator[Called]:
-    with serving(*scripts) as server:
-        made = Called(server, **more)  # type: ignore[arg-type]
-        with made.client:
-            yield made
-
-
-def fault(code: object, status: int = 200) -> bytes:
-    return answer(orjson.dumps({"Fault": {"Error": [{"code": code}]}}), status)
-
-
-OK = answer(b'{"items": [1]}')
+from tests.http.called import BASE, OK, TOKEN, called, fault
+from tests.http.servers import answer
 
 
 def test_a_call_carries_the_access_the_fixed_headers_and_the_parameters() -> None:
@@ -258,148 +167,6 @@ def test_a_connectors_own_word_waits_as_the_provider_asks_unless_it_knows_better
 
 
 @pytest.mark.parametrize(
-    "broken",
-    [
-        answer(b"", 503),
-        answer(b"{}", 500),
-        answer(b"<html>maintenance</html>", content_type="text/html"),
-        answer(b"<html>maintenance</html>"),
-        answer(b""),
-        answer(b'{"items": [1'),
-        answer(b"Internal error"),
-        lambda connection, request: connection.sendall(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["
-        ),
-        lambda connection, request: None,
-    ],
-    ids=["503", "500", "html", "html as json", "empty", "cut", "text", "short", "closed"],
-)
-def test_no_usable_answer_is_asked_for_again_and_never_taken_for_data(
-    broken: Script | bytes,
-) -> None:
-    """F15, F18."""
-    with called(broken, broken, OK) as made:
-        assert made.client.get("/items").body == {"items": [1]}
-
-    assert made.client.calls == 3
-    assert made.clock.slept == [0.25, 0.5]
-
-
-def test_a_call_that_took_long_is_not_made_again_in_the_same_slice() -> None:
-    """Whoever hangs would hold a worker for all of it."""
-    with called(OK, OK) as made, pytest.raises(ProviderUnavailableError):
-        made.server.scripts[0] = lambda connection, request: made.clock.sleep(6)
-        made.client.get("/items")
-
-    assert made.client.calls == 1
-
-
-def test_after_three_tries_it_is_unavailable() -> None:
-    with (
-        called(answer(b"<html>", 200)) as made,
-        pytest.raises(ProviderUnavailableError, match="web page instead of JSON"),
-    ):
-        made.client.get("/items")
-
-    assert made.client.calls == 3
-
-
-def test_a_short_wait_is_slept_here() -> None:
-    limited = answer(b"{}", 429, "Retry-After: 4")
-
-    with called(limited, OK) as made:
-        made.client.get("/items")
-
-    assert made.clock.slept == [4]
-
-
-@pytest.mark.parametrize("header", ["6", "3600", "Thu, 01 Jan 2099 00:00:00 GMT"])
-def test_a_long_wait_ends_the_slice_and_asks_nothing_early(header: str) -> None:
-    """F16."""
-    with (
-        called(answer(b"{}", 429, f"Retry-After: {header}")) as made,
-        pytest.raises(RateLimitError) as raised,
-    ):
-        made.client.get("/items")
-
-    assert raised.value.retry_after == min(3600, int(header) if header.isdecimal() else 3600)
-    assert (made.client.calls, made.clock.slept) == (1, [])
-
-
-@pytest.mark.parametrize("headers", [[], ["Retry-After: soon"], ["Retry-After: -1"]])
-def test_a_limit_that_says_nothing_usable_backs_off_and_then_waits_its_window(
-    headers: list[str],
-) -> None:
-    with called(answer(b"{}", 429, *headers)) as made, pytest.raises(RateLimitError) as raised:
-        made.client.get("/items")
-
-    assert made.clock.slept == [0.25, 0.5]
-    assert raised.value.retry_after == 60
-
-
-@pytest.mark.parametrize(("headers", "seconds"), [([], 30), (["Retry-After: 45"], 45)])
-def test_a_lockout_is_waited_for_unless_the_provider_says_how_long(
-    headers: list[str], seconds: float
-) -> None:
-    strict = replace(ACME, limits=(Limit(5, 1, lockout=30), Limit(100, 60)))
-    with called(answer(b"{}", 429, *headers)) as made:
-        made.client.provider = strict
-
-        with pytest.raises(RateLimitError) as raised:
-            made.client.get("/items")
-
-    assert raised.value.retry_after == seconds
-    assert (made.client.calls, made.clock.slept) == (1, [])
-
-
-def test_of_two_retry_after_headers_the_longer_counts() -> None:
-    limited = answer(b"{}", 429, "Retry-After: 2", "Retry-After: 3")
-
-    with called(limited, OK) as made:
-        made.client.get("/items")
-
-    assert made.clock.slept == [3]
-
-
-def test_a_declared_busy_under_429_is_a_rate_limit() -> None:
-    busy = orjson.dumps({"Fault": {"Error": {"code": "busy"}}})
-
-    with (
-        called(answer(busy, 429, "Retry-After: 30")) as made,
-        pytest.raises(RateLimitError) as raised,
-    ):
-        made.client.get("/items")
-
-    assert raised.value.retry_after == 30
-
-
-def test_a_wait_beyond_the_slice_is_not_begun() -> None:
-    with (
-        called(answer(b"{}", 429, "Retry-After: 4"), OK, seconds=3) as made,
-        pytest.raises(RateLimitError),
-    ):
-        made.client.get("/items")
-
-    assert made.clock.slept == []
-
-
-def test_no_call_begins_when_the_slice_is_over() -> None:
-    with called(OK) as made:
-        made.client.deadline = Deadline(made.clock, made.clock.monotonic())
-        with pytest.raises(RetryableError):
-            made.client.get("/items")
-
-    assert made.server.requests == []
-
-
-def test_calls_and_bytes_are_counted_tries_included() -> None:
-    with called(answer(b"{}", 500), OK) as made:
-        made.client.get("/items")
-
-    assert (made.client.calls, made.client.bytes_received) == (2, 2 + len(b'{"items": [1]}'))
-
-
-@pytest.mark.parametrize(
     "address",
     [
         "https://evil.example/v2/items?page=2",
@@ -469,24 +236,3 @@ def test_no_message_shows_access_address_or_answer() -> None:
     assert "hubcanary" not in everything
     assert "http://" not in everything
     assert "api.acme.example" not in everything
-
-
-def test_dates_in_retry_after_are_told_by_our_clock_if_the_answer_has_no_date() -> None:
-    at = (FastClock().now() + timedelta(seconds=3)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-
-    with called(answer(b"{}", 503, f"Retry-After: {at}"), OK) as made:
-        made.client.get("/items")
-
-    assert made.clock.slept == [3]
-
-
-@pytest.mark.parametrize("ahead", [-3600, -600, 600, 3600])
-def test_dates_in_retry_after_are_told_by_the_provider_s_clock(ahead: int) -> None:
-    """F33: whichever of the two clocks is wrong, the wait is the same."""
-    theirs = FastClock().now() + timedelta(seconds=ahead)
-    date, until = (format_datetime(theirs + timedelta(seconds=s), usegmt=True) for s in (0, 3))
-
-    with called(answer(b"{}", 503, f"Date: {date}", f"Retry-After: {until}"), OK) as made:
-        made.client.get("/items")
-
-    assert made.clock.slept == [3]

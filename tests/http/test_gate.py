@@ -23,8 +23,8 @@ from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import MemoryStore, Subject
 from integrations.types import Limit
+from tests.http.called import OK, Called, called, fault
 from tests.http.servers import Script, answer, serving
-from tests.http.test_client import OK, Called, called, fault
 from tests.resilience.clocks import FakeClock
 
 CIRCUIT = Subject("circuit", "connection", "one", "acme")
