@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub.fleet.models import Due
 from integrations.connectors.basecamp import BasecampConnector
 from integrations.models import Connection, Record, SyncRun
-from integrations.sync.credentials import save_credentials
-from integrations.sync.status import publish
-from integrations.testing.access import open_access
-from tenants.context import current_tenant
-from tests.engine.conftest import run_of, work
-from tests.factories import ConnectionFactory
+from tests.providers.synced import connected, sync
 from tests.sandbox.conftest import Caller
 
 pytestmark = pytest.mark.django_db
@@ -25,27 +19,7 @@ pytestmark = pytest.mark.django_db
 def connection(caller: Caller, settings: Any) -> Connection:
     settings.HUB_PROVIDER_ADDRESSES = caller.sandbox.addresses()
     caller.control("set", slug="basecamp", limits=False)
-    access = open_access(BasecampConnector, caller.sandbox)
-    made: Connection = ConnectionFactory.build(
-        provider="basecamp",
-        account_id=access.account_id,
-        source_system=f"basecamp:{access.account_id}",
-        extra=dict(access.credentials.extra),
-    )
-    secrets = {"access_token": access.credentials.access_token}
-    save_credentials(made, secrets, expires_at=None, scopes=[])
-    publish(made)
-    Due.objects.create(
-        kind=Due.Kind.SYNC, tenant=current_tenant(), object_id=made.pk, provider="basecamp"
-    )
-    return made
-
-
-def sync(connection: Connection) -> None:
-    while work(connection, seconds=60).wants_more:
-        pass
-    run = run_of(connection)
-    assert run.state == SyncRun.State.SUCCEEDED, run.error
+    return connected(BasecampConnector, caller)
 
 
 def stored(entity_type: str) -> dict[str, str]:

@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from hub.fleet.models import Due
 from integrations.connectors.outlook import OutlookConnector
-from integrations.models import Connection, Record, SyncRun
-from integrations.sync.credentials import save_credentials
-from integrations.sync.status import publish
-from integrations.testing.access import open_access
-from tenants.context import current_tenant
-from tests.engine.conftest import run_of, work
-from tests.factories import ConnectionFactory
+from integrations.models import Connection, Record
+from tests.providers.synced import connected, sync
 from tests.sandbox.conftest import Caller
 
 pytestmark = pytest.mark.django_db
@@ -23,28 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def connection(caller: Caller, settings: Any) -> Connection:
     settings.HUB_PROVIDER_ADDRESSES = caller.sandbox.addresses()
-    access = open_access(OutlookConnector, caller.sandbox)
-    made: Connection = ConnectionFactory.build(
-        provider="outlook",
-        account_id=access.account_id,
-        source_system=f"outlook:{access.account_id}",
-        extra={},
-    )
-    secrets = {"access_token": access.credentials.access_token}
-    save_credentials(made, secrets, expires_at=None, scopes=[])
-    publish(made)
-    Due.objects.create(
-        kind=Due.Kind.SYNC, tenant=current_tenant(), object_id=made.pk, provider="outlook"
-    )
-    return made
-
-
-def sync(connection: Connection) -> SyncRun:
-    while work(connection, seconds=60).wants_more:
-        pass
-    run = run_of(connection)
-    assert run.state == SyncRun.State.SUCCEEDED, run.error
-    return run
+    return connected(OutlookConnector, caller)
 
 
 def move(caller: Caller, source_id: str, folder: str) -> None:
