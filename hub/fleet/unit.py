@@ -28,6 +28,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from hub.audit.partitions import ensure_partitions
+from hub.database_faults import code_of
 from hub.fields import uuid7
 from hub.fleet.attempts import free_lost
 from hub.fleet.claims import Claim, claim, park_crash_loops
@@ -233,7 +234,7 @@ class Unit:
         if not present:
             self.worker.save(force_insert=True)
         if self.is_database_away:
-            self._say("the database answers again")
+            self._say("the database serves us again")
         self.is_database_away = False
 
     def _keep_house(self) -> None:
@@ -279,7 +280,8 @@ class Unit:
     def _database_away(self, exc: Error) -> None:
         """Go on without: leases run out by themselves, and the next look tries again."""
         if not self.is_database_away:
-            self._say("the database does not answer", logging.WARNING, error=type(exc).__name__)
+            said = {"error": type(exc).__name__, "sqlstate": code_of(exc)}
+            self._say("the database does not serve us", logging.WARNING, **said)
         self.is_database_away = True
         connection.close()
 
