@@ -261,10 +261,17 @@ def _rank(cursor: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _is_work(task: OrmQ) -> bool:
-    """Whether somebody may still do it: not in the queue of a unit that is gone, and no beat."""
+    """Whether somebody may still do it: not in the queue of a unit that is gone, and no beat.
+
+    What a process had in hand when it died stays there until it is rung in vain.
+    """
     if task.key.startswith(QUEUE_PREFIX) and not Worker.objects.filter(cluster=task.key).exists():
         return False
     try:
-        return bool(SignedPackage.loads(task.payload)["func"] != BEAT)
+        rung = SignedPackage.loads(task.payload)
     except BadSignature:
         return True
+    if rung["func"] == BEAT:
+        return False
+    _, due, fence = rung["args"]
+    return Due.objects.filter(pk=due, fence=fence, lease_until__isnull=False).exists()
