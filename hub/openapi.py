@@ -1,6 +1,7 @@
 """What the OpenAPI description says for every operation: a summary, both ways in, the problem."""
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -86,27 +87,83 @@ PROBLEM = {
         },
     },
 }
+PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+ABOUT = """
+Connect SaaS accounts, sync them, and read their records.
+
+**Getting in.** Send an API key (made in the tenant's admin under *API keys*) or an access token
+from `/api/v1/token/` as `Authorization: Bearer …`. Either belongs to one tenant and sees nothing
+else.
+
+**Lists** come in pages: `next_cursor` of one page is the `cursor` of the next, and null on the
+last. A parameter that an address does not know is refused, so no filter is misspelt unnoticed.
+
+**Refusals and failures** all have one shape, RFC 9457 problem details: `code` is for programs,
+`detail` a sentence for people, `errors` says per field what is wrong.
+"""
+# Per status: when it comes, and an example of its code and sentence.
 PROBLEM_ANSWERS = {
-    "400": "A parameter that is not known here, or a body that is no JSON",
-    "401": "Nobody we know",
-    "403": "The role does not allow it, or the tenant is suspended",
-    "404": "No such thing, or not yours",
-    "409": "The present state does not allow it",
-    "422": "What was sent cannot be used",
-    "default": "Anything else that went wrong",
+    "400": (
+        "A parameter that is not known here, or a body that is no JSON",
+        "unknown_parameter",
+        "There is no parameter “stat” here; there are cursor, page_size, state.",
+    ),
+    "401": ("Nobody we know", "unauthenticated", "Send an API key or an access token."),
+    "403": (
+        "The role does not allow it, or the tenant is suspended",
+        "permission_refused",
+        "This is not allowed.",
+    ),
+    "404": (
+        "No such thing, or not yours",
+        "not_found",
+        "There is nothing under this address.",
+    ),
+    "409": (
+        "The present state does not allow it",
+        "connection_not_active",
+        "Nordlicht is paused; it cannot be read now.",
+    ),
+    "422": (
+        "What was sent cannot be used",
+        "invalid_input",
+        "What was sent cannot be used; see errors.",
+    ),
+    "default": (
+        "Anything else that went wrong",
+        "internal_error",
+        "Something went wrong here. Quote the request id to us.",
+    ),
 }
 
 
 def describe_problems(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """Add the problem shape to every operation of the OpenAPI description."""
+    """Add what the API is like, and the problem shape to every operation of the description."""
+    result["info"]["description"] = ABOUT.strip()
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
-    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
-            for status, description in PROBLEM_ANSWERS.items():
+            for status, (description, code, detail) in PROBLEM_ANSWERS.items():
+                content = {
+                    CONTENT_TYPE: {"schema": PROBLEM_REF, "example": _example(status, code, detail)}
+                }
                 operation["responses"].setdefault(
                     status, {"description": description, "content": content}
                 )
     return result
+
+
+def _example(status: str, code: str, detail: str) -> dict[str, Any]:
+    number = 500 if status == "default" else int(status)
+    errors = {"mode": ['"fast" is not a valid choice.']} if number == 422 else {}
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(number).phrase,
+        "status": number,
+        "detail": detail,
+        "code": code,
+        "request_id": "01a1f9ec560475d9a4624e3782e7ff37",
+        "errors": errors,
+    }

@@ -193,7 +193,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     # validatorUrl: or the page would show its address to a validator outside
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "validatorUrl": None,
+        "defaultModelsExpandDepth": 0,
+    },
     "ENUM_NAME_OVERRIDES": {
         "RunStateEnum": "integrations.models.SyncRun.State",
         "RunModeEnum": "integrations.models.SyncRun.Mode",
