@@ -80,6 +80,11 @@ def ago(at: datetime | None) -> SafeString | str:
     )
 
 
+def due(at: datetime | None) -> SafeString | str:
+    """The same of what comes next: what should have begun already is due now."""
+    return "now" if at is not None and at <= timezone.now() else ago(at)
+
+
 def moment(at: datetime | None) -> SafeString | str:
     """The same with the exact time beside it, for the page of one object."""
     if at is None:

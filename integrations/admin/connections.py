@@ -128,7 +128,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
             return display.NONE
         if due.run_id:
             return "a run is open"
-        return display.ago(due.due_at)
+        return display.due(due.due_at)
 
     @admin.display(description="sign-in")
     def signed_in(self, connection: Connection) -> str:

@@ -136,7 +136,7 @@ class ConnectionStatusAdmin(ConnectionActions, OpsReadOnlyAdmin):
 
     @admin.display(description="next run", ordering="next_run_at")
     def next_run(self, row: Any) -> str:
-        return display.ago(row.next_run_at)
+        return display.due(row.next_run_at)
 
     @admin.display(description="records", ordering="records")
     def record_count(self, row: ConnectionStatus) -> str:

@@ -149,7 +149,7 @@ def _card(
         connection=connection,
         badge=display.badge(connection.status, connection.get_status_display()),
         last_run=last,
-        next_run="now" if run else display.ago(due.due_at if due else None),
+        next_run="now" if run else display.due(due.due_at if due else None),
         records=display.number(seen.records if seen else 0),
         rejected=display.number(rejected),
         bar=progress_bar(run) if run else "",

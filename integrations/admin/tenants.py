@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
@@ -121,11 +122,12 @@ class TenantAdmin(AddedByService, OpsAdmin):
             return display.link(tenant_url(tenant, "index"), "Open")
         return display.NONE
 
-    def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> str:
+    def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> HttpResponse:
         tenant = create_tenant(
             slug=values["slug"], name=values["name"], actor=self.actor_of(request)
         )
-        return f"{tenant} is ready."
+        self.message_user(request, f"{tenant} is ready. Add its members below.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Operations may also take the last admin away; whoever it was is in the audit log."""

@@ -110,6 +110,7 @@ def connect_page(request: HttpRequest, visit: Visit, *, token: str) -> HttpRespo
         "token": token,
         "entries": [(offer, mark_of(offer.provider.slug)) for offer in offers],
         "connection": connection,
+        "gateway": next((offer.through for offer in offers if offer.through), ""),
         "is_framed": is_framed(request),
         "back": way_back(session, {"status": "cancelled"}),
     }
