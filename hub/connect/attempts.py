@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.connect.models import ConnectAttempt, ConnectSession, ProviderApp
 from hub.connect.sessions import (
     actor_of_session,
@@ -78,7 +78,7 @@ def begin_attempt(
         redirect_uri=redirect_uri,
         scopes=scopes,
         browser_hash=digest(browser),
-        expires_at=timezone.now() + ATTEMPT_LIFETIME,
+        expires_at=database_now() + ATTEMPT_LIFETIME,
         display=display,
     )
     _seal(attempt, {"verifier": verifier, "entered": dict(entered)})
@@ -121,7 +121,7 @@ def spend_attempt(*, state: str, provider: str, browser: str) -> SpentAttempt:
     """
     attempt = _attempt_of(state, ConnectAttempt.objects.select_related("tenant", "session"))
     spent = ConnectAttempt.objects.filter(pk=attempt.pk, used_at=None).update(
-        used_at=timezone.now()
+        used_at=database_now()
     )
     if not spent:
         raise _refused(attempt, DONE, "reused_state")
@@ -151,7 +151,7 @@ def _attempt_of(state: str, attempts: QuerySet[ConnectAttempt]) -> ConnectAttemp
 def _check(attempt: ConnectAttempt, provider: str) -> None:
     if attempt.provider != provider:
         raise _refused(attempt, f"Another provider was asked. {AGAIN}", "other_provider")
-    if attempt.expires_at <= timezone.now():
+    if attempt.expires_at <= database_now():
         raise _refused(attempt, f"This took longer than ten minutes. {AGAIN}", "expired_state")
 
 

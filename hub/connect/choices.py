@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from hub.clock import database_now
 from hub.connect.attempts import AGAIN, ATTEMPT_LIFETIME, DONE
 from hub.connect.models import ConnectAttempt
 from hub.connect.sessions import actor_of_session, is_same_browser
@@ -30,7 +30,7 @@ class WaitingChoice:
 def wait_for_choice(attempt: ConnectAttempt, held: Mapping[str, Any]) -> None:
     """Keep `held`, sealed, until the user has chosen; ten minutes from now it is of no use."""
     attempt.choice = seal_for(attempt, "choice", dict(held), tenant_id=attempt.tenant_id)
-    attempt.expires_at = timezone.now() + ATTEMPT_LIFETIME
+    attempt.expires_at = database_now() + ATTEMPT_LIFETIME
     attempt.save(update_fields=["choice", "expires_at"])
 
 
@@ -49,7 +49,7 @@ def find_choice(*, attempt_id: UUID, provider: str, browser: str) -> WaitingChoi
         raise _refused(attempt, f"This was started in another browser. {AGAIN}", "other_browser")
     if attempt.choice is None:
         raise _refused(attempt, DONE, "reused_choice")
-    if attempt.expires_at <= timezone.now():
+    if attempt.expires_at <= database_now():
         raise _refused(attempt, f"This took longer than ten minutes. {AGAIN}", "expired_choice")
     if not attempt.tenant.is_active:
         raise _refused(attempt, "Nothing can be connected here at present.", "tenant_not_active")

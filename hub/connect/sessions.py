@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Least
-from django.utils import timezone
 
+from hub.clock import database_now
 from hub.connect.models import ConnectSession
 from integrations.errors import ConnectRefusedError
 from tenants.actor import Actor
@@ -58,7 +58,7 @@ def open_session(
         actor_label=actor.label[:200],
         return_url=return_url,
         return_state=return_state,
-        expires_at=timezone.now() + (MAILED_LIFETIME if is_mailed else LINK_LIFETIME),
+        expires_at=database_now() + (MAILED_LIFETIME if is_mailed else LINK_LIFETIME),
     )
     return session, token
 
@@ -77,7 +77,7 @@ def session_of(token: str, *, browser: str) -> ConnectSession:
         raise ConnectRefusedError(
             "This link is not valid. Ask for a new one where you got it.", "unknown_link"
         )
-    if session.expires_at <= timezone.now():
+    if session.expires_at <= database_now():
         raise _refused(session, "This link is too old. Ask for a new one.", "expired_link")
     if session.browser_hash is not None and not is_same_browser(session.browser_hash, browser):
         raise _refused(
@@ -96,7 +96,7 @@ def bind_session(session: ConnectSession, *, browser: str) -> None:
     Raises:
         ConnectRefusedError: another browser was first.
     """
-    mine, now = digest(browser), timezone.now()
+    mine, now = digest(browser), database_now()
     is_mine = ConnectSession.objects.filter(
         Q(browser_hash=None) | Q(browser_hash=mine), pk=session.pk
     ).update(browser_hash=mine, used_at=now, expires_at=Least("expires_at", now + LINK_LIFETIME))

@@ -3,16 +3,19 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client
 
 from hub.audit.models import AuditAction, AuditEvent
+from hub.connect.models import ConnectAttempt, ConnectSession
 from hub.connect.provider_apps import set_provider_app
 from integrations.models import Connection
 from integrations.sandbox import Sandbox
@@ -206,3 +209,9 @@ def quickbooks(browser: Browser, link: str, inside_acme: None) -> Connection:
     assert response.status_code == 200, sentence_of(response)
     assert current_tenant().slug == "acme"
     return Connection.objects.get(provider="quickbooks")
+
+
+def let_pass(span: timedelta) -> None:
+    """As if the links and attempts there are had been made so much earlier."""
+    for model in (ConnectSession, ConnectAttempt):
+        model.objects.update(expires_at=F("expires_at") - span)

@@ -16,7 +16,7 @@ from integrations.services.connect_links import create_connect_session
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Tenant
-from tests.connecting.conftest import Browser, World, first_form, refusals, sentence_of
+from tests.connecting.conftest import Browser, World, first_form, let_pass, refusals, sentence_of
 
 pytestmark = pytest.mark.django_db
 
@@ -197,11 +197,24 @@ def test_a_link_is_the_first_clickers_alone(browser: Browser, world: World, link
 
 
 def test_a_link_is_too_old_after_half_an_hour(browser: Browser, link: str) -> None:
-    with time_machine.travel(timezone.now() + timedelta(minutes=31)):
-        response = browser.get(f"/connect/{link}/")
+    let_pass(timedelta(minutes=31))
+
+    response = browser.get(f"/connect/{link}/")
 
     assert response.status_code == 400
     assert refusals() == ["expired_link"]
+
+
+@pytest.mark.parametrize("minutes", [-60, -10, 10, 60])
+def test_a_link_opens_at_a_web_server_whose_clock_is_wrong(
+    minutes: int, browser: Browser, link: str
+) -> None:
+    """F33: another one has made it, whose clock is right."""
+    with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+        assert browser.get(f"/connect/{link}/").status_code == 200
+        browser.connect(link, "slack")
+
+    assert Connection.objects.get().provider == "slack"
 
 
 @pytest.mark.parametrize("token", ["x", "x" * 43, "..", "%00"])

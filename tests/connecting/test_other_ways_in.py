@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import time_machine
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -22,7 +21,7 @@ from integrations.sync.credentials import access_for
 from integrations.types import OAuth2
 from tenants.actor import Actor
 from tenants.models import Tenant
-from tests.connecting.conftest import Browser, World, refusals, sentence_of
+from tests.connecting.conftest import Browser, World, let_pass, refusals, sentence_of
 from tests.connecting.outside import (
     ISSUER,
     Outside,
@@ -227,9 +226,9 @@ class TestAnAccountChosenAfterConsent:
     def test_waits_ten_minutes(self, browser: Browser, link: str) -> None:
         address = self.begin(browser, link)
 
-        with time_machine.travel(timezone.now() + timedelta(minutes=11)):
-            assert browser.get(address).status_code == 400
+        let_pass(timedelta(minutes=11))
 
+        assert browser.get(address).status_code == 400
         assert refusals() == ["expired_choice"]
 
     def test_waits_with_its_tokens_sealed(self, browser: Browser, link: str) -> None:
