@@ -24,6 +24,7 @@ from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
 from hub.fleet.claims import Claim
+from hub.fleet.garbage import collect_seldom
 
 # Raised into a task that overran; a SystemExit, so that `except Exception` lets it pass.
 SliceTimeoutError = TimeoutException
@@ -120,6 +121,7 @@ def forget_queues_except(queues: Sequence[str]) -> int:
 
 def run_cluster(queue: str) -> None:
     """Work on the queue with HUB_WORKERS processes until SIGTERM; then finish what has begun."""
+    collect_seldom()
     cluster = Cluster(SkipLockedORM(list_key=queue))
     cluster.start()
     while cluster.sentinel.is_alive():

@@ -21,7 +21,7 @@ class Link:
     target_source_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen it would take twice as long to make, and each entity makes one
 class Row:
     """One entity, ready to be written.
 

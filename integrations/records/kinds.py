@@ -37,6 +37,8 @@ class InvoiceLine:
     item: Ref | None = None
 
 
+_PARTS = tuple(part.name for part in fields(Address))
+
 KINDS: dict[Any, str] = {
     str: "text",
     bool: "flag",
@@ -71,7 +73,7 @@ def _dump_decimal(value: Decimal | None) -> Json:
 
 
 def _dump_address(value: Address | None) -> Json:
-    return None if value is None else {f.name: getattr(value, f.name) for f in fields(value)}
+    return None if value is None else {part: getattr(value, part) for part in _PARTS}
 
 
 def _dump_lines(value: tuple[InvoiceLine, ...]) -> Json:
@@ -87,14 +89,7 @@ def _dump_lines(value: tuple[InvoiceLine, ...]) -> Json:
     ]
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 DUMPS: dict[str, Callable[[Any], Json]] = {
-    "text": _same,
-    "flag": _same,
-    "integer": _same,
     "decimal": _dump_decimal,
     "time": _dump_time,
     "day": lambda value: value and value.isoformat(),
@@ -104,6 +99,7 @@ DUMPS: dict[str, Callable[[Any], Json]] = {
     "address": _dump_address,
     "lines": _dump_lines,
 }
+"""How values become JSON; a kind that is not named is stored as it is."""
 
 
 def _check_text(value: Any) -> str:
@@ -155,8 +151,11 @@ def _check_ref(value: Any) -> str:
 def _check_address(value: Any) -> str:
     if not isinstance(value, Address):
         return f"should be an Address, not {type(value).__name__}"
-    parts = (getattr(value, f.name) for f in fields(value))
-    return next((said for part in parts if part is not None and (said := _check_text(part))), "")
+    for name in _PARTS:
+        part = getattr(value, name)
+        if part is not None and (said := _check_text(part)):
+            return said
+    return ""
 
 
 def _check_line(line: Any) -> str:
@@ -173,7 +172,10 @@ def _each(check: Callable[[Any], str]) -> Callable[[Any], str]:
     def check_all(value: Any) -> str:
         if not isinstance(value, tuple):
             return f"should be a tuple, not {type(value).__name__}"
-        return next((said for part in value if (said := check(part))), "")
+        for part in value:
+            if said := check(part):
+                return said
+        return ""
 
     return check_all
 

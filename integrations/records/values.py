@@ -25,7 +25,7 @@ def utc(value: Any) -> datetime | None:
         return None
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    number = _number(value)
+    number = None if _begins_with_a_year(value) else _number(value)
     if number is not None:
         seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
         try:
@@ -76,7 +76,7 @@ def found(*values: Any) -> tuple[str, ...]:
 def dig(item: Any, path: str) -> Any:
     """The value at "a.b.0.c", or None where the way ends."""
     for step in path.split(".") if path else ():
-        if isinstance(item, Mapping):
+        if isinstance(item, dict) or isinstance(item, Mapping):  # noqa: SIM101  dict is quicker
             item = item.get(step)
         elif isinstance(item, list) and step.isdecimal() and int(step) < len(item):
             item = item[int(step)]
@@ -96,6 +96,11 @@ def dig_all(item: Any, path: str) -> list[Any]:
             if isinstance(part, Mapping) and step in part
         ]
     return [part for one in reached for part in (one if isinstance(one, list) else [one])]
+
+
+def _begins_with_a_year(value: Any) -> bool:
+    """Whether it is "2026-…", which no number is: most times are, and trying costs the most."""
+    return isinstance(value, str) and value[4:5] == "-" and value[:4].isdecimal()
 
 
 def _number(value: Any) -> Decimal | None:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hub.fields import uuid7
 from hub.fleet.claims import claim_one
+from hub.fleet.garbage import collect_seldom
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
 from integrations.errors import AlreadyRunningError, HubError
@@ -54,6 +55,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
         self.watch = LeaseWatch()
+        collect_seldom()
         signal.signal(signal.SIGTERM, lambda *_: self.watch.stop.set())
         try:
             with in_tenant(get_tenant(options["tenant"])):
