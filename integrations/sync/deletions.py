@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from hub.clock import database_now
+from integrations.connectors.registry import get_connector
 from integrations.destinations.base import Batch, Row
 from integrations.destinations.postgres import order_changes
 from integrations.destinations.wake import wake_destinations
@@ -283,9 +284,11 @@ def hold_back(
 
 
 def present(connection: Connection, declared: EntityType) -> int:
-    """How many records of the type are stored."""
+    """How many records of the type, and of those that come along inside it, are stored."""
+    every = get_connector(connection.provider).entity_types
+    names = [each.name for each in every if declared.name in (each.name, each.inside)]
     stored = Record.objects.present().filter(source_system=connection.source_system)
-    return int(stored.filter(entity_type=declared.name).count())
+    return int(stored.filter(entity_type__in=names).count())
 
 
 def apply_review(review: DeletionReview) -> int:

@@ -33,6 +33,7 @@ class Server:
     books: dict[str, list[int]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    pages: int = 0  # that come along in each book, once a type "pages" is declared
     closed: set[str] = field(default_factory=set)
     close_at: tuple[str, int] | None = None
     fails: list[Exception] = field(default_factory=list)
@@ -78,6 +79,8 @@ class ShelfConnector(Declared, Connector):
                 raise ParentSkippedError("This shelf was locked meanwhile.")
             if SERVER.fails and number == numbers[-1]:
                 raise SERVER.fails.pop(0)
+            for page in range(SERVER.pages):
+                yield Entity("pages", f"{name}-{number}-{page}", {"n": page}, name)
             is_edge = index % PAGE == PAGE - 1
             position = Position(name, {"after": number}) if is_edge else None
             yield Entity("books", f"{name}-{number}", {"n": number}, name, position=position)

@@ -19,8 +19,10 @@ from integrations.models import (
     SweepBatch,
     SyncRun,
 )
+from integrations.records import Company
 from integrations.services.deletions import decide_deletions
 from integrations.sync.deletions import can_show_absence, is_too_much
+from integrations.types import EntityType
 from tenants.actor import Actor
 from tenants.roles import Role
 from tests.engine.conftest import connected, run_of, work
@@ -229,6 +231,22 @@ def test_more_than_a_tenth_or_a_thousand_wait_for_a_person(connection, there, fo
     multiply_books(there - 60)
 
     assert is_too_much(connection, books, found) is is_held
+
+
+def test_few_of_what_comes_along_inside_are_not_too_many_for_the_type_alone(
+    connection, shelves, monkeypatch
+):
+    """3 books of 60 are gone with the 30 pages of theirs: 33 of 660, not of 60."""
+    pages = EntityType("pages", becomes=Company, inside="books")
+    monkeypatch.setattr(ShelfConnector, "entity_types", (*ShelfConnector.entity_types, pages))
+    shelves.pages = 10
+    work(connection)
+    shelves.books["a"] = list(range(3, 20))
+
+    full(connection)
+
+    assert not DeletionReview.objects.exists()
+    assert (len(present("books")), len(present("pages"))) == (57, 570)
 
 
 def multiply_books(count: int) -> None:
