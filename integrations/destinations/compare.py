@@ -15,11 +15,11 @@ from integrations.destinations.base import Row
 Key = tuple[str, str]  # entity type, source id; the source system is the batch's
 
 _STORED = """
-SELECT r.entity_type, r.source_id, r.id, r.content_hash, r.scope, r.deleted_at,
+SELECT r.source_id, r.id, r.content_hash, r.scope, r.deleted_at,
     r.source_changed_at
-FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
-JOIN integrations_record r ON r.source_system = %s
-    AND r.entity_type = k.entity_type AND r.source_id = k.source_id
+FROM unnest(%s::text[]) AS k(source_id)
+JOIN integrations_record r ON r.source_system = %s AND r.entity_type = %s
+    AND r.source_id = k.source_id
 """
 
 
@@ -67,7 +67,7 @@ class Compared:
 
 
 def compare(source_system: str, rows: Sequence[Row], *, with_rejected: bool) -> Compared:
-    """Look up what is stored of `rows`, in one statement, and sort them out.
+    """Look up what is stored of `rows`, in one statement for each entity type, and sort them out.
 
     `with_rejected`: look up what is stored of the rejected ones too.
     """
@@ -113,14 +113,16 @@ def _last_words(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _stored(source_system: str, records: list[Row]) -> dict[Key, Stored]:
-    if not records:
-        return {}
-    types, ids = in_columns([key_of(row) for row in records])
+    by_type: dict[str, list[str]] = {}
+    for row in records:
+        by_type.setdefault(row.entity_type, []).append(row.source_id)
+    stored: dict[Key, Stored] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_STORED, [types, ids, source_system])
-        return {
-            (row[0], row[1]): Stored(row[2], bytes(row[3]), *row[4:]) for row in cursor.fetchall()
-        }
+        for entity_type, ids in by_type.items():
+            cursor.execute(_STORED, [ids, source_system, entity_type])
+            for source_id, *columns in cursor.fetchall():
+                stored[entity_type, source_id] = Stored(*columns)
+    return stored
 
 
 def _is_late(row: Row, stored: dict[Key, Stored]) -> bool:

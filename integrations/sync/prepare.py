@@ -96,7 +96,7 @@ def _row(connector: Connector, entity: Entity, record: NormalizedRecord) -> Row:
         content_hash=hashlib.blake2b(data + b"\x00" + kept, digest_size=16).digest(),
         source_changed_at=entity.changed_at,
         newest_wins=declared.newest_wins,
-        links=tuple(_links(record)),
+        links=tuple(_links(refs)) if (refs := record.refs()) else (),
     )
 
 
@@ -106,8 +106,8 @@ def _dump(value: Any) -> bytes:
     return bytes(memoryview(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)))
 
 
-def _links(record: NormalizedRecord) -> Iterator[Link]:
-    for field, value in record.refs().items():
+def _links(refs: dict[str, Ref | tuple[Ref, ...]]) -> Iterator[Link]:
+    for field, value in refs.items():
         for position, target in enumerate((value,) if isinstance(value, Ref) else value):
             yield Link(field, position, target.entity_type, target.source_id)
 
