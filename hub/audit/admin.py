@@ -204,6 +204,10 @@ class HubModelAdmin(admin.ModelAdmin):
         """What the page of `obj` is called."""
         return str(obj)
 
+    def detail_of(self, request: HttpRequest, obj: Any, /) -> dict[str, Any]:
+        """What the page of `obj` shows besides its fields."""
+        return {}
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -218,6 +222,7 @@ class HubModelAdmin(admin.ModelAdmin):
             context["title"], context["subtitle"] = self.title_of(obj), None
             context["show_save_and_continue"] = context["show_save_and_add_another"] = False
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
+            context.update(self.detail_of(request, obj))
             context["act_url"] = reverse(name, args=[quote(obj.pk)])
             actions: dict[str, Any] = self.get_actions(request)
             context["act_buttons"] = [

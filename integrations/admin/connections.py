@@ -218,18 +218,7 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
         may = {"may_connect": self.has_operate_permission(request)}
         return super().changelist_view(request, {**may, **(extra_context or {})})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        connection = self.get_object(request, object_id)
-        shown = self._detail(request, connection) if connection else {}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
-
-    def _detail(self, request: HttpRequest, connection: Connection) -> dict[str, Any]:
+    def detail_of(self, request: HttpRequest, connection: Connection) -> dict[str, Any]:
         runs = list(connection.sync_runs.all()[:RECENT_RUNS])
         waits = connection.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
         lacks_scopes = connection.error_code == SCOPES_MISSING

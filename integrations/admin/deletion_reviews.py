@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from hub import display, sites
@@ -129,16 +129,8 @@ class DeletionReviewAdmin(TenantModelAdmin):
 
     # Pages
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        review = self.get_object(request, object_id)
-        shown = {"facts": self._facts(review), **_records_of(review)} if review else {}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, review: DeletionReview) -> dict[str, Any]:
+        return {"facts": self._facts(review), **_records_of(review)}
 
     def _facts(self, review: DeletionReview) -> list[tuple[str, object]]:
         run = SyncRun.objects.filter(pk=review.run_id).first()

@@ -307,25 +307,15 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
         }
         return TemplateResponse(request, "admin/service_form.html", context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        destination = self.get_object(request, object_id)
-        shown: dict[str, Any] = {}
-        if destination is not None:
-            query = urlencode({"destination": destination.pk})
-            shown = {
-                "destination": destination,
-                "may_route": self.has_operate_permission(request),
-                "may_change": self.has_change_permission(request),
-                "add_route": f"{reverse('admin:integrations_route_add')}?{query}",
-                "routes": routes_table(destination),
-                "runs": runs_table(destination),
-                "is_at_work": destination.runs.filter(state=DestinationRun.State.RUNNING).exists(),
-                "refused": refused_table(destination),
-            }
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, destination: Destination) -> dict[str, Any]:
+        query = urlencode({"destination": destination.pk})
+        return {
+            "destination": destination,
+            "may_route": self.has_operate_permission(request),
+            "may_change": self.has_change_permission(request),
+            "add_route": f"{reverse('admin:integrations_route_add')}?{query}",
+            "routes": routes_table(destination),
+            "runs": runs_table(destination),
+            "is_at_work": destination.runs.filter(state=DestinationRun.State.RUNNING).exists(),
+            "refused": refused_table(destination),
+        }

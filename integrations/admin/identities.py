@@ -146,16 +146,8 @@ class IdentityGroupAdmin(TenantModelAdmin):
         }
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        group = self.get_object(request, object_id)
-        shown = {"side_by_side": _side_by_side(_members(group))} if group else {}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, group: IdentityGroup) -> dict[str, Any]:
+        return {"side_by_side": _side_by_side(_members(group))}
 
     def fits(self, action: str, row: IdentityGroup) -> bool:
         if action == "confirm":

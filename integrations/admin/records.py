@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
@@ -149,16 +149,8 @@ class RecordAdmin(TenantModelAdmin):
     def run_shown(self, record: Record) -> str:
         return display.link(address_of(SyncRun, record.run_id), "Open the run")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        record = self.get_object(request, object_id)
-        shown = _related(record) if record else {}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, record: Record) -> dict[str, Any]:
+        return _related(record)
 
 
 def _related(record: Record) -> dict[str, Any]:

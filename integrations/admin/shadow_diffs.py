@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -157,24 +157,14 @@ class ShadowDiffAdmin(TenantModelAdmin):
         found = ShadowDiff.objects.for_list().filter(pk__in=ids_asked_for(request))
         return JsonResponse({"runs": [for_script(shadow) for shadow in found]})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        shadow = self.get_object(request, object_id)
-        shown: dict[str, Any] = {}
-        if shadow is not None:
-            shown = {
-                "shadow": shadow,
-                "facts": self._facts(shadow),
-                "counts": counts_of(shadow),
-                "unchanged": unchanged_in(shadow),
-                "types": types_of(shadow),
-            }
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, shadow: ShadowDiff) -> dict[str, Any]:
+        return {
+            "shadow": shadow,
+            "facts": self._facts(shadow),
+            "counts": counts_of(shadow),
+            "unchanged": unchanged_in(shadow),
+            "types": types_of(shadow),
+        }
 
     def _facts(self, shadow: ShadowDiff) -> list[tuple[str, object]]:
         return [

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
@@ -165,15 +165,5 @@ class SyncRunAdmin(TenantModelAdmin):
         runs = SyncRun.objects.filter(pk__in=ids_asked_for(request))
         return JsonResponse({"runs": [for_script(run) for run in runs]})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        shown: dict[str, Any] = {}
-        if run is not None:
-            shown = {"run": run, "counts": counts_table(run)}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def detail_of(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
+        return {"run": run, "counts": counts_table(run)}

@@ -21,6 +21,7 @@ TABLE = {
     "record": (V, None, None, None, {}),
     "identitygroup": (V, None, None, None, {"confirm": O, "split": O, "never": O}),
     "rejectedrecord": (V, None, None, None, {"replay": O}),
+    "entityshape": (V, None, None, None, {}),
     "auditevent": (V, None, None, None, {}),
     "allowedaddress": (V, A, None, None, {}),
     "membership": (A, A, A, A, {}),
