@@ -38,11 +38,10 @@ def record_event(
     target: models.Model | None = None,
     detail: dict[str, Any] | None = None,
     tenant_id: UUID | None = None,
+    outcome: Outcome = Outcome.SUCCEEDED,
 ) -> None:
-    """Write that the change in this transaction was made by `actor`."""
-    _insert(
-        connections["default"], _event(action, Outcome.SUCCEEDED, actor, target, detail, tenant_id)
-    )
+    """Write that the change in this transaction was made by `actor`, or that it came to nothing."""
+    _insert(connections["default"], _event(action, outcome, actor, target, detail, tenant_id))
 
 
 def record_now(

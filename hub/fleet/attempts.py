@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from hub.audit.models import AuditAction
+from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_event
 from hub.fleet.models import Due
 from tenants.actor import Actor
@@ -29,6 +29,7 @@ def audit_failed(
     """Write that an attempt came to nothing, and why; in the transaction that gives it back."""
     record_event(
         AuditAction.ATTEMPT_FAILED,
+        outcome=Outcome.FAILED,
         actor=Actor.system("worker"),
         target=target or due,
         tenant_id=due.tenant_id,

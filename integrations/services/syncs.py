@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from hub.audit.models import AuditAction
+from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fleet.models import Due
@@ -124,6 +124,7 @@ def end_parked_run(*, due: Due) -> None:
     status.publish_run(run)
     record_event(
         AuditAction.SYNC_FAILED,
+        outcome=Outcome.FAILED,
         actor=Actor.system("worker"),
         target=run.connection,
         detail={**_named(run), "code": run.error_code},

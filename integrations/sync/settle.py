@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Least, Now
 
-from hub.audit.models import AuditAction
+from hub.audit.models import AuditAction, Outcome
 from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fields import uuid7
@@ -222,6 +222,7 @@ def _fail(
     _end(run, SyncRun.State.FAILED, calls=calls, code=code, error=error)
     record_event(
         AuditAction.SYNC_FAILED,
+        outcome=Outcome.FAILED,
         actor=ENGINE,
         target=connection,
         detail={**attempt_of(due), "run": str(run.pk), "code": code, "error": error},

@@ -64,7 +64,7 @@ def test_a_run_with_a_failed_type_leaves_one_event_and_tells_operations(connecti
     work(connection)
 
     event = AuditEvent.objects.get(action="sync.failed")
-    assert event.detail["error"] == "companies: There is no such list."
+    assert (event.outcome, event.detail["error"]) == ("failed", "companies: There is no such list.")
     seen = ConnectionStatus.objects.get(connection_id=connection.pk)
     assert (seen.last_run_state, seen.error) == ("failed", "companies: There is no such list.")
     assert Record.objects.filter(entity_type="companies").count() == 10
