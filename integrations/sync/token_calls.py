@@ -1,9 +1,14 @@
 """Calls of token endpoints: they meet the breakers that a connection's other calls meet."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from integrations.errors import EgressRefusedError, HubError, ProviderUnavailableError
+from integrations.errors import (
+    EgressRefusedError,
+    HubError,
+    ProviderUnavailableError,
+    RetryableError,
+)
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
@@ -29,15 +34,25 @@ def token_call(
     try:
         yield
     except ProviderUnavailableError as exc:
-        gate.failed(exc.message)
+        reason = exc.message
+        _note(lambda: gate.failed(reason))
         raise
     except EgressRefusedError:
-        gate.gave_up()
+        _note(gate.gave_up)
         raise
     except HubError:
-        gate.answered({})
+        _note(lambda: gate.answered({}))
         raise
     except BaseException:
-        gate.gave_up()
+        _note(gate.gave_up)
         raise
-    gate.answered({})
+    _note(lambda: gate.answered({}))
+
+
+def _note(how_it_went: Callable[[], None]) -> None:
+    """Tell the breakers, if they can be told.
+
+    What the call brought counts for more: a refresh token that is not saved is lost for good.
+    """
+    with suppress(RetryableError):
+        how_it_went()

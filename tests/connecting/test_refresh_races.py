@@ -9,7 +9,7 @@ from django.db import transaction
 
 from hub.audit.models import AuditAction
 from hub.audit.record import own_connection
-from integrations.errors import ReauthorizationRequiredError
+from integrations.errors import ProviderUnavailableError, ReauthorizationRequiredError
 from integrations.models import Connection
 from tenants.context import in_tenant
 from tenants.models import Tenant
@@ -113,6 +113,39 @@ def test_a_connection_saved_while_the_token_endpoint_hangs_is_not_overwritten(
     committed.refresh_from_db()
     assert committed.name == "Renamed"
     assert committed.credential_generation == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_that_has_come_is_kept_though_its_breaker_cannot_be_told(
+    committed: Connection, world: World, acme: Tenant
+) -> None:
+    """The refresh token of before is spent: what the answer brought would be lost for good."""
+    world.control("fault", slug="quickbooks", path=BEARER, status=503)
+    with pytest.raises(ProviderUnavailableError):
+        token_of(committed, refused=1)
+    world.control("fault", slug="quickbooks", path=BEARER, delay_ms=600)
+    world.forget_requests()
+
+    def renew() -> str:
+        try:
+            with in_tenant(acme):
+                return token_of(Connection.objects.get(pk=committed.pk), refused=1)
+        finally:
+            hang_up()
+
+    with ThreadPoolExecutor(1) as pool, database.cursor() as cursor:
+        renewing = pool.submit(renew)
+        while not world.token_calls():
+            time.sleep(0.02)
+        cursor.execute("ALTER TABLE public.fleet_circuit RENAME TO out_of_reach")
+        try:
+            token = renewing.result(timeout=30)
+        finally:
+            cursor.execute("ALTER TABLE public.out_of_reach RENAME TO fleet_circuit")
+
+    committed.refresh_from_db()
+    assert committed.credential_generation == 2
+    assert _is_accepted(world, committed, token)
 
 
 def _is_accepted(world: World, connection: Connection, token: str) -> bool:
