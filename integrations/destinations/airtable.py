@@ -37,6 +37,7 @@ from integrations.errors import DestinationBlockedError, HubError, RateLimitErro
 from integrations.http.answer import Answer
 from integrations.http.client import ProviderClient
 from integrations.records import dig
+from integrations.resilience.provider_clock import answered_at
 from integrations.resilience.retry_after import parse_retry_after
 from integrations.types import ApiKey, AuthContext, Field, Identity, Json, Limit, Provider
 
@@ -365,7 +366,8 @@ def classify(answer: Answer) -> HubError | None:
                 "The workspace has used up the API calls of its plan for this month. Raise the "
                 "plan, or wait for the next month."
             )
-        asked = parse_retry_after(answer.header("retry-after"), datetime.now(UTC)) or 0.0
+        now = answered_at(answer.headers) or datetime.now(UTC)
+        asked = parse_retry_after(answer.header("retry-after"), now) or 0.0
         wait = max(asked, LOCKOUT_SECONDS)
         return RateLimitError("Airtable asks for a pause.", retry_after=wait)
     return RefusedByAirtableError(type, message, status=answer.status)

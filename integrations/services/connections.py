@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Least, Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
@@ -215,7 +214,7 @@ def change_interval(*, connection: Connection, seconds: int, actor: Actor) -> No
     row.save(update_fields=["interval_seconds", "updated_at"])
     work = Due.objects.for_object(row).filter(kind=Due.Kind.SYNC)
     work.update(interval_seconds=seconds)
-    latest = timezone.now() + timedelta(seconds=seconds)
+    latest = Now() + timedelta(seconds=seconds)
     work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
     record_event(
         AuditAction.CONNECTION_CHANGED,

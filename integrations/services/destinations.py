@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.models import DestinationStatus, Due
 from hub.observability.known_secrets import remember_values
 from integrations.destinations.registry import get_destination_type
@@ -192,7 +192,7 @@ def end_parked_destination(*, due: Due) -> None:
     row.save(update_fields=["status", "error_code", "error", "updated_at"])
     DestinationRun.objects.filter(destination=row, state=DestinationRun.State.RUNNING).update(
         state=DestinationRun.State.FAILED,
-        ended_at=timezone.now(),
+        ended_at=database_now(),
         error_code=row.error_code,
         error=row.error,
     )

@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Least
-from django.utils import timezone
+from django.db.models.functions import Least, Now
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
@@ -41,7 +40,7 @@ def change_type_interval(
     before, status.interval_seconds = status.interval_seconds, seconds
     status.save(update_fields=["interval_seconds"])
     if seconds is not None:
-        latest = timezone.now() + timedelta(seconds=seconds)
+        latest = Now() + timedelta(seconds=seconds)
         work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC, lane="live")
         work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
     record_event(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations.errors import ConnectionNotActiveError, InvalidInputError
 from integrations.models import Connection, ShadowDiff
@@ -74,9 +74,9 @@ def cancel_shadow(*, shadow: ShadowDiff, actor: Actor) -> ShadowDiff:
     row = ShadowDiff.objects.select_for_update(of=("self",)).get(pk=shadow.pk)
     if not row.is_open:
         return row
-    row.cancel_asked_at = row.cancel_asked_at or timezone.now()
+    row.cancel_asked_at = row.cancel_asked_at or database_now()
     if Due.objects.for_object(row).free().delete()[0]:
-        row.state, row.ended_at, row.positions = row.State.CANCELLED, timezone.now(), {}
+        row.state, row.ended_at, row.positions = row.State.CANCELLED, database_now(), {}
         row.batches.all().delete()
     row.save(update_fields=["cancel_asked_at", "state", "ended_at", "positions"])
     return row
@@ -87,7 +87,7 @@ def end_parked_shadow(*, due: Due) -> None:
     """End the diff of work that was parked after too many claims without progress."""
     ShadowDiff.objects.open().filter(pk=due.object_id).update(
         state=ShadowDiff.State.FAILED,
-        ended_at=timezone.now(),
+        ended_at=database_now(),
         error_code=due.parked_reason,
         error="The worker ended again and again without progress. Look for memory or time limits.",
     )

@@ -7,15 +7,21 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from hub.fleet.models import Due
 from integrations.connectors.base import Connector
 from integrations.models import Connection, EntityTypeStatus, SyncRun
 from integrations.resilience import provider_clock
+from integrations.services.connections import change_interval
+from integrations.services.rhythm import change_type_interval
+from integrations.services.shadows import cancel_shadow, request_shadow
 from integrations.sync.open import Parents, open_connector
+from tenants.actor import Actor
 from tests.engine.conftest import run_of, work
 
 pytestmark = pytest.mark.django_db
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+SYSTEM = Actor.system("tests")
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +88,33 @@ def test_a_type_read_by_a_worker_with_a_wrong_clock_is_read_again_when_its_inter
             work(connection)
 
         assert ("people" in {name for name, _ in server.asked}) is is_read, hours
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_a_shorter_interval_counts_from_now_whatever_the_clock_of_whoever_sets_it(
+    connection, ahead
+):
+    now = timezone.now()
+    due = Due.objects.filter(object_id=connection.pk)
+    work(connection)
+
+    with time_machine.travel(now + ahead):
+        change_interval(connection=connection, seconds=1800, actor=SYSTEM)
+    assert is_about(due.get().due_at, now + 30 * MINUTE)
+    with time_machine.travel(now + ahead):
+        change_type_interval(connection=connection, entity_type="people", seconds=600, actor=SYSTEM)
+    assert is_about(due.get().due_at, now + 10 * MINUTE)
+
+
+def test_a_shadow_diff_that_is_stopped_by_a_wrong_clock_ended_when_it_ended(connection):
+    now = timezone.now()
+    work(connection)
+    shadow = request_shadow(connection=connection, mode="incremental", actor=SYSTEM)
+
+    with time_machine.travel(now - HOUR):
+        shadow = cancel_shadow(shadow=shadow, actor=SYSTEM)
+
+    assert is_about(shadow.ended_at, now)
 
 
 @pytest.mark.parametrize(
