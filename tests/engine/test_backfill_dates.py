@@ -79,8 +79,7 @@ def test_after_a_backfill_of_what_was_known_whole_absence_is_seen_everywhere(dat
 
 
 def test_what_was_never_read_before_its_date_shows_absence_from_there_on(dated, server):
-    work_from_the_date = backfill
-    work_from_the_date(dated)
+    backfill(dated)
     assert present() == {f"c{n}" for n in range(10, 20)}
     Record.objects.filter(source_id="c10").update(source_changed_at=DATE - timedelta(days=2))
     gone(10, 15, server=server)

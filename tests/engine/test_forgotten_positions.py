@@ -1,5 +1,6 @@
 """F29: a provider has forgotten where we were. All is read again, but not again and again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from integrations.errors import CheckpointExpiredError, ProviderUnavailableError
 from integrations.models import Connection, EntityTypeStatus, Record
 from integrations.services.syncs import request_sync
 from tenants.actor import Actor
-from tests.engine.acme_provider import company
+from tests.engine.acme_provider import AcmeConnector, company
 from tests.engine.conftest import run_of, work
 
 pytestmark = pytest.mark.django_db
@@ -133,10 +134,6 @@ def test_a_full_sync_somebody_asks_for_does_not_wait(synced, server):
 
 
 def test_a_position_older_than_the_provider_keeps_it_leaves_the_same_event(synced, monkeypatch):
-    from dataclasses import replace
-
-    from tests.engine.acme_provider import AcmeConnector
-
     first, second = AcmeConnector.entity_types
     kept = replace(first, lifetime=timedelta(days=7))
     monkeypatch.setattr(AcmeConnector, "entity_types", (kept, second))
