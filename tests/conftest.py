@@ -5,6 +5,7 @@ rolled back; after a test that really commits (`transaction=True`) every table i
 two tenants put back.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -47,6 +48,11 @@ BEGIN
   END LOOP;
 END $$
 """
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: looking through it for garbage again and again takes time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -134,8 +140,8 @@ def _django_db_helper(put_back: None, _django_db_helper: None) -> None:
     """Set `put_back` up before pytest-django's own fixture, so that it cleans up after it."""
 
 
-def _empty(case: TransactionTestCase) -> None:
-    """Undo what a committing test left, in the public schema and in every tenant's."""
+def empty_all() -> None:
+    """Undo what was committed, in the public schema and in every tenant's."""
     connection.set_schema_to_public()
     with connection.cursor() as cursor:
         cursor.execute(EMPTY_ALL)
@@ -145,4 +151,4 @@ def _empty(case: TransactionTestCase) -> None:
 
 
 # Django flushes the public schema alone, and makes content types and permissions anew each time.
-TransactionTestCase._fixture_teardown = _empty  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = lambda case: empty_all()  # type: ignore[method-assign]

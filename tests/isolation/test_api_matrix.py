@@ -39,6 +39,7 @@ from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.caller import Caller, with_key, with_token
 from tests.api.rows import alike, connected, followed, linked, ran, stored, waiting
+from tests.conftest import empty_all
 
 pytestmark = pytest.mark.django_db
 
@@ -183,11 +184,22 @@ def everything_of(tenant: Tenant) -> list[Any]:
         return [*rows, *shared]
 
 
+@pytest.fixture(scope="module")
+def seeded(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+    """Rows of both tenants, committed once; what a test does to them is rolled back."""
+    with django_db_blocker.unblock():
+        acme, globex = (Tenant.objects.get(slug=slug) for slug in ("acme", "globex"))
+        seed(acme, records=3)
+        theirs = seed(globex, records=4)
+    yield theirs
+    with django_db_blocker.unblock():
+        empty_all()
+
+
 @pytest.fixture
-def theirs(acme: Tenant, globex: Tenant) -> dict[str, Any]:
+def theirs(seeded: dict[str, Any], db: None) -> dict[str, Any]:
     """Rows of globex. Acme has the same, and the same integer ids but for the last one."""
-    seed(acme, records=3)
-    return seed(globex, records=4)
+    return seeded
 
 
 @pytest.fixture(params=["API key", "access token"])

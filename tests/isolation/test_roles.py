@@ -1,15 +1,18 @@
 """Which role each operation needs, tried with every role. An operation without a line fails."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from integrations.models import Preflight, SyncRun
 from integrations.sync.preflight import want
+from tenants.context import in_tenant
 from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.caller import with_key, with_token
 from tests.api.rows import alike, connected, followed, ran, stored, waiting
+from tests.conftest import empty_all
 from tests.isolation.test_api_matrix import (
     BELOW,
     DESTINATION,
@@ -50,6 +53,7 @@ NEEDS: dict[str, Role] = {
     "GET /api/v1/deletion-reviews/{id}/": Role.VIEWER,
     "POST /api/v1/deletion-reviews/{id}/decide/": Role.OPERATOR,
     "GET /api/v1/identity-groups/": Role.VIEWER,
+    "POST /api/v1/identity-groups/look/": Role.OPERATOR,
     "GET /api/v1/identity-groups/{id}/": Role.VIEWER,
     "POST /api/v1/identity-groups/{id}/confirm/": Role.OPERATOR,
     "POST /api/v1/identity-groups/{id}/split/": Role.OPERATOR,
@@ -81,8 +85,22 @@ WITHOUT_A_ROLE = {"POST /api/v1/token/"}
 NEEDS_AN_APP = {"POST /api/v1/composio/links/", "POST /api/v1/composio/connections/"}
 
 
+@pytest.fixture(scope="module")
+def seeded(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+    """Rows of acme, committed once; what a test does to them is rolled back."""
+    with django_db_blocker.unblock(), in_tenant(Tenant.objects.get(slug="acme")):
+        made = seed()
+    yield made
+    with django_db_blocker.unblock():
+        empty_all()
+
+
 @pytest.fixture
-def rows(acme: Tenant) -> dict[str, Any]:
+def rows(seeded: dict[str, Any], db: None) -> dict[str, Any]:
+    return seeded
+
+
+def seed() -> dict[str, Any]:
     connection = connected()
     run = ran(connection, state=SyncRun.State.RUNNING, ended_at=None)
     records = [stored(connection, str(n)) for n in range(2)]
