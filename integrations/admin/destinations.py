@@ -202,6 +202,11 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
         if "name" in form.changed_data:
             change_destination(destination=obj, name=obj.name, actor=self.actor_of(request))
 
+    def button_for(self, action: str, row: Destination) -> str:
+        if action != "look_again":
+            return ""
+        return "Resume" if row.is_paused else "Look again now"
+
     def fits(self, action: str, row: Destination) -> bool:
         return action != "pause" or not row.is_paused
 

@@ -142,6 +142,7 @@ class IdentityGroupAdmin(TenantModelAdmin):
         shown = {
             "last_look": look,
             "last_look_at": display.ago(look.at),
+            "compared": display.number(look.records),
             "may_look": self.has_operate_permission(request),
         }
         return super().changelist_view(request, {**shown, **(extra_context or {})})
