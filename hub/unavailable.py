@@ -15,6 +15,8 @@ from hub.database_faults import code_of, unavailable
 from hub.problems import RETRY_AFTER, problem_of
 from tenants.middleware import API
 
+CONTENT_POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'"
+
 logger = logging.getLogger("hub.unavailable")
 
 
@@ -45,6 +47,7 @@ def answer_to(request: HttpRequest, exc: BaseException | None) -> HttpResponse |
     wait = RETRY_AFTER if error.retry_after is None else error.retry_after
     response["Retry-After"] = str(max(1, math.ceil(wait)))
     response["Cache-Control"] = "no-store"
+    response["Content-Security-Policy"] = CONTENT_POLICY
     # A connect page may stand in the tenant's own; which that is stands in the database. There is
     # nothing to click here.
     response.xframe_options_exempt = True

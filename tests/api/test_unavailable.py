@@ -6,6 +6,7 @@ Without connections and on a full disk: tests/harness/test_database_shortages.py
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
 
 from hub.audit.models import AuditEvent
 from integrations.models import SyncRun
@@ -34,3 +35,16 @@ def test_f13_who_asks_for_what_somebody_holds_is_told_503_and_when_to_come_back(
     assert answer["Retry-After"] == "5"
     assert not SyncRun.objects.exists() and AuditEvent.objects.count() == events
     assert api.post(path, {"mode": "full"}).status_code == 202
+
+
+def test_f13_people_are_told_by_a_page_that_runs_nothing_but_our_own_files() -> None:
+    with psycopg.connect(database_url()) as session, connection.cursor() as cursor:
+        session.execute("LOCK TABLE public.connect_connectsession")
+        cursor.execute("SET lock_timeout = '50ms'")
+        page = Client().get("/connect/some-token/")
+        cursor.execute("RESET lock_timeout")
+
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "Somebody else is working on the same thing" in page.content.decode()
+    assert page["Cache-Control"] == "no-store"
+    assert "default-src 'self'" in page["Content-Security-Policy"]
