@@ -43,6 +43,7 @@
             ├── CursorExpiredError          the reader of a feed begins again
             ├── TenantNotActiveError
             ├── ConnectionNotActiveError
+            ├── ReadTooSoonError            the provider allows the type to be read so often, no more
             ├── ConnectRefusedError         reason: why a link, a click or a callback led nowhere
             │   └── AccountChangedError     another account than the connection's own
             └── AlreadyRunningError
@@ -320,6 +321,12 @@ class ConnectionNotActiveError(RefusedError):
     """The connection is paused, or waits for a person to reconnect it."""
 
     code = "connection_not_active"
+
+
+class ReadTooSoonError(RefusedError):
+    """The provider does not allow the entity type to be read again yet."""
+
+    code = "read_too_soon"
 
 
 class ConnectRefusedError(RefusedError):

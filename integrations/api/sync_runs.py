@@ -128,7 +128,8 @@ class SyncRunViewSet(ReadOnlyModelViewSet[SyncRun]):
     def create(self, request: Request, connection_id: UUID) -> Response:
         """Ask for a sync. While a run is open, asking again gives that run and starts no other.
 
-        A full sync or a backfill that the open run would not do is refused with 409.
+        A full sync or a backfill that the open run would not do is refused with 409, and so is one
+        of types that the provider does not allow to be read again yet (`read_too_soon`).
         """
         asked = SyncRunRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)

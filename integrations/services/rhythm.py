@@ -1,5 +1,6 @@
 """How often each entity type of a connection is read."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,8 +10,10 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
-from integrations.errors import InvalidInputError
+from integrations.errors import InvalidInputError, ReadTooSoonError
 from integrations.models import Connection, EntityTypeStatus
+from integrations.sync.order import in_order
+from integrations.sync.rhythm import too_soon_until
 from integrations.types import EntityType
 from tenants.actor import Actor
 from tenants.decorators import requires_role
@@ -58,6 +61,30 @@ def why_not_shorter(connection: Connection, declared: EntityType) -> str:
         return ""
     label = get_connector(connection.provider).provider.label
     return f"{label} allows {declared.name} to be read once in {_words(declared.min_interval)}."
+
+
+def refuse_too_soon(connection: Connection, named: Sequence[str]) -> None:
+    """Refuse to read types in full that the provider does not allow to be read again yet.
+
+    What nobody `named` is left out of the run instead, unless nothing would remain.
+
+    Raises:
+        ReadTooSoonError: with the time from which on it may be read.
+    """
+    types = in_order(get_connector(connection.provider).entity_types, named)
+    found = {row.entity_type: row for row in connection.entity_type_statuses.all()}
+    until = [
+        (at, each.name, each)
+        for each in types
+        if each.name in found and (at := too_soon_until(each, found[each.name]))
+    ]
+    if not until or (not named and len(until) < len(types)):
+        return
+    at, _, declared = max(until) if named else min(until)
+    raise ReadTooSoonError(
+        f"{why_not_shorter(connection, declared)} Ask for it in full again after"
+        f" {at + timedelta(minutes=1):%d %b %H:%M} UTC."
+    )
 
 
 def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> None:

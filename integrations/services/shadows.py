@@ -10,7 +10,8 @@ from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations.errors import ConnectionNotActiveError, InvalidInputError
-from integrations.models import Connection, ShadowDiff
+from integrations.models import Connection, ShadowDiff, SyncRun
+from integrations.services.rhythm import refuse_too_soon
 from integrations.services.syncs import check_entity_types
 from tenants.actor import Actor
 from tenants.context import current_tenant
@@ -30,6 +31,7 @@ def request_shadow(
     Raises:
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
         InvalidInputError: the provider has no such entity type, or there is no such mode.
+        ReadTooSoonError: a full sync is not allowed yet either, see `request_sync`.
     """
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     if not row.can_sync:
@@ -43,6 +45,8 @@ def request_shadow(
     open_one: ShadowDiff | None = ShadowDiff.objects.open().filter(connection=row).first()
     if open_one is not None:
         return open_one
+    if mode == SyncRun.Mode.FULL:
+        refuse_too_soon(row, entity_types)
     newest = ShadowDiff.objects.filter(connection=row).values_list("pk", flat=True)
     ShadowDiff.objects.filter(connection=row).exclude(pk__in=list(newest[: KEPT - 1])).delete()
     shadow = ShadowDiff.objects.create(

@@ -14,6 +14,7 @@ from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
 from integrations.errors import AlreadyRunningError, ConnectionNotActiveError, InvalidInputError
 from integrations.models import Connection, SyncRun
+from integrations.services.rhythm import refuse_too_soon
 from integrations.sync import status
 from tenants.actor import Actor
 from tenants.decorators import requires_role
@@ -43,6 +44,8 @@ def request_sync(
 
     Raises:
         AlreadyRunningError: a run is open that would not do what is asked for.
+        ReadTooSoonError: the provider does not allow what is named to be read in full again yet,
+            or nothing at all; what is not named is left out of the run.
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
         InvalidInputError: the provider has no such entity type, there is no such mode, or the
             date does not fit.
@@ -68,6 +71,8 @@ def request_sync(
                     " ended."
                 )
             return run
+        if mode != SyncRun.Mode.INCREMENTAL:
+            refuse_too_soon(connection, entity_types)
         try:
             return _new_run(connection, actor, trigger, mode, entity_types, not_before)
         except IntegrityError as exc:

@@ -32,27 +32,34 @@ def waiting(
 ) -> set[str]:
     """The types that are left out of this run because they were read so lately.
 
-    A scheduled run reads what is due; whoever asks gets everything but what the provider does not
-    want to be asked for again yet. A full read that is open or asked for is never left out, but
-    for one that waits because the provider has forgotten too often where it was.
+    A scheduled run reads what is due; whoever asks, in full or not, gets everything but what the
+    provider does not want to be asked for again yet. A full read that is open is never left out;
+    one that waits because the provider has forgotten too often where it was, only until it is
+    asked for.
     """
-    if run.mode != SyncRun.Mode.INCREMENTAL:
-        return set()
+    is_in_full = run.mode != SyncRun.Mode.INCREMENTAL
     every = {each.name: interval_of(connection, each, statuses[each.name]) for each in entity_types}
     shortest = min(every.values(), default=timedelta())
     is_scheduled = run.trigger == SyncRun.Trigger.SCHEDULE
     left_out = set()
     for declared in entity_types:
-        status, wait = statuses[declared.name], declared.min_interval or timedelta()
-        if status.waits_until is not None and database_now() < status.waits_until:
-            left_out.add(declared.name)
-            continue
+        status, wait = statuses[declared.name], timedelta()
+        has_forgotten = status.waits_until is not None and database_now() < status.waits_until
         if is_scheduled and every[declared.name] > shortest:
-            wait = max(wait, every[declared.name] * (1 - EARLY))
-        ready_at = status.walked_at and status.walked_at + wait
-        if status.is_complete and ready_at is not None and database_now() < ready_at:
+            wait = every[declared.name] * (1 - EARLY)
+        if (has_forgotten and not is_in_full) or too_soon_until(declared, status, wait=wait):
             left_out.add(declared.name)
     return left_out
+
+
+def too_soon_until(
+    declared: EntityType, status: EntityTypeStatus, *, wait: timedelta = timedelta()
+) -> datetime | None:
+    """Until when the type is not read again, as the provider allows or after `wait`; None: now."""
+    if not status.is_complete or status.walked_at is None:
+        return None
+    ready_at = status.walked_at + max(wait, declared.min_interval or timedelta())
+    return ready_at if database_now() < ready_at else None
 
 
 def wants_full_read(connection: Connection, declared: EntityType, status: EntityTypeStatus) -> bool:

@@ -42,6 +42,7 @@ STATUSES = [
     (errors.NameTakenError("x"), 409, "name_taken"),
     (errors.AlreadyRunningError("x"), 409, "already_running"),
     (errors.ConnectionNotActiveError("x"), 409, "connection_not_active"),
+    (errors.ReadTooSoonError("x"), 409, "read_too_soon"),
     (errors.RefusedError("x"), 409, "refused"),
     (errors.InvalidInputError("x", {"a": ["b"]}), 422, "invalid_input"),
     (errors.RateLimitError("x", retry_after=12.2), 503, "rate_limited"),

@@ -1,12 +1,13 @@
 """How often each entity type is read: its own interval, and never more often than is allowed."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from hub.fleet.models import Due
-from integrations.errors import FatalError, InvalidInputError
+from integrations.errors import FatalError, InvalidInputError, ReadTooSoonError
 from integrations.models import EntityTypeStatus, SyncRun
 from integrations.services.rhythm import change_type_interval
 from integrations.services.syncs import request_sync
@@ -99,12 +100,60 @@ def test_the_schedule_comes_round_no_sooner_than_the_provider_allows(shelf):
     assert min(waits) > timedelta(hours=23, minutes=59)
 
 
-def test_a_full_sync_reads_everything(shelf, shelves):
+def test_a_full_sync_reads_everything_that_may_be_read_again(shelf, shelves):
+    read_long_ago(notes=timedelta(hours=25))
     request_sync(connection=shelf, actor=SYSTEM, trigger="manual", mode="full")
 
     work(shelf)
 
     assert set(shelves.asked) == {"shelves", "books", "notes"}
+
+
+@pytest.mark.parametrize("mode", ["full", "backfill"])
+def test_a_full_sync_by_hand_does_not_read_twice_what_may_be_read_once_a_day(shelf, shelves, mode):
+    long_ago = timezone.now() - timedelta(days=30)
+    not_before = long_ago if mode == "backfill" else None
+    request_sync(connection=shelf, actor=SYSTEM, trigger="manual", mode=mode, not_before=not_before)
+
+    work(shelf)
+
+    assert set(shelves.asked) == {"shelves", "books"}
+    assert run_of(shelf).counts["notes"]["state"] == "waiting"
+
+
+def test_what_a_full_sync_names_and_may_not_read_yet_is_refused_with_the_time(shelf):
+    EntityTypeStatus.objects.filter(entity_type="notes").update(
+        walked_at=datetime(2999, 3, 1, 12, 0, 30, tzinfo=UTC)
+    )
+
+    with pytest.raises(ReadTooSoonError, match=r"once in 1 day.* after 02 Mar 12:01 UTC"):
+        request_sync(
+            connection=shelf,
+            actor=SYSTEM,
+            trigger="manual",
+            mode="full",
+            entity_types=["shelves", "notes"],
+        )
+
+    assert not SyncRun.objects.open().exists()
+
+
+def test_a_full_sync_that_could_read_nothing_is_refused(shelf, monkeypatch):
+    daily = [replace(each, min_interval=timedelta(days=1)) for each in ShelfConnector.entity_types]
+    monkeypatch.setattr(ShelfConnector, "entity_types", tuple(daily))
+
+    with pytest.raises(ReadTooSoonError, match="once in 1 day"):
+        request_sync(connection=shelf, actor=SYSTEM, trigger="manual", mode="full")
+    request_sync(connection=shelf, actor=SYSTEM, trigger="manual")
+
+
+def test_a_full_sync_that_is_open_is_given_to_whoever_asks_for_it_again(shelf, monkeypatch):
+    read_long_ago(notes=timedelta(hours=25))
+    asked = {"connection": shelf, "actor": SYSTEM, "trigger": "manual", "mode": "full"}
+    run = request_sync(**asked, entity_types=["notes"])
+    read_long_ago(notes=timedelta())
+
+    assert request_sync(**asked, entity_types=["notes"]).pk == run.pk
 
 
 @pytest.mark.parametrize("seconds", [0, 59, 86_401])

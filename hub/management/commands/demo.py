@@ -36,7 +36,7 @@ from hub.demo.estate import (
 from hub.demo.processes import ChildEndedError, Children, free_port
 from hub.embedded_postgres import data_folder
 from hub.fleet.models import ConnectionStatus
-from integrations.models import Connection, SyncRun
+from integrations.models import Connection, EntityTypeStatus, SyncRun
 from integrations.services.syncs import request_sync
 from tenants.actor import Actor
 from tenants.context import in_tenant
@@ -135,6 +135,8 @@ class Command(BaseCommand):
 
     def _ask(self, tenant: Tenant) -> None:
         with in_tenant(tenant):
+            # The sandbox may be read in full more often than a provider allows.
+            EntityTypeStatus.objects.update(walked_at=None)
             for each in Connection.objects.active():
                 request_sync(
                     connection=each,
