@@ -19,6 +19,7 @@ from hub.fleet.models import Worker
 
 LEASE_SECONDS = 4
 PATIENCE_SECONDS = 3
+READY_SECONDS = 90  # two interpreters start, on a machine that may be busy
 
 
 def wait_until(what: Callable[[], object], *, seconds: float) -> float:
@@ -105,7 +106,7 @@ def start_unit(transactional_db: None, tmp_path: Path) -> Iterator[Callable[...,
         unit = RunningUnit(tmp_path / f"unit-{len(units)}.log", *options)
         units.append(unit)
         if wait:
-            wait_until(unit.is_ready, seconds=30)
+            wait_until(unit.is_ready, seconds=READY_SECONDS)
         return unit
 
     yield start

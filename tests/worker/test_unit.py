@@ -11,12 +11,12 @@ from django_q.models import Task as TaskRow
 
 from hub.fleet.models import Due, RunHour, Worker
 from tests.factories.fleet import DueFactory
-from tests.worker.conftest import LEASE_SECONDS, PATIENCE_SECONDS, wait_until
+from tests.worker.conftest import LEASE_SECONDS, PATIENCE_SECONDS, READY_SECONDS, wait_until
 from tests.worker.harmless.apps import DEADLY, NAP
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START_SECONDS = 8  # a cluster, on a busy machine
+START_SECONDS = 20  # a cluster, on a busy machine
 RECOVERY_SECONDS = PATIENCE_SECONDS * 2 + START_SECONDS
 
 
@@ -44,7 +44,7 @@ def test_what_is_due_is_done_once_and_nothing_is_left(start_unit):
 
     unit = start_unit("--processes=2", "--drain", wait=False)
 
-    assert unit.wait(30) == 0
+    assert unit.wait(READY_SECONDS) == 0
     assert are_done(rows)
     assert set(work_of_tests().values_list("fence", flat=True)) == {1}
     assert (Worker.objects.count(), OrmQ.objects.count(), TaskRow.objects.count()) == (0, 0, 0)
@@ -56,7 +56,7 @@ def test_hours_of_runs_are_forgotten_after_90_days(start_unit, acme):
         hour = timezone.now() - timedelta(days=age)
         RunHour.objects.create(tenant=acme, provider=provider, hour=hour)
 
-    assert start_unit("--processes=1", "--drain", wait=False).wait(30) == 0
+    assert start_unit("--processes=1", "--drain", wait=False).wait(READY_SECONDS) == 0
 
     assert [row.provider for row in RunHour.objects.all()] == ["copper"]
 
