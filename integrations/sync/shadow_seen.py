@@ -97,7 +97,7 @@ def note_absent(
         "parent": declared.parent or "",
         "samples": SAMPLES,
     }
-    with database.cursor() as cursor:
+    with database.cursor() as cursor, deletions.joined_by_hash():
         cursor.execute(_NOTE_ABSENT, values)
         count, first = cursor.fetchone()
     shadow.batches.filter(entity_type=declared.name).update(record_ids=[])

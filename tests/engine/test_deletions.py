@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from time import perf_counter
 
 import pytest
 from django.db import connection as database
@@ -21,7 +22,7 @@ from integrations.models import (
 )
 from integrations.records import Company
 from integrations.services.deletions import decide_deletions
-from integrations.sync.deletions import can_show_absence, is_too_much
+from integrations.sync.deletions import can_show_absence, end_walk, is_too_much
 from integrations.types import EntityType
 from tenants.actor import Actor
 from tenants.roles import Role
@@ -280,6 +281,36 @@ def review(connection, shelves) -> DeletionReview:
     shelves.books["b"] = list(range(10))
     full(connection)
     return DeletionReview.objects.pending().get()
+
+
+def test_absence_is_found_at_once_in_a_first_sync_that_the_planner_knows_nothing_of(connection):
+    """It ends before its rows are counted: each compared with all that was seen, for minutes."""
+    work(connection)
+    status = EntityTypeStatus.objects.get(connection=connection, entity_type="shelves")
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO integrations_record (source_system, entity_type, source_id, scope,
+                connection_id, run_id, generation, record_type, title, data, raw, content_hash,
+                first_seen_at, changed_at, change_seq)
+            SELECT source_system, entity_type, 'more-' || n, scope, connection_id, run_id,
+                generation, record_type, title, data, raw, content_hash, first_seen_at, changed_at,
+                change_seq
+            FROM integrations_record, generate_series(1, 10000) n WHERE source_id = 'a'
+            """
+        )
+        cursor.execute("DELETE FROM pg_statistic WHERE starelid = 'integrations_record'::regclass")
+    there = Record.objects.filter(entity_type="shelves").values_list("pk", flat=True)
+    SweepBatch.objects.create(
+        connection=connection, entity_type="shelves", scopes=[""], record_ids=list(there)[1:]
+    )
+    begun = perf_counter()
+
+    vanished = end_walk(
+        ShelfConnector.entity_types, ShelfConnector.entity_types[0], status, run_of(connection)
+    )
+
+    assert (vanished, perf_counter() - begun < 3) == (1, True)
 
 
 def test_a_review_says_how_many_of_how_many_and_is_told_once(connection, review):
