@@ -21,7 +21,8 @@ from tests.providers.official import SPECS, needs, unpacked
 
 DESCRIPTION = SPECS / "github_openapi_subset.json.gz"
 
-pytestmark = needs(DESCRIPTION)
+# Reading the description takes seconds, so one process does.
+pytestmark = [needs(DESCRIPTION), pytest.mark.xdist_group("github-description")]
 
 
 @cache
