@@ -195,7 +195,7 @@ def _check_runs(connection: str, system: str, wrong: Wrong) -> None:
 
 
 def _check_attempts(connection: str, wrong: Wrong) -> None:
-    """Each attempt that came to nothing left one event, and no other attempt any."""
+    """Each attempt that came to nothing left one event."""
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT due, fence, how FROM harness_attempt WHERE object_id = %s", [connection]
