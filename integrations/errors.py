@@ -43,7 +43,7 @@
             ├── CursorExpiredError          the reader of a feed begins again
             ├── TenantNotActiveError
             ├── ConnectionNotActiveError
-            ├── ReadTooSoonError            the provider allows the type to be read so often, no more
+            ├── ReadTooSoonError            the provider allows the type to be read later only
             ├── ConnectRefusedError         reason: why a link, a click or a callback led nowhere
             │   └── AccountChangedError     another account than the connection's own
             └── AlreadyRunningError
