@@ -31,7 +31,7 @@ from integrations.sync.rhythm import interval_of
 from integrations.types import EntityType
 
 ALL_TYPES = "*"  # in the form for reading again
-INTERVALS = (60, 300, 900, 3_600, 6 * 3_600, 86_400)  # seconds
+INTERVALS = (60, 300, 900, 1_800, 3_600, 6 * 3_600, 86_400)  # seconds
 RECONCILE = (0, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400)  # seconds
 RECENT_DIFFS = 5
 # An outcome of a pre-flight, as the state that looks alike.

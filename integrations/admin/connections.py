@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from hub import display, sites
 from hub.fleet.models import Due
 from integrations.admin.base import link_to
-from integrations.admin.connection_control import ConnectionControl, control_of
+from integrations.admin.connection_control import INTERVALS, ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
 from integrations.admin.entity_shapes import drift_of
 from integrations.admin.labels import ProviderFilter, plain_label, provider_label
@@ -35,7 +35,6 @@ from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
 RECENT_RUNS = 10
-INTERVALS = (300, 900, 1_800, 3_600, 6 * 3_600, 86_400, 7 * 86_400)  # seconds
 SIGN_IN = {
     "oauth2": "Consent of a user (OAuth 2)",
     "api_key": "A key",

@@ -79,9 +79,7 @@ class ConnectionChangesSerializer(serializers.Serializer[Any]):
     """What may be changed; everything else follows from the account."""
 
     name = serializers.CharField(max_length=200, required=False)
-    interval_seconds = serializers.IntegerField(
-        required=False, help_text="From five minutes to seven days."
-    )
+    interval_seconds = serializers.IntegerField(required=False, help_text="From a minute to a day.")
     reconcile_seconds = serializers.IntegerField(
         required=False,
         min_value=0,

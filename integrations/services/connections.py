@@ -33,6 +33,7 @@ from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.services.accounts import NOT_ACCEPTED, Access, account_behind, keep_account
 from integrations.services.entered import checked_fields
+from integrations.services.rhythm import check_interval
 from integrations.sync.health import say_working
 from integrations.sync.outside import egress_of_settings
 from integrations.sync.status import publish
@@ -49,8 +50,6 @@ from tenants.decorators import requires_role
 from tenants.roles import Role
 
 TOKEN_SECONDS = 20.0
-SHORTEST_INTERVAL_SECONDS = 5 * 60
-LONGEST_INTERVAL_SECONDS = 7 * 24 * 3600
 SHORTEST_RECONCILE_SECONDS = 24 * 3600
 LONGEST_RECONCILE_SECONDS = 90 * 24 * 3600
 
@@ -203,11 +202,9 @@ def change_interval(*, connection: Connection, seconds: int, actor: Actor) -> No
     """Sync every `seconds` from now on; a shorter interval also brings the next sync forward.
 
     Raises:
-        InvalidInputError: it is shorter than five minutes or longer than a week.
+        InvalidInputError: it is shorter than a minute or longer than a day.
     """
-    if not SHORTEST_INTERVAL_SECONDS <= seconds <= LONGEST_INTERVAL_SECONDS:
-        problem = "Choose an interval between five minutes and seven days."
-        raise InvalidInputError(problem, {"interval_seconds": [problem]})
+    check_interval(timedelta(seconds=seconds))
     row = _locked(connection)
     before = row.interval_seconds
     row.interval_seconds = connection.interval_seconds = seconds

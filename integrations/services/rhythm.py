@@ -20,7 +20,7 @@ from tenants.decorators import requires_role
 from tenants.roles import Role
 
 SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=1)
+LONGEST = timedelta(days=1)  # of connections and of their types
 
 
 @requires_role(Role.OPERATOR)
@@ -87,13 +87,17 @@ def refuse_too_soon(connection: Connection, named: Sequence[str]) -> None:
     )
 
 
-def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> None:
-    problem = ""
+def check_interval(wanted: timedelta) -> None:
+    """Raises InvalidInputError if nothing is read so often, or so seldom."""
     if not SHORTEST <= wanted <= LONGEST:
         problem = "Choose an interval between one minute and one day."
-    elif declared.min_interval is not None and wanted < declared.min_interval:
+        raise InvalidInputError(problem, {"interval_seconds": [problem]})
+
+
+def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> None:
+    check_interval(wanted)
+    if declared.min_interval is not None and wanted < declared.min_interval:
         problem = why_not_shorter(connection, declared)
-    if problem:
         raise InvalidInputError(problem, {"interval_seconds": [problem]})
 
 
