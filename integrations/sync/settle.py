@@ -182,12 +182,13 @@ def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, ca
             again_at = _next(connection) if _can_sync_now(connection) else None
             _release(due, due_at=again_at, run_id=None, attempts=0)
             return str(exc)
-        if isinstance(exc, RetryableError) and due.failures < TRIES:
+        was_asked = not isinstance(exc, NOT_ASKED)
+        if isinstance(exc, RetryableError) and (due.failures < TRIES or not was_asked):
             wait = _wait(exc, due.failures)
             SyncRun.objects.filter(pk=run.pk).update(
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
-            is_failure = wait > 0 and not isinstance(exc, NOT_ASKED)
+            is_failure = wait > 0 and was_asked
             if is_failure:
                 audit_failed(due, reason=exc.code, target=connection)
             times = F("failures") + int(is_failure)

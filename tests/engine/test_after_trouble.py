@@ -9,9 +9,10 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from hub.audit.models import AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.errors import ProviderUnavailableError
+from integrations.errors import CircuitOpenError, HubUnavailableError, ProviderUnavailableError
 from integrations.models import Connection, Record, RejectedRecord
 from integrations.services.syncs import cancel_sync
 from integrations.sync.engine import work_slice
@@ -107,6 +108,20 @@ def test_a_slice_that_got_on_forgets_the_waits_before_it(connection, server):
     assert work(connection).state == "running"
     assert Due.objects.get(object_id=connection.pk).failures == 1
     assert run_of(connection).is_open
+
+
+@pytest.mark.parametrize("error", [CircuitOpenError, HubUnavailableError])
+def test_however_often_it_failed_before_a_slice_that_asks_nobody_only_waits(
+    connection, server, error
+):
+    Due.objects.update(failures=TRIES)
+    server.fail_at[("companies", 0)] = [error("Not now.", 60)]
+
+    assert work(connection).state == "running"
+
+    assert run_of(connection).is_open
+    assert Due.objects.get(object_id=connection.pk).failures == TRIES
+    assert not AuditEvent.objects.filter(action__in=("sync.failed", "work.attempt_failed")).exists()
 
 
 def test_a_run_that_is_asked_to_end_while_a_worker_holds_it_does_not_wait(connection, server):
