@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, HappenedFilter, address_of, link_to
+from integrations.admin.base import ConnectionFilter, HappenedFilter, link_to
 from integrations.admin.labels import plain_label
 from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
@@ -147,7 +147,8 @@ class RecordAdmin(TenantModelAdmin):
 
     @admin.display(description="run that last changed it")
     def run_shown(self, record: Record) -> str:
-        return display.link(address_of(SyncRun, record.run_id), "Open the run")
+        run = SyncRun.objects.filter(pk=record.run_id).first()
+        return link_to(run, "Open the run") if run else str(record.run_id)
 
     def detail_of(self, request: HttpRequest, record: Record) -> dict[str, Any]:
         return _related(record)

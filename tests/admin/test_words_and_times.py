@@ -9,11 +9,11 @@ from django.utils import timezone
 from hub.audit.event_admin import ABOUT
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
-from integrations.models import Connection, DestinationRun, SyncRun
+from integrations.models import Connection, DestinationRun, Record, SyncRun
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Tenant
-from tests.admin.conftest import COUNTS, make_destination, make_event, make_status
+from tests.admin.conftest import COUNTS, make_destination, make_event, make_record, make_status
 from tests.factories import ConnectionFactory, SyncRunFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
@@ -166,3 +166,17 @@ def test_operations_see_how_long_ago_connections_were_read(acme, ops):
     assert bars["within 6 hours"] == ("1", "good")
     assert bars["longer ago"] == ("1", "bad")
     assert bars["not yet"] == ("0", "warning")
+
+
+def test_a_record_leads_to_the_run_that_changed_it_while_that_is_kept(acme, connection, viewer):
+    with in_tenant(acme):
+        run = SyncRunFactory(connection=connection)
+        kept = make_record(connection, 1, run_id=run.pk)
+        forgotten = make_record(connection, 2)
+
+    def page(record: Record) -> str:
+        return viewer.get(f"{HERE}/record/{record.pk}/change/").content.decode()
+
+    assert f"/syncrun/{run.pk}/change/" in page(kept)
+    assert f"/syncrun/{forgotten.run_id}/change/" not in page(forgotten)
+    assert str(forgotten.run_id) in page(forgotten)
