@@ -28,12 +28,14 @@ from integrations.errors import (
     ReauthorizationRequiredError,
     RefusedError,
 )
-from integrations.models import Connection
+from integrations.models import Connection, ShadowDiff
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.services.accounts import NOT_ACCEPTED, Access, account_behind, keep_account
 from integrations.services.entered import checked_fields
 from integrations.services.rhythm import check_interval
+from integrations.services.shadows import cancel_shadow
+from integrations.services.syncs import end_paused_runs, held_runs
 from integrations.sync.health import say_working
 from integrations.sync.outside import egress_of_settings
 from integrations.sync.status import publish
@@ -132,13 +134,14 @@ def button_way(provider: Provider) -> OAuth2 | None:
 @requires_role(Role.OPERATOR)
 @transaction.atomic
 def pause_connection(*, connection: Connection, actor: Actor) -> None:
-    """Nothing is read until somebody resumes; an open run ends at its next position.
+    """Nothing is read until somebody resumes; an open run ends, at once unless a worker is at it.
 
     Pausing what is paused changes nothing.
 
     Raises:
         ConnectionNotActiveError: it does not work at present anyway.
     """
+    runs = held_runs(connection)
     row = _locked(connection)
     if row.status == Connection.Status.PAUSED:
         return
@@ -146,6 +149,9 @@ def pause_connection(*, connection: Connection, actor: Actor) -> None:
         raise ConnectionNotActiveError(f"{row} is {row.get_status_display().lower()}.")
     row.status = connection.status = Connection.Status.PAUSED
     row.save(update_fields=["status", "updated_at"])
+    end_paused_runs(runs)
+    for shadow in ShadowDiff.objects.open().filter(connection=row):
+        cancel_shadow(shadow=shadow, actor=actor)
     Due.objects.for_object(row).filter(run_id=None).update(due_at=None, parked_reason="paused")
     publish(row)
     record_event(AuditAction.CONNECTION_PAUSED, actor=actor, target=row)

@@ -1,10 +1,9 @@
 """Asking for a sync, asking one to end, and ending one whose worker dies again and again."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from hub.audit.models import AuditAction, Outcome
@@ -12,10 +11,17 @@ from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
-from integrations.errors import AlreadyRunningError, ConnectionNotActiveError, InvalidInputError
+from integrations.errors import (
+    AlreadyRunningError,
+    CancelledError,
+    ConnectionNotActiveError,
+    InvalidInputError,
+)
 from integrations.models import Connection, SyncRun
 from integrations.services.rhythm import refuse_too_soon
 from integrations.sync import status
+from integrations.sync.order import in_order
+from integrations.sync.rhythm import next_at
 from tenants.actor import Actor
 from tenants.decorators import requires_role
 from tenants.roles import Role
@@ -92,18 +98,23 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
     if not run.is_open or run.cancel_asked_at is not None:
         return run
     run.cancel_asked_at = database_now()
-    next_at = Now() + timedelta(seconds=run.connection.interval_seconds)
-    free = Due.objects.for_object(run.connection).free().filter(run_id=run.pk)
-    if free.filter(lane=SyncRun.Lane.BACKFILL).delete()[0] or free.update(
-        run_id=None, attempts=0, due_at=next_at
-    ):
-        run.state = SyncRun.State.CANCELLED
-        run.ended_at = run.cancel_asked_at
-    run.save(update_fields=["cancel_asked_at", "state", "ended_at"])
-    if not run.is_open:
-        status.publish_run(run)
+    run.save(update_fields=["cancel_asked_at"])
+    _end_if_free(run, due_at=_next_at(run.connection))
     record_event(AuditAction.SYNC_CANCELLED, actor=actor, target=run.connection, detail=_named(run))
     return run
+
+
+def held_runs(connection: Connection) -> list[SyncRun]:
+    """The open runs of the connection, locked: first of all, as slices and who cancels do."""
+    runs = SyncRun.objects.open().filter(connection=connection)
+    return list(runs.select_for_update(of=("self",)).select_related("connection"))
+
+
+def end_paused_runs(runs: Sequence[SyncRun]) -> None:
+    """End those of the `held_runs` that nobody works on; a worker ends the others at a position."""
+    for run in runs:
+        reason = "The connection is paused now."
+        _end_if_free(run, due_at=None, code=CancelledError.code, error=reason)
 
 
 @transaction.atomic
@@ -191,6 +202,23 @@ def _new_run(
     status.publish_run(run)
     record_event(AuditAction.SYNC_REQUESTED, actor=actor, target=connection, detail=_named(run))
     return run
+
+
+def _end_if_free(run: SyncRun, *, due_at: datetime | None, code: str = "", error: str = "") -> None:
+    """End the run as cancelled unless a worker is at it; its connection is due at `due_at`."""
+    free = Due.objects.for_object(run.connection).free().filter(run_id=run.pk)
+    is_backfill = free.filter(lane=SyncRun.Lane.BACKFILL).delete()[0]
+    if is_backfill or free.update(run_id=None, attempts=0, due_at=due_at):
+        run.state, run.ended_at = SyncRun.State.CANCELLED, database_now()
+        run.error_code, run.error = code, error
+        run.save(update_fields=["state", "ended_at", "error_code", "error"])
+        status.publish_run(run)
+
+
+def _next_at(connection: Connection) -> datetime:
+    types = in_order(get_connector(connection.provider).entity_types)
+    statuses = {row.entity_type: row for row in connection.entity_type_statuses.all()}
+    return next_at(connection, types, statuses)
 
 
 def _named(run: SyncRun) -> dict[str, object]:

@@ -175,8 +175,8 @@ def _succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) ->
 def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, calls: int) -> str:
     """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence."""
     with transaction.atomic():
-        if isinstance(exc, RetryableError) and _is_asked_to_end(run):
-            exc = CancelledError("Somebody cancelled the run.")
+        if isinstance(exc, RetryableError):
+            exc = _asked_to_end(run) or exc
         if isinstance(exc, CancelledError):
             _end(run, SyncRun.State.CANCELLED, calls=calls, code=exc.code, error=str(exc)[:500])
             again_at = _next(connection) if _can_sync_now(connection) else None
@@ -358,8 +358,13 @@ def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
     return Now() + (next_at - database_now())
 
 
-def _is_asked_to_end(run: SyncRun) -> bool:
-    return SyncRun.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists()
+def _asked_to_end(run: SyncRun) -> CancelledError | None:
+    """Why the run ends rather than waits; it is held, so that nobody asks before it waits."""
+    if SyncRun.objects.select_for_update().get(pk=run.pk).cancel_asked_at is not None:
+        return CancelledError("Somebody cancelled the run.")
+    # Looked up once the run is held: whoever pauses holds it too, and may just have committed.
+    paused = Connection.objects.filter(pk=run.connection_id, status=Connection.Status.PAUSED)
+    return CancelledError("The connection is paused now.") if paused.exists() else None
 
 
 def _can_sync_now(connection: Connection) -> bool:

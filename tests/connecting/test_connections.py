@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from hub.audit.models import AuditAction, AuditEvent
-from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import (
     ConnectionNotActiveError,
@@ -68,14 +67,16 @@ def test_a_paused_connection_is_not_due(connection: Connection, operator: Actor)
     assert audited(AuditAction.CONNECTION_PAUSED) == 1
 
 
-def test_pausing_leaves_an_open_run_to_end_by_itself(
+def test_pausing_leaves_an_open_run_to_the_worker_that_is_at_it(
     connection: Connection, operator: Actor
 ) -> None:
-    Due.objects.update(run_id=uuid7())
+    run = SyncRunFactory(connection=connection, running=True)
+    Due.objects.update(run_id=run.pk, lease_until=timezone.now() + timedelta(minutes=1))
 
     pause_connection(connection=connection, actor=operator)
 
     assert due_of(connection).due_at is not None
+    assert SyncRun.objects.get().is_open
 
 
 def test_pausing_twice_is_audited_once(connection: Connection, operator: Actor) -> None:
