@@ -10,10 +10,11 @@ from django.db.models.functions import Now
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
+from hub.fleet.attempts import audit_failed
 from hub.fleet.models import Due
 from integrations.errors import ConnectionNotActiveError, FencedError, HubError, RetryableError
 from integrations.models import Connection, Preflight
-from integrations.sync.failures import TRIES
+from integrations.sync.failures import NOT_ASKED, TRIES
 from integrations.sync.preflight import check, want
 from integrations.sync.settle import BACKOFF
 from tenants.actor import Actor
@@ -67,7 +68,11 @@ def make_preflight(*, due_id: UUID, fence: int) -> str:
                 wait = exc.retry_after or BACKOFF.wait(due.failures + 1, random.random)
                 later = Now() + timedelta(seconds=max(1.0, wait))
                 waited = F("failures") + 1
-                Due.objects.release(due_id, fence=fence, due_at=later, failures=waited, attempts=0)
+                given = {"due_at": later, "failures": waited, "attempts": 0}
+                with transaction.atomic():
+                    is_ours = Due.objects.release(due_id, fence=fence, **given)
+                    if is_ours and not isinstance(exc, NOT_ASKED):
+                        audit_failed(due, reason=exc.code, target=connection)
                 return f"Waits {wait:.0f} s: {exc}"
             said = str(exc)
         except HubError as exc:  # the next sync meets it too, and says so on the connection

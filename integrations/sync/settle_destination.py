@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.clock import database_now
+from hub.fleet.attempts import attempt_of, audit_failed
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.destinations.postgres import hold_fence
@@ -27,6 +28,7 @@ from integrations.models import Destination, DestinationRun
 from integrations.resilience.backoff import Backoff
 from integrations.sync.changes import lag_behind
 from integrations.sync.destination_status import LOOK_EVERY, publish_destination
+from integrations.sync.failures import NOT_ASKED
 from integrations.sync.open_destination import FOLLOWER
 
 TRIES = 8  # waits in a row without progress; then the destination counts as blocked
@@ -143,8 +145,10 @@ def stopped(
                 AuditAction.DESTINATION_BLOCKED,
                 actor=FOLLOWER,
                 target=row,
-                detail={"code": exc.code, "reason": sentence[:500]},
+                detail={**attempt_of(due), "code": exc.code, "reason": sentence[:500]},
             )
+        elif not isinstance(exc, NOT_ASKED):
+            audit_failed(due, reason=exc.code, target=row)
         wait = PROBES[min(due.failures, len(PROBES) - 1)]
         due_at = None if row.is_paused else Now() + timedelta(seconds=wait)
         _release(due, due_at=due_at, parked_reason=row.status, failures=F("failures") + 1)
@@ -176,6 +180,8 @@ def _waits(
             run.save(update_fields=["error_code", "error"])
         destination.refresh_from_db(fields=("status", "checkpoint"))
         publish_destination(destination)
+        if wait and not isinstance(exc, NOT_ASKED):
+            audit_failed(due, reason=exc.code, target=destination)
         has_failed = wait and not isinstance(exc, RateLimitError | HubUnavailableError)
         _release(
             due,

@@ -19,6 +19,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from hub.clock import database_now
+from hub.fleet.attempts import audit_failed
 from hub.fleet.models import Due
 from integrations import crash
 from integrations.connectors.base import Connector
@@ -48,7 +49,7 @@ from integrations.sync.engine import (
     RESTARTS_AT_MOST,
     SliceOverError,
 )
-from integrations.sync.failures import TRIES
+from integrations.sync.failures import NOT_ASKED, TRIES
 from integrations.sync.generations import is_spent
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
@@ -111,7 +112,11 @@ def shadow_slice(
             wait = max(1.0, BACKOFF.wait(due.failures + 1, random.random))
         later = Now() + timedelta(seconds=wait)
         waited = F("failures") + 1
-        Due.objects.release(due.pk, fence=fence, due_at=later, failures=waited, attempts=0)
+        given = {"due_at": later, "failures": waited, "attempts": 0}
+        with transaction.atomic():
+            is_ours = Due.objects.release(due.pk, fence=fence, **given)
+            if is_ours and not isinstance(exc, NOT_ASKED):
+                audit_failed(due, reason=exc.code, target=shadow.connection)
         return f"Waits {wait:.0f} s: {exc}"
     except HubError as exc:
         return work.end(ShadowDiff.State.FAILED, exc)

@@ -108,6 +108,28 @@ def test_f38_a_removed_table_blocks_it_with_a_sentence_and_made_anew_it_catches_
     assert DestinationStatus.objects.get().behind == 0
 
 
+def test_each_attempt_that_came_to_nothing_leaves_one_event(base, records, destination, route):
+    route("company")
+    records.company(1)
+    base.fault(path="/meta/bases", status=429, headers={"Retry-After": "90"}, count=1)
+    follow(destination)
+    base.control("set", limits=False)
+    _forget_pauses()
+    follow(destination)
+    base.control("delete", entity="tables", ids=[base.tables()["Companies"]["id"]])
+    records.company(2)
+    follow(destination)
+    records.company(3)
+    Due.objects.filter(object_id=destination.pk).update(due_at=timezone.now())
+
+    follow(destination)
+
+    told = AuditEvent.objects.filter(target_id=str(destination.pk), detail__has_key="fence")
+    actions = [event.action for event in told.order_by("seq")]
+    assert actions == ["work.attempt_failed", "destination.blocked", "work.attempt_failed"]
+    assert len({event.detail["fence"] for event in told}) == 3
+
+
 def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
     base, records, destination, route
 ):

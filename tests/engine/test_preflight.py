@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from hub.audit.models import AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.errors import (
@@ -190,6 +191,8 @@ def test_an_outage_is_waited_for_when_one_was_asked_for(inside_acme, server, ope
     assert said.startswith("Waits")
     due.refresh_from_db()
     assert (due.lease_until, due.failures, due.attempts) == (None, 1, 0)
+    event = AuditEvent.objects.get(action="work.attempt_failed")
+    assert (event.detail["fence"], event.target_id) == (claim.fence, str(connection.pk))
 
 
 def test_a_paused_connection_is_not_looked_at(connection, operator):

@@ -8,6 +8,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from hub.audit.models import AuditEvent
 from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import Due
 from integrations.errors import (
@@ -268,6 +269,8 @@ def test_an_outage_waits_and_goes_on(books, shelves):
 
     slice_of(shadow)
     assert (shadow.state, shadow.error) == ("running", "down")
+    event = AuditEvent.objects.get(action="work.attempt_failed")
+    assert (event.detail["kind"], event.detail["reason"]) == ("shadow", "provider_unavailable")
     slice_of(shadow)
 
     assert (shadow.state, shadow.error) == ("succeeded", "")
