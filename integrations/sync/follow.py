@@ -9,6 +9,7 @@ what is noted is not sent again. The tenant's own tables know nothing of all thi
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
@@ -37,6 +38,7 @@ from integrations.sync.ledger import Line
 from integrations.sync.open_destination import open_destination
 from integrations.sync.plan import ActiveRoute, Plan, hash_of, plan_of, table_of
 from integrations.sync.references import Titles
+from integrations.sync.tally import Tally
 
 PAGE_ROWS = 100
 SHOW_EVERY = 5.0  # seconds; then operations see how far it is
@@ -166,18 +168,20 @@ class _Slice:
         target = self._target()
         lines = ledger.lines_of(self.destination, [change.record_id for change in changes])
         ours = [change.record_id for change in changes if target.holds(change)]
-        plan = plan_of(changes, self.routes, lines, ours)
+        assert self.run is not None
+        plan, tally = plan_of(changes, self.routes, lines, ours, self.run.pk), Tally(self.run.pk)
         for route_id, group in plan.writes.items():
-            self._write(self._route(route_id), group)
+            self._write(self._route(route_id), group, tally)
         for route_id, gone in plan.deletes.items():
-            self._delete(self._route(route_id), gone)
+            self._delete(self._route(route_id), gone, tally)
         self._link()
-        self._end_page(changes, plan)
+        self._end_page(changes, plan, tally)
 
-    def _write(
-        self, route: ActiveRoute, changes: Sequence[Change], *, only_links: bool = False
-    ) -> None:
-        """Send the rows that differ from what is there; note what became of each."""
+    def _write(self, route: ActiveRoute, changes: Sequence[Change], tally: Tally | None) -> None:
+        """Send the rows that differ from what is there; note what became of each.
+
+        Without a tally they are sent again, for their links alone, and are no changes of the page.
+        """
         lines = ledger.lines_of(self.destination, [change.record_id for change in changes])
         titles = Titles.of((change, ref) for change in changes for ref in route.refs(change))
         there = ledger.rows_there(self.destination, [id for id, _ in titles.found.values()])
@@ -190,26 +194,24 @@ class _Slice:
                 row = route.row(change, titles, there)
             except RecordRejectedError as exc:
                 refused.append(ledger.refused(route.id, change, line, str(exc), ledger.AGAIN))
-                self._count(counts, "rejected", change, line)
+                if tally:
+                    tally.add("rejected", change, line, counts)
                 continue
             if line is None or bytes(line.content_hash) != hash_of(row):
                 unsent.append((change, row))
-            elif line.rejected_reason:
-                self._count(counts, "rejected", change, line)
-            else:
-                self._count(counts, "unchanged", change, line)
-        if not only_links:
+            elif tally:
+                tally.add("rejected" if line.rejected_reason else "unchanged", change, line)
+        if tally:
             self._note(refused, counts)
         for chunk in _chunks(unsent, self._target().rows_per_request):
-            self._send(route, chunk, lines, only_links=only_links)
+            self._send(route, chunk, lines, tally)
 
     def _send(
         self,
         route: ActiveRoute,
         chunk: Sequence[tuple[Change, TableRow]],
         lines: dict[ledger.LineKey, ExternalId],
-        *,
-        only_links: bool,
+        tally: Tally | None,
     ) -> None:
         crash.hit("before_destination_write")
         rows = [row for _, row in chunk]
@@ -224,10 +226,15 @@ class _Slice:
             line = lines.get((route.id, change.record_id))
             if outcome.has_lost_links:
                 continue
+            what = "created" if outcome.is_new else "updated"
+            if tally:
+                tally.add("rejected" if outcome.reason else what, change, line, counts)
+            else:  # its change may be on a later page of this run, which then counts it
+                change = replace(change, seq=line.change_seq if line else 0)
+                counts["linked"] += not outcome.reason
             if outcome.reason:
                 said = outcome.reason
                 written.append(ledger.refused(route.id, change, line, said, hash_of(row)))
-                self._count(counts, "rejected", change, line)
                 continue
             is_fresh = (
                 line is None
@@ -238,15 +245,13 @@ class _Slice:
             there = outcome.external_id
             line_now = ledger.written(route.id, change, there, hash_of(row), is_fresh=is_fresh)
             written.append(line_now)
-            what = "linked" if only_links else "created" if outcome.is_new else "updated"
-            self._count(counts, what, change, line)
         self._note(written, counts)
         self._got_on()
         crash.hit("after_destination_note")
         self._stop_if_over()
         if without_links:
             self._lose_targets(route, without_links)
-            self._write(route, without_links, only_links=only_links)
+            self._write(route, without_links, tally)
 
     def _lose_targets(self, route: ActiveRoute, changes: Sequence[Change]) -> None:
         """What these records link to may be gone there: it is written again before it is linked."""
@@ -255,7 +260,9 @@ class _Slice:
         ledger.mark_unsure(self.destination, targets)
         self.lost |= targets
 
-    def _delete(self, route: ActiveRoute, gone: Sequence[tuple[Change, ExternalId]]) -> None:
+    def _delete(
+        self, route: ActiveRoute, gone: Sequence[tuple[Change, ExternalId]], tally: Tally
+    ) -> None:
         for chunk in _chunks(gone, self._target().rows_per_request):
             crash.hit("before_destination_write")
             ids = [line.external_id for _, line in chunk]
@@ -263,7 +270,7 @@ class _Slice:
             crash.hit("after_destination_write")
             counts: Counter[str] = Counter()
             for change, line in chunk:
-                self._count(counts, "deleted", change, line)
+                tally.add("deleted", change, line, counts)
             self._note([ledger.written(route.id, change, "", b"") for change, _ in chunk], counts)
             self._got_on()
             self._stop_if_over()
@@ -287,14 +294,15 @@ class _Slice:
         for route in self.routes:
             taken = [change for change in changes if route.takes(change)]
             if taken:
-                self._write(route, taken, only_links=True)
+                self._write(route, taken, None)
 
-    def _end_page(self, changes: Sequence[Change], plan: Plan) -> None:
+    def _end_page(self, changes: Sequence[Change], plan: Plan, tally: Tally) -> None:
+        outcomes = tally.outcomes(plan)
         with transaction.atomic():
             ledger.forget_rows_gone(self.destination, [change.record_id for change in changes])
             ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
             self._move_to(changes[-1].seq)
-            self._note([], Counter({"dropped": plan.dropped, "unchanged": plan.unchanged}))
+            self._note([], outcomes)
             if monotonic() >= self.show_again_at:
                 publish_destination(self.destination, with_counts=True)
                 self.show_again_at = monotonic() + SHOW_EVERY
@@ -369,20 +377,6 @@ class _Slice:
                 self.run.to_change = change_seq
                 DestinationRun.objects.filter(pk=self.run.pk).update(to_change=change_seq)
         self.destination.checkpoint = change_seq
-
-    def _count(
-        self, counts: Counter[str], what: str, change: Change, line: ExternalId | None
-    ) -> None:
-        """Once per change and run, though its page may be worked on twice."""
-        assert self.run is not None
-        is_counted = (
-            line is not None
-            and line.run_id == self.run.pk
-            and line.change_seq == change.seq
-            and what != "linked"
-        )
-        if not is_counted:
-            counts[what] += 1
 
     def _route(self, route_id: UUID) -> ActiveRoute:
         return next(route for route in self.routes if route.id == route_id)

@@ -86,6 +86,11 @@ def rows_there(destination: Destination, record_ids: Iterable[int]) -> dict[int,
     return found
 
 
+def is_noted(line: ExternalId | None, change: Change, run_id: UUID) -> bool:
+    """Whether the run has dealt with the change, and counted it, before."""
+    return line is not None and line.run_id == run_id and line.change_seq == change.seq
+
+
 def write_lines(destination: Destination, run_id: UUID, lines: Iterable[Line]) -> None:
     """Insert or replace these lines, in one statement."""
     now = timezone.now()

@@ -18,7 +18,7 @@ from integrations.destinations.columns import RAW, Column, columns_of
 from integrations.destinations.conditions import Condition, all_hold, conditions_of
 from integrations.destinations.tables import Table, TableRow
 from integrations.models import ExternalId, Route
-from integrations.sync.ledger import LineKey
+from integrations.sync.ledger import LineKey, is_noted
 from integrations.sync.references import Titles
 from integrations.types import Ref
 
@@ -108,8 +108,12 @@ def plan_of(
     routes: Sequence[ActiveRoute],
     lines: Mapping[LineKey, ExternalId],
     ours: Iterable[int],
+    run_id: UUID,
 ) -> Plan:
-    """`ours` are the records that were read from the destination itself: they never go round."""
+    """`ours` are the records that were read from the destination itself: they never go round.
+
+    What the run has deleted already needs nothing and was counted then.
+    """
     plan, going_round = Plan(), set(ours)
     for change in changes:
         concerned = [r for r in routes if r.is_about(change) or (r.id, change.record_id) in lines]
@@ -126,6 +130,8 @@ def plan_of(
                 continue
             if line is not None:
                 plan.refusals.append(line.pk)
+            if is_noted(line, change, run_id):
+                continue
             if change.is_deleted:
                 plan.unchanged += 1
             else:
