@@ -56,7 +56,8 @@ def _may_be_warm(command: str, env: dict[str, str]) -> bool:
     was_started = command in _started
     _started.add(command)
     others = env["DJANGO_SETTINGS_MODULE"] != WARM_SETTINGS or "HUB_CONNECTOR_MODULES" in env
-    return was_started and not others
+    elsewhere = env.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
+    return was_started and not others and not elsewhere
 
 
 def sentence_of(run: Run) -> str:

@@ -50,4 +50,4 @@ def test_every_connector_is_in_the_catalogue_with_what_it_declares() -> None:
     assert slack["reads"] == ["lists by time of change, newest first", "complete lists"]
     page = markdown([slack])
     assert "| messages | message | channels | `edited.ts` | never | – | – |" in page
-    assert "- limits: 50 in 60 s for `/conversations.[hr]*`; 20 in 60 s" in page
+    assert "- limits: 50 in 60 s per account for `/conversations.history`; 50 in 60 s" in page
