@@ -9,7 +9,8 @@ from types import TracebackType
 from integrations.destinations.base import Row
 
 DEPTH = 4  # chunks that wait to be written; a chunk is about a page
-CHUNK_ROWS = 200  # a chunk ends at the first position after so many rows, or so much time
+CHUNK_ROWS = 200  # a chunk ends at the first position after so many rows, bytes or so much time
+CHUNK_BYTES = 1024 * 1024
 CHUNK_SECONDS = 0.25
 MOST_ROWS = 2_000  # and here even without a position
 JOIN_SECONDS = 60.0  # longer than any call may take
@@ -61,15 +62,18 @@ class ReadAhead:
 
     def _read(self) -> None:
         chunk: list[Row] = []
+        size = 0
         end: BaseException | None = None
         begun = monotonic()
         try:
             for row in self._rows:
                 chunk.append(row)
-                is_long = len(chunk) >= CHUNK_ROWS or monotonic() - begun >= CHUNK_SECONDS
+                size += row.size
+                is_long = len(chunk) >= CHUNK_ROWS or size >= CHUNK_BYTES
+                is_long = is_long or monotonic() - begun >= CHUNK_SECONDS
                 if (row.position is not None and is_long) or len(chunk) >= MOST_ROWS:
                     self._put(chunk)
-                    chunk, begun = [], monotonic()
+                    chunk, size, begun = [], 0, monotonic()
                 if self._stopping.is_set() and not _may_be_last(row):
                     break
             else:
