@@ -125,7 +125,8 @@ def stopped(
     calls: int,
 ) -> str:
     """Wait, or say what must be repaired and look again later; return one sentence."""
-    if isinstance(exc, RetryableError) and due.failures < TRIES:
+    has_tries = due.failures < TRIES or isinstance(exc, HubUnavailableError)
+    if isinstance(exc, RetryableError) and has_tries:
         return _waits(due, destination, run, exc, calls=calls)
     sentence = str(exc)
     if isinstance(exc, AccessTokenRefusedError):

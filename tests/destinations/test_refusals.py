@@ -130,6 +130,26 @@ def test_each_attempt_that_came_to_nothing_leaves_one_event(base, records, desti
     assert len({event.detail["fence"] for event in told}) == 3
 
 
+def test_limits_that_are_out_of_reach_say_nothing_of_a_destination_that_is_blocked(
+    base, records, destination, route, settings, tmp_path
+):
+    route("company")
+    records.company(1)
+    follow(destination)
+    base.control("delete", entity="tables", ids=[base.tables()["Companies"]["id"]])
+    records.company(2)
+    follow(destination)
+    why = destination.error
+    Due.objects.filter(object_id=destination.pk).update(due_at=timezone.now(), failures=8)
+    settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
+
+    said = follow(destination)
+
+    assert said.startswith("Waits")
+    assert (destination.status, destination.error) == ("blocked", why)
+    assert Due.objects.get(object_id=destination.pk).failures == 8
+
+
 def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
     base, records, destination, route
 ):
