@@ -150,9 +150,7 @@ def test_an_older_version_never_replaces_a_newer_one_where_the_newest_wins(conne
         (Unreadable(b'{"id": NaN}', "holds NaN"), "holds NaN"),
     ],
 )
-@pytest.mark.parametrize(
-    "place", [0, 4, 9, 25], ids=["first", "in the middle", "last", "at the end"]
-)
+@pytest.mark.parametrize("place", [0, 4, 9], ids=["first", "in the middle", "last"])
 def test_one_bad_entity_is_set_aside_and_the_page_goes_on(connection, server, row, reason, place):
     """Wherever on its page of ten; the last of a page says where the next one begins."""
     server.rows["companies"].insert(place, row)
