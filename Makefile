@@ -77,7 +77,8 @@ soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.harness.sweep --seed $(SEED) --seeds $(SEEDS)
 	@$(BIN)/python -m tests.harness.restarts --seed $(SEED)
 	@$(BIN)/python -m tests.harness.shortages || test $$? -eq 77  # nobody may mount a disk
-	@HUB_SWEEP=all $(BIN)/python -m pytest -q tests/destinations/test_sweep.py
+	@HUB_SWEEP=all $(BIN)/python -m pytest -q tests/destinations/test_sweep.py tests/disconnecting \
+		tests/keys/test_killed.py
 	@EXAMPLES=5000 $(BIN)/python -m pytest -q tests/http/test_json_reader.py
 	@$(BIN)/python -m tests.harness.soak --seed $(SEED) --seconds $(SECONDS)
 

@@ -2,8 +2,9 @@
 
 import json
 import os
-import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
@@ -24,6 +25,7 @@ from tests import warm
 from tests.connecting.conftest import Browser, World
 from tests.disconnecting.conftest import revocations
 from tests.faults.conftest import database_url
+from tests.interrupted import Process, cases, interrupt
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.public]
 
@@ -39,6 +41,7 @@ POINTS = (
     "after_revoke_all",
     "after_drop_schema",
 )
+OTHERS = (("after_connection:1", "STOP"), ("after_forget", "RAISE"))
 
 
 @pytest.fixture
@@ -58,18 +61,29 @@ def initech(transactional_db: None, apps: World, browser: Browser) -> Iterator[T
         cursor.execute(f"DROP SCHEMA IF EXISTS {tenant.schema_name} CASCADE")
 
 
-def closed_by_a_process(
-    world: World, *, crash: str = "", run: Callable[..., tuple[int, str, str]] = warm.run
-) -> tuple[int, str]:
-    environment = {
+COMMAND = ("manage.py", "close_tenant", "initech", "--yes")
+
+
+def closing(world: World, crash: str = "") -> warm.Process:
+    return warm.start(*COMMAND, env=_in(world, crash))
+
+
+def closing_as_a_person_does(world: World) -> "subprocess.Popen[str]":
+    """Started cold."""
+    command = [sys.executable, *COMMAND]
+    return subprocess.Popen(
+        command, cwd=warm.ROOT, env=_in(world), stderr=subprocess.PIPE, text=True
+    )
+
+
+def _in(world: World, crash: str = "") -> dict[str, str]:
+    return {
         **os.environ,
         "DATABASE_URL": database_url(),
         "DJANGO_SETTINGS_MODULE": "hub.settings.test",
         "HUB_PROVIDER_ADDRESSES": json.dumps(world.sandbox.addresses()),
         "HUB_CRASH": crash,
     }
-    code, _, err = run("manage.py", "close_tenant", "initech", "--yes", env=environment)
-    return code, err
 
 
 def revoked(tenant: Tenant) -> list[str]:
@@ -105,16 +119,17 @@ def test_a_provider_that_is_away_is_asked_twice_and_named_in_the_audit(
     assert Tenant.objects.get(pk=initech.pk).state == "closed"
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "action"), cases(POINTS, OTHERS))
 def test_closing_that_was_killed_is_finished_by_closing_again(
-    point: str, initech: Tenant, world: World
+    point: str, action: str, initech: Tenant, world: World
 ) -> None:
-    code, said = closed_by_a_process(world, crash=point)
-    assert code == -signal.SIGKILL, said
-    assert Tenant.objects.get(pk=initech.pk).state == "closing"
+    """Or broke, hung or froze on its way."""
 
-    started = warm.run_cold if point == POINTS[0] else warm.run  # one as a person starts it
-    code, said = closed_by_a_process(world, run=started)
+    def go_on() -> Process:
+        assert Tenant.objects.get(pk=initech.pk).state == "closing"
+        return closing_as_a_person_does(world) if point == POINTS[0] else closing(world)
+
+    code, said = interrupt(lambda order: closing(world, order), point, action, go_on)
 
     assert code == 0, said
     assert Tenant.objects.get(pk=initech.pk).state == "closed"

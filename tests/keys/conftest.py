@@ -135,6 +135,9 @@ class Rotations:
         """Return exit code, output and errors."""
         return warm.run("manage.py", "rotate_keys", *options, env=self._environment(crash, keys))
 
+    def start(self, *options: str, crash: str = "", keys: str = OLD) -> warm.Process:
+        return warm.start("manage.py", "rotate_keys", *options, env=self._environment(crash, keys))
+
     def run_cold(self, *options: str, keys: str = OLD) -> tuple[int, str, str]:
         """The same, started as a person starts it."""
         return warm.run_cold("manage.py", "rotate_keys", *options, env=self._environment("", keys))

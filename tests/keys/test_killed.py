@@ -13,6 +13,7 @@ import pytest
 from django.db import connection as database
 
 from hub.crypto import WrappingKey
+from integrations import crash
 from integrations.errors import RefusedError
 from integrations.models import Connection
 from integrations.sync.credentials import access_for
@@ -20,6 +21,8 @@ from tenants.context import in_tenant
 from tenants.models import DataKey, Tenant
 from tenants.rotation import retire_data_key
 from tenants.wrapping import data_keys_by_wrapping_key
+from tests import interrupted, warm
+from tests.interrupted import interrupt
 from tests.keys.conftest import NEW, OLD, TESTER, Estate, Rotations
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,6 +45,10 @@ POINTS = (
     "before_retired:1",
     "before_retired:2",
 )
+# What else may happen than being killed; with `make soak` everything everywhere.
+CASES = [("before_batch", "RAISE")]
+if interrupted.IS_LONG:
+    CASES = [(point, action) for point in crash.POINTS["keys"] for action in crash.ACTIONS]
 
 
 class Refreshes(threading.Thread):
@@ -107,3 +114,31 @@ def test_killed_thirteen_times_every_row_is_readable_and_the_old_keys_go_last(
     assert len(left) == len(first_keys)
     assert data_keys_by_wrapping_key() == {WrappingKey.parse(NEW).id: len(left)}
     assert estate.unreadable() == []
+
+
+@pytest.mark.parametrize(("point", "action"), CASES)
+def test_a_rotation_that_breaks_hangs_or_freezes_on_its_way_is_finished_by_the_next(
+    point: str, action: str, estate: Estate, rotations: Rotations, settings: Any
+) -> None:
+    """While one is frozen the next one is refused; it wakes, and goes on by itself."""
+    settings.HUB_ENCRYPTION_KEYS = BOTH.split(",")
+    first_keys = set(DataKey.objects.values_list("pk", flat=True))
+
+    def rotating(order: str = "") -> warm.Process:
+        return rotations.start("--data-keys", "--batch", "3", crash=order, keys=BOTH)
+
+    def go_on() -> warm.Process:
+        assert estate.unreadable() == []
+        return rotating()
+
+    code, said = interrupt(rotating, point, action, go_on)
+
+    if action == "STOP":
+        assert "Keys are being rotated by another process." in said
+    else:
+        assert code == 0, said
+    left = set(DataKey.objects.values_list("pk", flat=True))
+    assert estate.unreadable() == []
+    assert estate.keys_in_use() <= left
+    assert not left & first_keys
+    assert data_keys_by_wrapping_key() == {WrappingKey.parse(NEW).id: len(left)}
