@@ -3,7 +3,8 @@
     HubError
     ├── the engine waits, then asks for the same page again
     │   └── RetryableError                  retry_after: seconds, or None for the engine's back-off
-    │       ├── RateLimitError              the provider asked for a pause, or our budget is spent
+    │       ├── RateLimitError              the provider asked for a pause
+    │       │   └── BudgetSpentError        what all share is spent: nobody asks until there is more
     │       ├── CircuitOpenError            it failed too often: nobody asks until the pause is over
     │       ├── HubUnavailableError         our own database does not serve us: it costs time only
     │       └── ProviderUnavailableError    time-out, reset, 5xx, an answer nobody can read
@@ -84,9 +85,15 @@ class RetryableError(HubError):
 
 
 class RateLimitError(RetryableError):
-    """The provider asked for a pause, or we have spent what it allows."""
+    """The provider asked for a pause."""
 
     code = "rate_limited"
+
+
+class BudgetSpentError(RateLimitError):
+    """We have spent what it allows; nothing was asked, so this is no failure."""
+
+    code = "budget_spent"
 
 
 class CircuitOpenError(RetryableError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
-from integrations.errors import CircuitOpenError, RateLimitError, RetryableError
+from integrations.errors import BudgetSpentError, CircuitOpenError, RetryableError
 from integrations.resilience.budget import Budget, lease_seconds
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.clock import Clock
@@ -110,7 +110,7 @@ class Guard:
 
         Raises:
             CircuitOpenError: the provider is not asked at present; retry_after says how long.
-            RateLimitError: the budget is spent for longer than one sleeps.
+            BudgetSpentError: the budget is spent for longer than one sleeps.
         """
         wanted = self._applying(path)
         slept = 0.0
@@ -119,7 +119,7 @@ class Guard:
             if wait <= 0:
                 break
             if slept + wait > LONGEST_SLEEP_SECONDS or wait >= deadline.remaining:
-                raise RateLimitError(
+                raise BudgetSpentError(
                     f"{self._label}: what may be asked at present is used up.",
                     retry_after=max(1.0, wait),
                 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from hub.fleet.models import Due
 from integrations.errors import (
+    BudgetSpentError,
     CircuitOpenError,
     FatalError,
     HubError,
@@ -17,7 +18,8 @@ from integrations.sync import unknown
 
 TRIES = 8  # waits in a row without progress; then what is waited for has failed
 REASON = 300  # characters
-NOT_ASKED = (CircuitOpenError, HubUnavailableError)  # so no failure of the provider
+# So no failure of the provider.
+NOT_ASKED = (BudgetSpentError, CircuitOpenError, HubUnavailableError)
 
 Line = dict[str, Any]
 

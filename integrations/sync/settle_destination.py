@@ -18,6 +18,7 @@ from integrations import crash
 from integrations.destinations.postgres import hold_fence
 from integrations.errors import (
     AccessTokenRefusedError,
+    BudgetSpentError,
     FencedError,
     HubError,
     HubUnavailableError,
@@ -125,7 +126,7 @@ def stopped(
     calls: int,
 ) -> str:
     """Wait, or say what must be repaired and look again later; return one sentence."""
-    has_tries = due.failures < TRIES or isinstance(exc, HubUnavailableError)
+    has_tries = due.failures < TRIES or isinstance(exc, BudgetSpentError | HubUnavailableError)
     if isinstance(exc, RetryableError) and has_tries:
         return _waits(due, destination, run, exc, calls=calls)
     sentence = str(exc)

@@ -46,6 +46,7 @@ STATUSES = [
     (errors.RefusedError("x"), 409, "refused"),
     (errors.InvalidInputError("x", {"a": ["b"]}), 422, "invalid_input"),
     (errors.RateLimitError("x", retry_after=12.2), 503, "rate_limited"),
+    (errors.BudgetSpentError("x", retry_after=12.2), 503, "budget_spent"),
     (errors.ProviderUnavailableError("x"), 503, "provider_unavailable"),
     (errors.FatalError("inner secret"), 500, "fatal"),
     (errors.EgressRefusedError("inner secret"), 500, "egress_refused"),

@@ -1,15 +1,19 @@
 """What Airtable refuses, forbids, locks out or leaves unanswered, and what the hub makes of it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from hub.audit.models import AuditAction, AuditEvent
+from hub.fleet.claims import claim_one
 from hub.fleet.models import DestinationStatus, Due
 from integrations.destinations.wake import wake_destinations
-from integrations.models import ExternalId
+from integrations.errors import BudgetSpentError, HubError
+from integrations.models import Destination, ExternalId
 from integrations.services.destinations import rewrite_destination
+from integrations.sync.settle_destination import TRIES, stopped
 from integrations.sync.shared import SHARED
 from tests.destinations.conftest import ADMIN, follow, last_run, wait_of
 
@@ -150,6 +154,15 @@ def test_limits_that_are_out_of_reach_say_nothing_of_a_destination_that_is_block
     assert Due.objects.get(object_id=destination.pk).failures == 8
 
 
+def test_a_budget_that_is_spent_blocks_no_destination_and_is_no_failure(destination):
+    said = _stop(destination, BudgetSpentError("Used up.", retry_after=60))
+
+    assert said.startswith("Waits 60 s")
+    assert destination.status == "active"
+    assert Due.objects.get(object_id=destination.pk).failures == TRIES
+    assert not AuditEvent.objects.filter(detail__has_key="fence").exists()
+
+
 def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
     base, records, destination, route
 ):
@@ -262,6 +275,16 @@ def _forget_pauses() -> None:
     """Half a minute has passed."""
     with SHARED.transaction() as cursor:
         cursor.execute("DELETE FROM public.fleet_ratebudget")
+
+
+def _stop(destination: Destination, error: HubError) -> str:
+    """A slice that ended in `error`, after as many others as are waited for."""
+    waiting = Due.objects.filter(object_id=destination.pk)
+    waiting.update(due_at=timezone.now(), failures=TRIES)
+    claim_one(waiting.get().pk, worker_id=uuid4(), lease_seconds=60)
+    said = stopped(waiting.get(), destination, None, error, calls=0)
+    destination.refresh_from_db()
+    return said
 
 
 def _number_field(base, destination, route, records) -> None:

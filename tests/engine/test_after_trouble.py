@@ -12,7 +12,12 @@ from django.utils import timezone
 from hub.audit.models import AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.errors import CircuitOpenError, HubUnavailableError, ProviderUnavailableError
+from integrations.errors import (
+    BudgetSpentError,
+    CircuitOpenError,
+    HubUnavailableError,
+    ProviderUnavailableError,
+)
 from integrations.models import Connection, Record, RejectedRecord
 from integrations.services.syncs import cancel_sync
 from integrations.sync.engine import work_slice
@@ -110,7 +115,7 @@ def test_a_slice_that_got_on_forgets_the_waits_before_it(connection, server):
     assert run_of(connection).is_open
 
 
-@pytest.mark.parametrize("error", [CircuitOpenError, HubUnavailableError])
+@pytest.mark.parametrize("error", [BudgetSpentError, CircuitOpenError, HubUnavailableError])
 def test_however_often_it_failed_before_a_slice_that_asks_nobody_only_waits(
     connection, server, error
 ):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.errors import CircuitOpenError, RateLimitError, RetryableError
+from integrations.errors import (
+    BudgetSpentError,
+    CircuitOpenError,
+    RateLimitError,
+    RetryableError,
+)
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Change, Documents, MemoryStore, Subject
@@ -174,7 +179,7 @@ def test_short_waits_for_budget_are_slept_and_long_ones_raised(processes: Proces
     minute = processes.guard(Limit(2, 60), who="one:p2")
     processes.call(minute)
     processes.call(minute)
-    with pytest.raises(RateLimitError) as raised:
+    with pytest.raises(BudgetSpentError) as raised:
         processes.ask(minute)
     assert 55 < (raised.value.retry_after or 0) < 65
 
