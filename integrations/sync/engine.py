@@ -113,7 +113,9 @@ def work_slice(
         raise
     except HubError as exc:
         crash.hit("before_release")
-        sentence = settle.stopped(due, connection, run, exc, calls=work.calls)
+        sentence = settle.stopped(
+            due, connection, run, exc, calls=work.calls, has_progressed=work.has_progressed
+        )
         crash.hit("after_release")
         return SliceResult(run.pk, run.state, False, sentence)  # type: ignore[arg-type]
     finally:

@@ -76,7 +76,9 @@ def follow_slice(due_id: UUID, fence: int, *, seconds: float, watch: LeaseWatch)
     except FencedError:
         raise
     except HubError as exc:
-        return settle_destination.stopped(due, destination, work.run, exc, calls=work.calls)
+        return settle_destination.stopped(
+            due, destination, work.run, exc, calls=work.calls, has_progressed=work.has_progressed
+        )
     finally:
         work.close()
     return settle_destination.caught_up(due, destination, work.run, calls=work.calls)

@@ -172,7 +172,15 @@ def _succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) ->
         _release(due, due_at=_next(connection, run), run_id=None, attempts=0, failures=0)
 
 
-def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, calls: int) -> str:
+def stopped(
+    due: Due,
+    connection: Connection,
+    run: SyncRun,
+    exc: HubError,
+    *,
+    calls: int,
+    has_progressed: bool,
+) -> str:
     """End the slice, and perhaps the run, as the class of `exc` asks; return one sentence."""
     with transaction.atomic():
         if isinstance(exc, RetryableError):
@@ -189,7 +197,7 @@ def stopped(due: Due, connection: Connection, run: SyncRun, exc: HubError, *, ca
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
             is_failure = wait > 0 and was_asked
-            if is_failure:
+            if is_failure and not has_progressed:
                 audit_failed(due, reason=exc.code, target=connection)
             times = F("failures") + int(is_failure)
             _release(due, due_at=Now() + timedelta(seconds=wait), failures=times, attempts=0)

@@ -124,11 +124,12 @@ def stopped(
     exc: HubError,
     *,
     calls: int,
+    has_progressed: bool,
 ) -> str:
     """Wait, or say what must be repaired and look again later; return one sentence."""
     has_tries = due.failures < TRIES or isinstance(exc, BudgetSpentError | HubUnavailableError)
     if isinstance(exc, RetryableError) and has_tries:
-        return _waits(due, destination, run, exc, calls=calls)
+        return _waits(due, destination, run, exc, calls=calls, has_progressed=has_progressed)
     sentence = str(exc)
     if isinstance(exc, AccessTokenRefusedError):
         sentence = "The access is no longer accepted. Enter a new one."
@@ -171,6 +172,7 @@ def _waits(
     exc: RetryableError,
     *,
     calls: int,
+    has_progressed: bool,
 ) -> str:
     wait = exc.retry_after
     if wait is None:
@@ -182,7 +184,7 @@ def _waits(
             run.save(update_fields=["error_code", "error"])
         destination.refresh_from_db(fields=("status", "checkpoint"))
         publish_destination(destination)
-        if wait and not isinstance(exc, NOT_ASKED):
+        if wait and not has_progressed and not isinstance(exc, NOT_ASKED):
             audit_failed(due, reason=exc.code, target=destination)
         has_failed = wait and not isinstance(exc, RateLimitError | HubUnavailableError)
         _release(

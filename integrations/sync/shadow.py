@@ -115,7 +115,7 @@ def shadow_slice(
         given = {"due_at": later, "failures": waited, "attempts": 0}
         with transaction.atomic():
             is_ours = Due.objects.release(due.pk, fence=fence, **given)
-            if is_ours and not isinstance(exc, NOT_ASKED):
+            if is_ours and not (work.has_progressed or isinstance(exc, NOT_ASKED)):
                 audit_failed(due, reason=exc.code, target=shadow.connection)
         return f"Waits {wait:.0f} s: {exc}"
     except HubError as exc:

@@ -55,6 +55,8 @@ def test_f38_a_lock_out_ends_the_slice_and_is_waited_for(base, records, destinat
     assert said.startswith("Waits 30 s")
     assert timedelta(seconds=29) < wait_of(destination) <= timedelta(seconds=31)
     assert destination.status == "active"
+    assert last_run(destination).totals["created"] > 0  # so it did not come to nothing
+    assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()
     assert wake_destinations() == 0
     base.control("set", limits=False)
     _forget_pauses()
@@ -282,7 +284,7 @@ def _stop(destination: Destination, error: HubError) -> str:
     waiting = Due.objects.filter(object_id=destination.pk)
     waiting.update(due_at=timezone.now(), failures=TRIES)
     claim_one(waiting.get().pk, worker_id=uuid4(), lease_seconds=60)
-    said = stopped(waiting.get(), destination, None, error, calls=0)
+    said = stopped(waiting.get(), destination, None, error, calls=0, has_progressed=False)
     destination.refresh_from_db()
     return said
 

@@ -95,7 +95,8 @@ def test_a_run_does_not_begin_to_wait_once_it_is_asked_to_end(waiting, asked):
         pause_connection(connection=waiting, actor=SYSTEM)
     assert run_of(waiting).is_open  # a worker is at it
 
-    stopped(Due.objects.get(pk=claim.due_id), waiting, run_of(waiting), BUSY, calls=0)
+    due, run = Due.objects.get(pk=claim.due_id), run_of(waiting)
+    stopped(due, waiting, run, BUSY, calls=0, has_progressed=False)
 
     assert run_of(waiting).state == "cancelled"
     assert (due_of(waiting).due_at is None) == (asked == "paused")

@@ -269,12 +269,21 @@ def test_an_outage_waits_and_goes_on(books, shelves):
 
     slice_of(shadow)
     assert (shadow.state, shadow.error) == ("running", "down")
-    event = AuditEvent.objects.get(action="work.attempt_failed")
-    assert (event.detail["kind"], event.detail["reason"]) == ("shadow", "provider_unavailable")
+    assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()  # it got on
     slice_of(shadow)
 
     assert (shadow.state, shadow.error) == ("succeeded", "")
     assert shadow.counts["books"]["read"] == 60
+
+
+def test_a_slice_that_got_nowhere_is_in_the_audit_log(connection, server):
+    shadow = asked(connection)
+    server.fail_at["companies", 0] = [ProviderUnavailableError("down")]
+
+    slice_of(shadow)
+
+    event = AuditEvent.objects.get(action="work.attempt_failed")
+    assert (event.detail["kind"], event.detail["reason"]) == ("shadow", "provider_unavailable")
 
 
 def test_one_that_waits_again_and_again_is_not_taken_for_one_that_kills_its_worker(books, shelves):

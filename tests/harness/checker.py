@@ -53,7 +53,8 @@ CREATE TRIGGER harness_remember AFTER INSERT OR UPDATE ON integrations_checkpoin
     FOR EACH ROW EXECUTE FUNCTION harness_remember();
 """
 # An attempt is lost when its lease is taken over or freed by others; it has failed when it is given
-# back with one failure more. The events of the product must say the same.
+# back with one failure more, unless it got on (which sets its attempts to 0) and only waits. The
+# events of the product must say the same.
 _REMEMBER_ATTEMPTS = """
 CREATE TABLE harness_attempt (object_id uuid, due uuid, fence bigint, how text);
 CREATE FUNCTION harness_attempt_failed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -64,6 +65,8 @@ BEGIN
     ELSIF NEW.fence > OLD.fence THEN
         how := 'overtaken';
     ELSIF NEW.lease_until IS NOT NULL THEN
+        RETURN NULL;
+    ELSIF NEW.failures > OLD.failures AND OLD.attempts = 0 AND NEW.run_id IS NOT NULL THEN
         RETURN NULL;
     ELSIF NEW.failures > OLD.failures THEN
         how := 'failed';

@@ -118,6 +118,19 @@ def test_each_wait_of_a_sync_that_failed_is_told_and_its_last_one_by_the_run(
     assert fence == 9
 
 
+def test_a_slice_that_stored_pages_before_it_was_told_to_wait_is_no_attempt_that_failed(
+    connection,  # noqa: F811
+    server,  # noqa: F811
+):
+    server.fail_at[("companies", 1)] = [RateLimitError("slow down", 60) for _ in range(2)]
+
+    work(connection)
+    assert failed_attempts() == []
+    work(connection)
+
+    assert [reason for *_, reason in failed_attempts()] == ["rate_limited"]
+
+
 def test_an_attempt_that_went_well_leaves_none(connection):  # noqa: F811
     work(connection)
 
