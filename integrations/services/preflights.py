@@ -64,14 +64,15 @@ def make_preflight(*, due_id: UUID, fence: int) -> str:
             report = check(connection, actor=Actor.system("worker"), because=because)
             said = f"Looked at {len(report.lines)} entity types."
         except RetryableError as exc:
-            if due.failures < TRIES:
+            was_asked = not isinstance(exc, NOT_ASKED)
+            if due.failures < TRIES or not was_asked:
                 wait = exc.retry_after or BACKOFF.wait(due.failures + 1, random.random)
                 later = Now() + timedelta(seconds=max(1.0, wait))
-                waited = F("failures") + 1
+                waited = F("failures") + int(was_asked)
                 given = {"due_at": later, "failures": waited, "attempts": 0}
                 with transaction.atomic():
                     is_ours = Due.objects.release(due_id, fence=fence, **given)
-                    if is_ours and not isinstance(exc, NOT_ASKED):
+                    if is_ours and was_asked:
                         audit_failed(due, reason=exc.code, target=connection)
                 return f"Waits {wait:.0f} s: {exc}"
             said = str(exc)

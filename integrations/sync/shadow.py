@@ -104,18 +104,18 @@ def shadow_slice(
     except CancelledError as exc:
         return work.end(ShadowDiff.State.CANCELLED, exc)
     except RetryableError as exc:
-        if due.failures >= TRIES:
+        was_asked = not isinstance(exc, NOT_ASKED)
+        if was_asked and due.failures >= TRIES and not work.has_progressed:
             return work.end(ShadowDiff.State.FAILED, exc)
         work.note_calls(exc)
         wait = exc.retry_after
         if wait is None:
             wait = max(1.0, BACKOFF.wait(due.failures + 1, random.random))
         later = Now() + timedelta(seconds=wait)
-        waited = F("failures") + 1
-        given = {"due_at": later, "failures": waited, "attempts": 0}
+        given = {"due_at": later, "failures": F("failures") + int(was_asked), "attempts": 0}
         with transaction.atomic():
             is_ours = Due.objects.release(due.pk, fence=fence, **given)
-            if is_ours and not (work.has_progressed or isinstance(exc, NOT_ASKED)):
+            if is_ours and was_asked and not work.has_progressed:
                 audit_failed(due, reason=exc.code, target=shadow.connection)
         return f"Waits {wait:.0f} s: {exc}"
     except HubError as exc:

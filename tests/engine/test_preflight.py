@@ -8,6 +8,8 @@ from hub.audit.models import AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.errors import (
+    BudgetSpentError,
+    CircuitOpenError,
     ConnectionNotActiveError,
     EntityTypeUnavailableError,
     FatalError,
@@ -16,6 +18,7 @@ from integrations.errors import (
 from integrations.models import Connection, EntityTypeStatus, Preflight, Record, SyncRun
 from integrations.services.accounts import Access, keep_account
 from integrations.services.preflights import make_preflight, request_preflight
+from integrations.sync.failures import TRIES
 from integrations.sync.preflight import check, digest_of, want
 from integrations.types import Account
 from tenants.actor import Actor
@@ -193,6 +196,24 @@ def test_an_outage_is_waited_for_when_one_was_asked_for(inside_acme, server, ope
     assert (due.lease_until, due.failures, due.attempts) == (None, 1, 0)
     event = AuditEvent.objects.get(action="work.attempt_failed")
     assert (event.detail["fence"], event.target_id) == (claim.fence, str(connection.pk))
+
+
+@pytest.mark.parametrize("error", [BudgetSpentError, CircuitOpenError])
+def test_however_long_nobody_may_be_asked_one_that_was_asked_for_only_waits(
+    inside_acme, server, operator, error
+):
+    connection = connected()
+    server.fail_at["companies", 0] = [error("Not now.", 60)]
+    request_preflight(connection=connection, actor=operator)
+    due = Due.objects.get(kind="preflight")
+    Due.objects.filter(pk=due.pk).update(failures=TRIES)
+
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    said = make_preflight(due_id=claim.due_id, fence=claim.fence)
+
+    assert said.startswith("Waits")
+    assert Due.objects.get(pk=due.pk).failures == TRIES
+    assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()
 
 
 def test_a_paused_connection_is_not_looked_at(connection, operator):

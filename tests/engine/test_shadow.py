@@ -13,6 +13,8 @@ from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import Due
 from integrations.errors import (
     AccessTokenRefusedError,
+    BudgetSpentError,
+    CircuitOpenError,
     ConnectionNotActiveError,
     FatalError,
     ListRestartError,
@@ -31,6 +33,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services.shadows import cancel_shadow, request_shadow
+from integrations.sync.failures import TRIES
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.shadow import shadow_slice
 from tenants.actor import Actor
@@ -284,6 +287,29 @@ def test_a_slice_that_got_nowhere_is_in_the_audit_log(connection, server):
 
     event = AuditEvent.objects.get(action="work.attempt_failed")
     assert (event.detail["kind"], event.detail["reason"]) == ("shadow", "provider_unavailable")
+
+
+@pytest.mark.parametrize("error", [BudgetSpentError, CircuitOpenError])
+def test_however_long_nobody_may_be_asked_a_diff_only_waits(connection, server, error):
+    shadow = asked(connection)
+    server.fail_at["companies", 0] = [error("Not now.", 60)]
+    Due.objects.filter(object_id=shadow.pk).update(failures=TRIES)
+
+    slice_of(shadow)
+
+    assert shadow.state == "running"
+    assert Due.objects.get(object_id=shadow.pk).failures == TRIES
+    assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()
+
+
+def test_a_diff_that_got_on_forgets_the_waits_before_it(books, shelves):
+    shadow = asked(books)
+    shelves.fails.append(ProviderUnavailableError("down"))
+    Due.objects.filter(object_id=shadow.pk).update(failures=TRIES)
+
+    assert slice_of(shadow).state == "running"
+    assert Due.objects.get(object_id=shadow.pk).failures == 1
+    assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()
 
 
 def test_one_that_waits_again_and_again_is_not_taken_for_one_that_kills_its_worker(books, shelves):
