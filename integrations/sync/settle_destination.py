@@ -135,7 +135,10 @@ def stopped(
         sentence = "The access is no longer accepted. Enter a new one."
     with transaction.atomic():
         row = Destination.objects.select_for_update(no_key=True).get(pk=destination.pk)
-        is_news = row.status != Destination.Status.BLOCKED or row.error != sentence[:500]
+        # Of what may pass by itself the sentence says for how many seconds, differently each time.
+        is_known = isinstance(exc, RetryableError) or row.error == sentence[:500]
+        is_known = is_known and row.error_code == exc.code
+        is_news = row.status != Destination.Status.BLOCKED or not is_known
         if not row.is_paused:
             row.status = Destination.Status.BLOCKED
             row.error_code, row.error = exc.code, sentence[:500]

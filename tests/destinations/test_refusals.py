@@ -10,7 +10,7 @@ from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import DestinationStatus, Due
 from integrations.destinations.wake import wake_destinations
-from integrations.errors import BudgetSpentError, HubError
+from integrations.errors import BudgetSpentError, CircuitOpenError, HubError
 from integrations.models import Destination, ExternalId
 from integrations.services.destinations import rewrite_destination
 from integrations.sync.settle_destination import TRIES, stopped
@@ -163,6 +163,15 @@ def test_a_budget_that_is_spent_blocks_no_destination_and_is_no_failure(destinat
     assert destination.status == "active"
     assert Due.objects.get(object_id=destination.pk).failures == TRIES
     assert not AuditEvent.objects.filter(detail__has_key="fence").exists()
+
+
+def test_a_circuit_that_stays_open_blocks_a_destination_with_one_event(destination):
+    for seconds in (58, 31, 60):
+        sentence = f"Airtable is not asked for the next {seconds} s."
+        assert _stop(destination, CircuitOpenError(sentence, seconds)) == sentence
+
+    assert (destination.status, destination.error) == ("blocked", sentence)
+    assert AuditEvent.objects.filter(action="destination.blocked").count() == 1
 
 
 def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
