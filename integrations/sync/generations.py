@@ -54,6 +54,8 @@ def read_again(status: EntityTypeStatus, run: SyncRun) -> bool:
     is_asked_for = run.mode != SyncRun.Mode.INCREMENTAL
     if free_at is None or database_now() >= free_at or is_asked_for:
         _resync(status, run, because="forgotten")
+        status.resynced_at = database_now()
+        status.save(update_fields=["resynced_at"])
         return True
     status.waits_until = free_at
     status.unavailable_reason = (
@@ -110,8 +112,6 @@ def _has_outlived(status: EntityTypeStatus, declared: EntityType) -> bool:
 
 def _resync(status: EntityTypeStatus, run: SyncRun, *, because: str) -> None:
     new_generation(status, not_before=status.not_before)
-    status.resynced_at = database_now()
-    status.save(update_fields=["resynced_at"])
     record_event(
         AuditAction.SYNC_BEGUN_AGAIN,
         actor=Actor.system("engine"),

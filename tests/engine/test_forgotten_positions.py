@@ -142,3 +142,19 @@ def test_a_position_older_than_the_provider_keeps_it_leaves_the_same_event(synce
     work(synced)
 
     assert AuditEvent.objects.get(action="sync.begun_again").detail["because"] == "lifetime"
+
+
+def test_a_position_that_was_too_old_is_not_taken_for_the_first_one_forgotten_that_day(
+    synced, server, monkeypatch
+):
+    first, second = AcmeConnector.entity_types
+    kept = replace(first, lifetime=timedelta(days=7))
+    monkeypatch.setattr(AcmeConnector, "entity_types", (kept, second))
+    EntityTypeStatus.objects.update(checkpoint_at=timezone.now() - timedelta(days=8))
+    work(synced)
+    forget(server)
+
+    work(synced)
+
+    assert run_of(synced).counts["companies"]["state"] == "done"
+    assert (begun_again(), companies().waits_until) == (2, None)
