@@ -180,7 +180,7 @@ def end_parked_disconnect(*, due: Due) -> None:
     publish(row)
     detail = {"code": row.error_code, "sentence": row.error}
     action = AuditAction.CONNECTION_DISCONNECT_STEP
-    record_now(action, actor=SAGA, outcome=Outcome.FAILED, target=row, detail=detail)
+    record_event(action, actor=SAGA, outcome=Outcome.FAILED, target=row, detail=detail)
 
 
 def _ask(connection: Connection, keep_records: bool, actor: Actor) -> Disconnection:
