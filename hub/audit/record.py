@@ -4,6 +4,9 @@
 `record_now` is for what must be kept although the transaction is lost or there is none: refusals,
 failures, logins, credential reads. It uses a connection of its own in autocommit, before anybody
 gets an answer; if that fails, the caller's action fails too.
+
+When it happened is said by the database's clock, as hosts may have wrong ones and the month decides
+where an event is kept.
 """
 
 import threading
@@ -12,7 +15,6 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils import timezone
 
 from hub.audit.models import AuditAction, AuditEvent, Outcome
 from hub.fields import uuid7
@@ -27,7 +29,7 @@ _own = threading.local()
 _INSERT = """
 INSERT INTO public.audit_event (id, at, tenant_id, actor_kind, actor_id, actor_label, action,
     outcome, target_kind, target_id, target_label, detail, request_id, client_address)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)
+VALUES (%s, clock_timestamp(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)
 """
 
 
@@ -73,11 +75,22 @@ def record_on(
 
 def own_connection() -> BaseDatabaseWrapper:
     """Return this thread's second connection to the same database, in autocommit."""
-    connection: BaseDatabaseWrapper | None = getattr(_own, "connection", None)
-    if connection is None:
-        connection = _own.connection = connections.create_connection("default")
-    connection.close_if_unusable_or_obsolete()
-    return connection
+    kept: _Kept | None = getattr(_own, "kept", None)
+    if kept is None:
+        kept = _own.kept = _Kept(connections.create_connection("default"))
+    kept.connection.close_if_unusable_or_obsolete()
+    return kept.connection
+
+
+class _Kept:
+    """A connection that is closed when its thread has ended, as web servers begin many."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        if self.connection.connection is not None:
+            self.connection.connection.close()
 
 
 def _event(
@@ -90,7 +103,6 @@ def _event(
 ) -> AuditEvent:
     return AuditEvent(
         id=uuid7(),
-        at=timezone.now(),
         tenant_id=tenant_id or context.tenant_id.get(),
         actor_kind=actor.kind,
         actor_id=actor.id,
@@ -114,7 +126,6 @@ def _insert(connection: BaseDatabaseWrapper, event: AuditEvent) -> None:
             _INSERT,
             (
                 event.id,
-                event.at,
                 event.tenant_id,
                 event.actor_kind,
                 event.actor_id,

@@ -7,6 +7,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from hub.audit.models import AuditAction, AuditEvent
+from hub.audit.record import record_event, record_now
 from hub.fleet.models import Due
 from integrations.connectors.base import Connector
 from integrations.models import Connection, EntityTypeStatus, SyncRun
@@ -144,3 +146,16 @@ def test_a_date_that_cannot_be_is_not_believed(connection, days):
     run = begun(minutes_ago=5)
 
     assert opened(connection, run).run.started_at == run.started_at - 10 * MINUTE
+
+
+@pytest.mark.parametrize("write", [record_event, record_now])
+@pytest.mark.parametrize("days", [-400, 400])
+def test_an_audit_event_of_a_host_with_a_wrong_clock_says_when_it_happened(acme, write, days):
+    """The month of that time is also where it is kept."""
+    now = timezone.now()
+
+    with time_machine.travel(now + timedelta(days=days)):
+        write(AuditAction.IDENTITIES_REQUESTED, actor=SYSTEM)
+
+    (event,) = AuditEvent.objects.filter(action=AuditAction.IDENTITIES_REQUESTED)
+    assert is_about(event.at, now)
