@@ -30,7 +30,10 @@ _COUNTED = ("rows", "rejected")
 
 
 def publish_destination(destination: Destination, *, with_counts: bool = False) -> Lag:
-    """Show the destination's present state to operations; return how far it is behind."""
+    """Show the destination's present state to operations; return how far it is behind.
+
+    Counting reads every line of the ledger, so that is for the end of a slice.
+    """
     lag = lag_behind(destination.checkpoint)
     counts: dict[str, int] = rows_of(destination) if with_counts else {}
     seen = DestinationStatus(

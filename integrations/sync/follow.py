@@ -306,7 +306,7 @@ class _Slice:
             self._move_to(changes[-1].seq)
             self._note([], outcomes)
             if monotonic() >= self.show_again_at:
-                publish_destination(self.destination, with_counts=True)
+                publish_destination(self.destination)
                 self.show_again_at = monotonic() + SHOW_EVERY
         self._got_on()
         crash.hit("after_destination_checkpoint")

@@ -90,7 +90,7 @@ def to_be_continued(
     with transaction.atomic():
         _add_calls(run, calls)
         destination.refresh_from_db(fields=("status", "checkpoint"))
-        publish_destination(destination)
+        publish_destination(destination, with_counts=run is not None)
         _release(due, due_at=Now(), parked_reason="", failures=0)
 
 

@@ -4,7 +4,10 @@ import json
 from uuid import uuid4
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
+from hub.fleet.models import DestinationStatus
 from integrations.errors import FatalError
 from integrations.models import ExternalId
 from integrations.sync import follow as following
@@ -90,3 +93,33 @@ def test_a_page_of_which_a_change_came_to_nothing_is_not_passed_over():
 
     with pytest.raises(FatalError, match="1 of its changes"):
         tally.outcomes(Plan(writes={uuid4(): [object()]}))
+
+
+def test_the_lines_of_a_destination_are_counted_once_in_a_slice_not_with_its_pages(
+    base, records, destination, route, monkeypatch
+):
+    """The count reads every line there is; a page holds locks meanwhile."""
+    monkeypatch.setattr(following, "PAGE_ROWS", 2)
+    monkeypatch.setattr(following, "SHOW_EVERY", 0.0)  # seconds: with every page
+    route("company")
+    for number in range(6):
+        records.company(number)
+
+    with CaptureQueriesContext(database) as seen:
+        assert follow(destination).startswith("Caught up")
+
+    sql = [query["sql"] for query in seen]
+    counts = [each for each in sql if "COUNT(" in each and '"integrations_externalid"' in each]
+    shown = [each for each in sql if each.startswith('INSERT INTO "fleet_destinationstatus"')]
+    assert (len(counts), len(shown)) == (1, 4)
+    assert DestinationStatus.objects.get().rows == 6
+
+
+def test_a_slice_that_ends_on_the_way_has_counted_the_lines(base, records, destination, route):
+    route("company")
+    for number in range(15):
+        records.company(number)
+
+    assert follow(destination, seconds=0).startswith("Goes on")
+
+    assert DestinationStatus.objects.get().rows == ExternalId.objects.count() > 0
