@@ -2,7 +2,8 @@
 
 `/health/live/` says that the process answers; restart it if it does not. `/health/ready/` says
 whether it can serve requests: 200 if so, else 503. A missing worker is reported, but is no reason
-to send nobody here: pages and API work without, only syncs wait.
+to send nobody here: pages and API work without, only syncs wait. Nor is a database that allows
+hardly any temporary files: only large work fails there.
 
 Nobody signs in for these, so they name no tenant and no address, and nothing is audited.
 """
@@ -19,7 +20,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from hub.crypto import EncryptionKeyError
-from hub.database_faults import FULL, fault_of
+from hub.database_faults import FULL, code_of, fault_of
 from hub.fleet.models import Worker
 from tenants.keys import wrapping_keys
 
@@ -28,6 +29,8 @@ ANSWER_WITHIN = "2s"  # for each statement; a probe that hangs helps nobody
 # nothing is left of it, and where there is no room for it there is soon none for anything.
 _ASK_FOR_ROOM = "SELECT count(*) FROM generate_series(1, 40000)"
 _MEMORY = "64kB"
+_LIMITED = "53400"  # the SQLSTATE of temp_file_limit, which says nothing about the disk
+_TOO_SMALL = "temp_file_limit is less than 1 MB"
 
 Migration = tuple[str, str]
 
@@ -53,12 +56,11 @@ def ready(request: HttpRequest) -> JsonResponse:
             said["workers"] = "unknown" if pending else _workers()
             cursor.execute(_ASK_FOR_ROOM)
     except Error as exc:
-        is_full = fault_of(exc) is FULL
-        said["database"] = "has no room left" if is_full else "does not answer"
-    can_serve = all(
-        said.get(part) == "ok" for part in ("database", "encryption_keys", "migrations")
+        said["database"] = _trouble(exc)
+    can_serve = said["database"] in ("ok", _TOO_SMALL) and all(
+        said.get(part) == "ok" for part in ("encryption_keys", "migrations")
     )
-    is_whole = can_serve and said["workers"] == "ok"
+    is_whole = can_serve and said["database"] == said["workers"] == "ok"
     status = ("ready" if is_whole else "degraded") if can_serve else "unavailable"
     return JsonResponse({"status": status, **said}, status=200 if can_serve else 503)
 
@@ -79,6 +81,12 @@ def _public_migrations() -> frozenset[Migration]:
     labels = {each.label for each in apps.get_app_configs() if each.name in settings.SHARED_APPS}
     known = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
     return frozenset(key for key in known if key[0] in labels)
+
+
+def _trouble(exc: Error) -> str:
+    if code_of(exc) == _LIMITED:
+        return _TOO_SMALL
+    return "has no room left" if fault_of(exc) is FULL else "does not answer"
 
 
 def _keys() -> str:

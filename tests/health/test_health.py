@@ -114,3 +114,15 @@ def test_it_names_no_tenant_and_nothing_of_the_installation(client, worker, sett
 
     for secret in ("acme", "globex", "host-1", settings.SECRET_KEY, *settings.HUB_ENCRYPTION_KEYS):
         assert secret not in text
+
+
+def test_a_small_limit_of_temporary_files_is_no_database_that_does_not_answer(client, worker):
+    """SQLSTATE 53400: the probe's half a megabyte is not allowed, whatever room there is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL temp_file_limit = '64kB'")
+
+    status, said = probe(client)
+
+    assert (status, said["status"]) == (200, "degraded")
+    assert said["database"] == "temp_file_limit is less than 1 MB"
+    assert (said["migrations"], said["workers"]) == ("ok", "ok")
