@@ -27,6 +27,17 @@ def providers() -> list[tuple[str, str]]:
     ]
 
 
+def _label(slug: str) -> str:
+    return LABEL if slug == NAME else provider_label(slug)
+
+
+class AppFilter(ProviderFilter):
+    """By provider, or by the gateway at which we have a key."""
+
+    def label(self, slug: str) -> str:
+        return _label(slug)
+
+
 class ProviderAppForm(forms.Form):
     provider = forms.ChoiceField(choices=providers)
     tenant = forms.ModelChoiceField(
@@ -56,7 +67,7 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
         "accepted",
         "updated_at",
     )
-    list_filter = (ProviderFilter, TenantFilter)
+    list_filter = (AppFilter, TenantFilter)
     nothing_yet = "No app yet. Register one at a provider and add it here, so its button appears."
     list_select_related = ("tenant",)
     search_fields = ("provider", "client_id", "tenant__slug")
@@ -92,7 +103,7 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
 
     @admin.display(description="provider", ordering="provider")
     def provider_shown(self, app: ProviderApp) -> str:
-        return LABEL if app.provider == NAME else provider_label(app.provider)
+        return _label(app.provider)
 
     @admin.display(description="for", ordering="tenant__slug")
     def for_whom(self, app: ProviderApp) -> str:

@@ -65,7 +65,8 @@ def look_for_identities(*, due_id: UUID, fence: int) -> str:
     gone, _ = Due.objects.filter(pk=due_id, fence=fence).delete()
     if not gone:
         raise FencedError("Another worker has taken over.")
-    return f"Compared {found.records} records: {found.candidates} groups wait."
+    waiting = "1 group waits" if found.candidates == 1 else f"{found.candidates} groups wait"
+    return f"Compared {found.records} records: {waiting}."
 
 
 def last_look() -> LastLook:

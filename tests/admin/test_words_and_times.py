@@ -9,6 +9,7 @@ from django.utils import timezone
 from hub.audit.event_admin import ABOUT
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
+from hub.connect.provider_apps import set_provider_app
 from integrations.models import Connection, DestinationRun, Record, SyncRun
 from tenants.actor import Actor
 from tenants.context import in_tenant
@@ -180,3 +181,15 @@ def test_a_record_leads_to_the_run_that_changed_it_while_that_is_kept(acme, conn
     assert f"/syncrun/{run.pk}/change/" in page(kept)
     assert f"/syncrun/{forgotten.run_id}/change/" not in page(forgotten)
     assert str(forgotten.run_id) in page(forgotten)
+
+
+def test_the_gateway_is_called_by_its_label_in_the_filter_of_provider_apps(ops):
+    for provider in ("composio", "teams"):
+        set_provider_app(
+            provider=provider, client_id="hub", client_secret="k", actor=Actor.system("tests")
+        )
+
+    html = ops.get("/admin/connect/providerapp/").content.decode()
+
+    assert '<a href="?provider=composio">Composio</a>' in html
+    assert ">composio<" not in html

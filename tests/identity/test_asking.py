@@ -55,7 +55,7 @@ def test_the_button_asks_a_worker_and_the_page_says_what_it_found(twice: None) -
     said = worked()
 
     after = operator.get(PAGE).content.decode()
-    assert said == "Compared 2 records: 1 groups wait."
+    assert said == "Compared 2 records: 1 group waits."
     assert "2 people and companies compared, 1 group to decide about, 1 of them new" in after
     assert [group.state for group in IdentityGroup.objects.all()] == ["candidate"]
     assert Record.objects.count() == 2

@@ -25,7 +25,8 @@ class Command(BaseCommand):
                 found = resolve_identities(actor=Actor.system("resolve_identities"))
         except HubError as exc:
             raise CommandError(str(exc)) from exc
+        waiting = "1 group waits" if found.candidates == 1 else f"{found.candidates:,} groups wait"
         self.stdout.write(
             f"{found.records:,} persons and companies compared in {monotonic() - began:.1f} s: "
-            f"{found.candidates:,} groups wait for a decision, {found.new:,} of them new."
+            f"{waiting} for a decision, {found.new:,} of them new."
         )
