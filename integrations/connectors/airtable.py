@@ -79,7 +79,7 @@ class AirtableConnector(Declared, Connector):
     entity_types = (
         EntityType("bases", Folder, path="/meta/bases", items="bases"),
         Below("tables", Folder, parent="bases"),
-        Below("rows", Row, parent="tables"),
+        Below("rows", Row, parent="tables", free_names=("fields",)),
     )
 
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:

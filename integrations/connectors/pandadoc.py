@@ -71,7 +71,7 @@ DOCUMENT = {
     "template": "templates:template.id",
     "owner": "members:created_by.id",
 }
-BINNED: dict[str, Any] = {"changed_at": CHANGED, "deletions": "signal"}
+BINNED: dict[str, Any] = {"changed_at": CHANGED, "deletions": "signal", "free_names": ("metadata",)}
 
 
 @register

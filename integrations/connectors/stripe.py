@@ -56,7 +56,7 @@ from integrations.types import (
 VERSION = "2026-10-28.endive"
 KEY = Field("key", "Restricted API key", secret=True, pattern=r"(rk|sk)_\w+")
 PAGE = {"limit": 100}
-FOLLOWED: dict[str, Any] = {"lifetime": timedelta(days=29), "newest_wins": True}
+Told = partial(EntityType, lifetime=timedelta(days=29), newest_wins=True, free_names=("metadata",))
 Listed = partial(LastIdPages, items="data", param="starting_after", field="id", more="has_more")
 Events = partial(Listed, path="/events", key="data.object.id")
 CHANGES = "created updated deleted"
@@ -110,10 +110,10 @@ class StripeConnector(Declared, Connector):
         ),
     )
     entity_types = (
-        EntityType("products", Item, changed_at="updated", **FOLLOWED),
-        EntityType("customers", (Company, Person), **FOLLOWED),
-        EntityType("invoices", Invoice, after=("customers", "products"), **FOLLOWED),
-        EntityType("charges", Payment, after=("customers",), deletions="never", **FOLLOWED),
+        Told("products", Item, changed_at="updated"),
+        Told("customers", (Company, Person)),
+        Told("invoices", Invoice, after=("customers", "products")),
+        Told("charges", Payment, after=("customers",), deletions="never"),
     )
 
     def fetch_entities(self, entity_type: str, since: Checkpoint | None) -> Iterator[Entity]:

@@ -2,12 +2,15 @@
 
 Nothing breaks by it: records keep what was sent as it was sent, fields nobody knows change no
 record, and what no longer fits a record sets its entity aside. But somebody should hear of it, so
-each change is written down once, with an audit event, and shown in the admin. A type that was never
+each change is written down once, with an audit event, and shown in the admin. The names of fields
+may be data where people make them up: the tenant's own pages show them, the audit log and the log
+do not. A type that was never
 read in full, or only in a handful of entities, has no shape yet that could change.
 """
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import orjson
@@ -16,6 +19,7 @@ from django.db import transaction
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.clock import database_now
+from integrations.connectors.registry import get_connector
 from integrations.destinations.base import Batch, Row
 from integrations.destinations.postgres import hold_fence
 from integrations.models import Connection, EntityShape, EntityTypeStatus
@@ -29,6 +33,8 @@ CHANGES_AUDITED = 20
 LONGEST_ENTITY = 100_000  # bytes; larger ones are not looked at
 
 ENGINE = Actor.system("engine")
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\[\])?")
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +87,8 @@ class Shapes:
         shape.changed_at = database_now()
         told = {"at": shape.changed_at.isoformat(timespec="seconds"), "run": str(run_id)}
         shape.changes = [*({**told, **one} for one in changes), *shape.changes][:CHANGES_KEPT]
-        public = [{k: v for k, v in one.items() if k != "value"} for one in changes]
+        free = self._free_names(shape.entity_type)
+        public = [_public(one, free) for one in changes]
         record_event(
             AuditAction.ENTITY_TYPE_DRIFTED,
             actor=ENGINE,
@@ -95,6 +102,29 @@ class Shapes:
         )
         said = {"connection_id": str(self._connection.pk), "entity_type": shape.entity_type}
         log.warning("the provider sends something different", extra={**said, "changes": public})
+
+    def _free_names(self, entity_type: str) -> Collection[str]:
+        declared = get_connector(self._connection.provider).entity_types
+        return next((one.free_names for one in declared if one.name == entity_type), ())
+
+
+def _public(change: Change, free: Collection[str]) -> Change:
+    """The change without values, and without names that may be data."""
+    shown = {name: value for name, value in change.items() if name != "value"}
+    shown["path"] = _named(change["path"], free)
+    if isinstance(change.get("now"), str):  # the path that is renamed
+        shown["now"] = _named(change["now"], free)
+    return shown
+
+
+def _named(path: str, free: Collection[str]) -> str:
+    """The path with `*` for what is no identifier, and for all names below a free one."""
+    names: list[str] = []
+    is_free = False
+    for name in path.split("."):
+        names.append(name if _IDENTIFIER.fullmatch(name) and not is_free else "*")
+        is_free = name.removesuffix("[]") in free
+    return ".".join(names)
 
 
 def _sample(rows: Sequence[Row]) -> Sample:

@@ -6,8 +6,7 @@ themselves. `always`: present wherever what holds it is. `values`: all that were
 look like a list of choices; null for free text. `missing` counts from when a field that was always
 there is there no more; `gone` says that it was reported.
 
-Shapes hold data of the tenant (the choices) and stay in its schema; `changes` without "value" do
-not.
+Shapes hold data of the tenant (the choices, and names that people made up) and stay in its schema.
 """
 
 import re

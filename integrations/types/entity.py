@@ -34,6 +34,7 @@ class EntityType:
     inside: comes along in another type's walk and shares its checkpoint.
     newest_wins: an entity older than the stored one is dropped.
     ignore: payload keys whose change alone is no change.
+    free_names: keys of objects, at any depth, whose own keys people make up: they are data.
     """
 
     name: str
@@ -54,6 +55,7 @@ class EntityType:
     inside: str | None = None
     newest_wins: bool = False
     ignore: tuple[str, ...] = ()
+    free_names: tuple[str, ...] = ()
 
     @property
     def record_types(self) -> "tuple[type[NormalizedRecord], ...]":

@@ -63,7 +63,7 @@ class AcmeConnector(Declared, Connector):
         identity=Identity("/account", "id", "name"),
     )
     entity_types = (
-        EntityType("companies", becomes=Company, deletions="signal"),
+        EntityType("companies", becomes=Company, deletions="signal", free_names=("labels",)),
         EntityType("people", becomes=Person, after=("companies",), newest_wins=True),
     )
 

@@ -177,3 +177,27 @@ def test_names_that_are_data_are_no_fields_and_leave_the_tenant_s_schema_nowhere
     assert shape.changes[0]["value"] == "promised_to_ada"
     said = str(AuditEvent.objects.filter(action="entity_type.drifted").values_list("detail"))
     assert "ada" not in said
+
+
+def test_names_that_people_made_up_are_on_the_tenant_s_pages_and_in_no_log(
+    learned: Connection, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Words of no digit, which look like names of fields."""
+    rows = [extended(n, votes={"Ada Lovelace": 1}, labels={"Zuse": {"x": 1}}) for n in range(40)]
+    sent(server, learned, rows)
+    rows = [{**row, "votes": {"Ada King": 1}} for row in rows]
+    sent(server, learned, rows)
+    sent(server, learned, [{**row, "labels": {"Zuse": 1}, "Ada Byron": 1} for row in rows])
+
+    assert heard() == [
+        *[("new", "labels"), ("new", "votes")],
+        *[("new", "votes.*"), ("renamed", "votes.*")],
+        *[("new", "*"), ("type", "labels.*")],
+    ]
+    said = str(AuditEvent.objects.filter(action="entity_type.drifted").values_list("detail"))
+    logged = str([getattr(record, "changes", "") for record in caplog.records])
+    assert "votes.*" in logged
+    for name in ("Lovelace", "King", "Zuse", "Byron"):
+        assert name not in said + logged
+    shape = EntityShape.objects.get(entity_type="companies")
+    assert {"votes.Ada King", "labels.Zuse", "Ada Byron"} <= {one["path"] for one in shape.changes}
