@@ -25,13 +25,14 @@ from uuid import UUID
 
 from django.db import Error, connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.partitions import ensure_partitions
+from hub.clock import database_now
 from hub.database_faults import code_of
 from hub.fields import uuid7
 from hub.fleet.attempts import free_lost
 from hub.fleet.claims import Claim, claim, park_crash_loops
+from hub.fleet.forgetting import forget_ended
 from hub.fleet.limits import forget_unused
 from hub.fleet.models import Due, RunHour, Worker
 from hub.fleet.processes import ProcessGroup
@@ -238,13 +239,13 @@ class Unit:
         self.is_database_away = False
 
     def _keep_house(self) -> None:
-        today = timezone.now().date()
+        today = database_now().date()
         if self.swept_on != today:
             ensure_partitions(today)
             RunHour.objects.forget_older(RUN_HOURS_KEPT)
             forget_unused()
             Due.objects.plan_housekeeping()
-            self.swept_on = today
+            self.swept_on = today if forget_ended() else None  # else the rest in a minute
         Due.objects.put_off_inactive(PUT_OFF)
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
         self.bell.forget_queues_except(list(Worker.objects.values_list("cluster", flat=True)))

@@ -1,10 +1,10 @@
-"""What a tenant forgets with time: tombstones, and runs of syncs and destinations; once a day.
+"""What a tenant forgets with time: tombstones, runs, and what people have dealt with; once a day.
 
 Each tenant has due work of its own for it, claimed like any other, so that a tenant that syncs
 nothing forgets too, and the scheduler asks for no tenant in particular.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -20,6 +20,7 @@ from integrations.sync.lease import LeaseWatch
 
 EVERY = timedelta(days=1)
 RUNS_KEPT = timedelta(days=90)  # as long as tombstones and the counts of runs by the hour
+DONE_KEPT = timedelta(days=90)  # rejected records, deletion reviews and disconnections
 AT_ONCE = 10_000
 
 # The newest of each connection says how it does, the newest whole one what a full read costs.
@@ -45,6 +46,33 @@ DELETE FROM integrations_destinationrun WHERE id IN (
 )
 """
 
+_REJECTED = """
+DELETE FROM integrations_rejectedrecord WHERE id IN (
+    SELECT id FROM integrations_rejectedrecord WHERE resolved_at < now() - %(kept)s LIMIT %(rows)s
+)
+"""
+# What was refused stays: its records are not asked about again.
+_REVIEWS = """
+DELETE FROM integrations_deletionreview WHERE id IN (
+    SELECT id FROM integrations_deletionreview
+    WHERE state IN ('approved', 'outdated') AND decided_at < now() - %(kept)s LIMIT %(rows)s
+)
+"""
+# The last of a connection says how it ended; a purge is kept until every destination knows of it.
+_DISCONNECTIONS = """
+DELETE FROM integrations_disconnection WHERE id IN (
+    SELECT d.id FROM integrations_disconnection d
+    WHERE d.ended_at < now() - %(kept)s AND EXISTS (
+        SELECT FROM integrations_disconnection n
+        WHERE n.connection_id = d.connection_id AND n.created_at > d.created_at
+    ) AND (d.keep_records OR NOT EXISTS (
+        SELECT FROM integrations_destination t
+        WHERE t.swept_at IS NULL OR t.swept_at <= d.ended_at
+    ))
+    LIMIT %(rows)s
+)
+"""
+
 
 def keep_house(due_id: UUID, fence: int, *, seconds: float, watch: LeaseWatch) -> str:
     """Forget what is old for about `seconds` and give the lease back; return a short sentence.
@@ -57,18 +85,27 @@ def keep_house(due_id: UUID, fence: int, *, seconds: float, watch: LeaseWatch) -
     def is_over() -> bool:
         return monotonic() >= ends_at or watch.stop.is_set() or watch.lost.is_set()
 
-    tombstones, runs = prune_tombstones(is_over), prune_runs(is_over)
+    tombstones, runs, done = prune_tombstones(is_over), prune_runs(is_over), prune_done(is_over)
     again_at = Now() if is_over() else Now() + EVERY
     if not Due.objects.release(due_id, fence=fence, due_at=again_at, attempts=0, failures=0):
         raise FencedError("Another worker has taken over.")
-    return f"Forgot {tombstones} tombstones and {runs} runs."
+    return f"Forgot {tombstones} tombstones, {runs} runs and {done} matters done with."
 
 
 def prune_runs(is_over: Callable[[], bool] = lambda: False) -> int:
     """Forget runs that ended more than 90 days ago, in batches; return how many."""
-    values: dict[str, Any] = {"kept": RUNS_KEPT, "rows": AT_ONCE}
+    return _prune((_SYNC_RUNS, _DESTINATION_RUNS), RUNS_KEPT, is_over)
+
+
+def prune_done(is_over: Callable[[], bool] = lambda: False) -> int:
+    """Forget what was resolved, decided or ended more than 90 days ago, in batches; how many."""
+    return _prune((_REJECTED, _REVIEWS, _DISCONNECTIONS), DONE_KEPT, is_over)
+
+
+def _prune(statements: Sequence[str], kept: timedelta, is_over: Callable[[], bool]) -> int:
+    values: dict[str, Any] = {"kept": kept, "rows": AT_ONCE}
     pruned = 0
-    for statement in (_SYNC_RUNS, _DESTINATION_RUNS):
+    for statement in statements:
         gone = AT_ONCE
         while gone == AT_ONCE and not is_over():
             with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
 """What is old is forgotten in every tenant, also in those that sync nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,8 +11,16 @@ from django.utils import timezone
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations import tasks
-from integrations.models import Destination, DestinationRun, Record, SyncRun
-from integrations.sync.housekeeping import prune_runs
+from integrations.models import (
+    DeletionReview,
+    Destination,
+    DestinationRun,
+    Disconnection,
+    Record,
+    RejectedRecord,
+    SyncRun,
+)
+from integrations.sync.housekeeping import prune_done, prune_runs
 from tenants.models import Tenant
 from tests.engine.conftest import connected, work
 
@@ -52,7 +60,7 @@ def test_a_tenant_that_syncs_nothing_forgets_its_tombstones_all_the_same(connect
 
     said = tasks.work(str(acme.pk), str(due.pk), claimed.fence)
 
-    assert said == "Forgot 1 tombstones and 0 runs."
+    assert said == "Forgot 1 tombstones, 0 runs and 0 matters done with."
     assert not Record.objects.filter(source_id="c1").exists()
     due.refresh_from_db()
     assert due.lease_until is None
@@ -87,3 +95,88 @@ def test_runs_of_destinations_are_forgotten_after_90_days_but_for_the_last(insid
 
     (left,) = DestinationRun.objects.all()
     assert (timezone.now() - left.ended_at).days == 91
+
+
+def ago(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def test_rejected_records_are_forgotten_90_days_after_they_were_resolved(connection):
+    for name, resolved in (("waits", None), ("recent", ago(89)), ("old", ago(91))):
+        RejectedRecord.objects.create(
+            connection=connection,
+            run_id=uuid4(),
+            source_system=connection.source_system,
+            entity_type="companies",
+            source_id=name,
+            reason="name is missing",
+            raw=b"{}",
+            first_at=ago(200),
+            last_at=ago(200),
+            resolved_at=resolved,
+        )
+
+    assert prune_done() == 1
+
+    assert set(RejectedRecord.objects.values_list("source_id", flat=True)) == {"waits", "recent"}
+
+
+def test_deletion_reviews_are_forgotten_90_days_after_they_were_decided_unless_records_were_kept(
+    connection,
+):
+    """What was kept is not asked about again, however long ago that was."""
+    for state, decided in (
+        *[("approved", ago(91)), ("outdated", ago(91)), ("refused", ago(91))],
+        *[("approved", ago(89)), ("pending", None)],
+    ):
+        DeletionReview.objects.create(
+            connection=connection,
+            entity_type="companies",
+            cause="absence",
+            run_id=uuid4(),
+            record_ids=[1, 2, 3],
+            present=4,
+            state=state,
+            decided_at=decided,
+        )
+
+    assert prune_done() == 2
+
+    left = sorted(DeletionReview.objects.values_list("state", flat=True))
+    assert left == ["approved", "pending", "refused"]
+
+
+def disconnection(connection, days: int | None, *, keep_records: bool = True) -> Disconnection:
+    """One that was asked for `days` ago and ended at once; None for one under way."""
+    at = ago(days or 0)
+    asked = Disconnection.objects.create(
+        connection=connection, keep_records=keep_records, ended_at=None if days is None else at
+    )
+    Disconnection.objects.filter(pk=asked.pk).update(created_at=at)
+    return asked
+
+
+def test_disconnections_are_forgotten_after_90_days_but_for_the_last_of_each_connection(
+    inside_acme, server
+):
+    connection, other = connected(), connected(account="2")
+    disconnection(connection, 200)
+    disconnection(connection, 91)
+    kept = {disconnection(connection, days) for days in (89, None)}
+    kept.add(disconnection(other, 200))
+
+    assert prune_done() == 2
+
+    assert set(Disconnection.objects.all()) == kept
+
+
+def test_a_purge_is_not_forgotten_before_every_destination_has_dropped_its_rows(connection):
+    destination = Destination.objects.create(name="Base", type="airtable", swept_at=ago(120))
+    purge = disconnection(connection, 100, keep_records=False)
+    disconnection(connection, 1)
+
+    assert prune_done() == 0
+    Destination.objects.filter(pk=destination.pk).update(swept_at=ago(99))
+    assert prune_done() == 1
+
+    assert not Disconnection.objects.filter(pk=purge.pk).exists()

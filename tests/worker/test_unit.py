@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import psutil
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.models import Task as TaskRow
@@ -50,7 +51,9 @@ def test_what_is_due_is_done_once_and_nothing_is_left(start_unit):
     assert (Worker.objects.count(), OrmQ.objects.count(), TaskRow.objects.count()) == (0, 0, 0)
 
 
-def test_hours_of_runs_are_forgotten_after_90_days(start_unit, acme):
+def test_hours_of_runs_are_forgotten_after_90_days_and_sign_ins_when_they_expire(start_unit, acme):
+    expired = timezone.now() - timedelta(hours=1)
+    Session.objects.create(session_key="old", session_data="", expire_date=expired)
     days = {89: "copper", 91: "slack"}
     for age, provider in days.items():
         hour = timezone.now() - timedelta(days=age)
@@ -59,6 +62,7 @@ def test_hours_of_runs_are_forgotten_after_90_days(start_unit, acme):
     assert start_unit("--processes=1", "--drain", wait=False).wait(READY_SECONDS) == 0
 
     assert [row.provider for row in RunHour.objects.all()] == ["copper"]
+    assert not Session.objects.exists()
 
 
 def test_rows_that_are_no_tasks_do_not_keep_it_from_its_work(start_unit):
