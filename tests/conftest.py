@@ -66,9 +66,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         _hurry()
     yield
     with django_db_blocker.unblock():
-        own = getattr(record._own, "connection", None)
+        own = getattr(record._own, "kept", None)
         if own is not None:
-            own.close()
+            own.connection.close()
         SHARED.close()
 
 
@@ -125,8 +125,8 @@ def put_back(
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         return
     with django_db_blocker.unblock():
-        if (own := getattr(record._own, "connection", None)) is not None:
-            with own.cursor() as cursor:
+        if (own := getattr(record._own, "kept", None)) is not None:
+            with own.connection.cursor() as cursor:
                 cursor.execute("DELETE FROM public.audit_event")
         if SHARED.is_open:
             with SHARED.transaction() as cursor:

@@ -61,8 +61,8 @@ def _close_connections() -> None:
     """So that the two processes share none."""
     database.close()
     SHARED.close()
-    if (own := getattr(record._own, "connection", None)) is not None:
-        own.close()
+    if (own := getattr(record._own, "kept", None)) is not None:
+        own.connection.close()
 
 
 @pytest.mark.parametrize("point", POINTS)
