@@ -9,6 +9,7 @@ When it happened is said by the database's clock, as hosts may have wrong ones a
 where an event is kept.
 """
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -76,7 +77,7 @@ def record_on(
 def own_connection() -> BaseDatabaseWrapper:
     """Return this thread's second connection to the same database, in autocommit."""
     kept: _Kept | None = getattr(_own, "kept", None)
-    if kept is None:
+    if kept is None or kept.process != os.getpid():  # a fork shares the socket; it is the parent's
         kept = _own.kept = _Kept(connections.create_connection("default"))
     kept.connection.close_if_unusable_or_obsolete()
     return kept.connection
@@ -87,9 +88,10 @@ class _Kept:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
+        self.process = os.getpid()
 
     def __del__(self) -> None:
-        if self.connection.connection is not None:
+        if self.process == os.getpid() and self.connection.connection is not None:
             self.connection.connection.close()
 
 

@@ -1,14 +1,15 @@
-"""Each thread has an audit connection of its own, for as long as it lives."""
+"""Each thread and each process has an audit connection of its own, for as long as it lives."""
 
 import gc
+import os
 from collections.abc import Callable
 from threading import Thread
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
-from hub.audit.models import AuditAction
-from hub.audit.record import record_now
+from hub.audit.models import AuditAction, AuditEvent
+from hub.audit.record import own_connection, record_now
 from tenants.actor import Actor
 
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -28,7 +29,6 @@ def sessions() -> int:
 
 def audit() -> None:
     record_now(AuditAction.LOGIN_FAILED, actor=Actor.stranger())
-    connections.close_all()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -43,3 +43,20 @@ def test_a_thread_that_ends_leaves_no_audit_connection_behind():
         gc.enable()
 
     assert after == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forked_process_leaves_the_audit_connection_of_its_parent_alone():
+    record_now(AuditAction.LOGIN_FAILED, actor=Actor.stranger())
+    used = own_connection().connection
+    if (child := os.fork()) == 0:
+        try:
+            audit()
+            os._exit(0 if own_connection().connection is not used else 1)
+        finally:
+            os._exit(2)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    record_now(AuditAction.LOGIN_FAILED, actor=Actor.stranger())
+    assert own_connection().connection is used
+    assert AuditEvent.objects.filter(action=AuditAction.LOGIN_FAILED).count() == 3
