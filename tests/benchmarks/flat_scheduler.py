@@ -22,7 +22,10 @@ REPEATS = 7  # of everything in turn, so that a busy moment of the machine meets
 LIMIT = 100
 PER_TENANT, PER_PROVIDER = 4, 20  # as manage.py worker has them
 MOST_MILLISECONDS = 15.0
-MOST_TIMES = 1.5  # time and pages among 10,000 tenants, against those among 100
+# Among 10,000 tenants, against 100:
+MOST_PAGES = 1.5  # times the pages
+MOST_TIMES = 1.5  # times the time, with as much to do
+MOST_TIMES_WITH_MORE = 2.0  # times the time, with a hundred times as much to do
 PLAN = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "claim-plan.txt"
 
 
@@ -48,22 +51,27 @@ def main() -> int:
                 if "--write" in sys.argv and fleet is fleets[0] and tenants == SIZES[-1]:
                     PLAN.write_text(f"{machine()}\n{server()}\n\n{plan}\n")
     rows = []
-    slowest = worst = most = 0.0
+    slowest = pages_most = even = uneven = 0.0
     for fleet in fleets:
         milliseconds = [median(took[fleet.name, tenants]) for tenants in SIZES]
         touched = [median(pages[fleet.name, tenants]) for tenants in SIZES]
         times, more = milliseconds[-1] / milliseconds[0], touched[-1] / touched[0]
-        slowest, worst, most = max(slowest, milliseconds[-1]), max(worst, times), max(most, more)
+        slowest, pages_most = max(slowest, milliseconds[-1]), max(pages_most, more)
+        if fleet.due_rows is not None:
+            even = max(even, times)
+        uneven = max(uneven, times)
         cells = [f"{ms:.1f} ms, {n:,} pages" for ms, n in zip(milliseconds, touched, strict=True)]
         rows.append([fleet.name, *cells, f"{times:.2f}, {more:.2f}"])
     print(server())
     print(table(["one claim of 100", *(f"{n:,} tenants" for n in SIZES), "10,000 / 100"], rows))
     print(
         f"{slowest:.1f} ms for a claim of {LIMIT} among 10,000 tenants (at most"
-        f" {MOST_MILLISECONDS:.0f}); at most {worst:.2f} times the time and {most:.2f} times the"
-        f" pages of a claim among 100 (at most {MOST_TIMES})"
+        f" {MOST_MILLISECONDS:.0f}); against one among 100 {pages_most:.2f} times the pages"
+        f" (at most {MOST_PAGES}), {even:.2f} times the time with as much to do (at most {MOST_TIMES}), and"
+        f" {uneven:.2f} with a hundred times as much (at most {MOST_TIMES_WITH_MORE:.0f})"
     )
-    return 0 if slowest <= MOST_MILLISECONDS and max(worst, most) <= MOST_TIMES else 1
+    holds = slowest <= MOST_MILLISECONDS and pages_most <= MOST_PAGES
+    return 0 if holds and even <= MOST_TIMES and uneven <= MOST_TIMES_WITH_MORE else 1
 
 
 def _claims() -> list[float]:
