@@ -66,9 +66,9 @@ def main() -> int:
     print(table(["one claim of 100", *(f"{n:,} tenants" for n in SIZES), "10,000 / 100"], rows))
     print(
         f"{slowest:.1f} ms for a claim of {LIMIT} among 10,000 tenants (at most"
-        f" {MOST_MILLISECONDS:.0f}); against one among 100 {pages_most:.2f} times the pages"
-        f" (at most {MOST_PAGES}), {even:.2f} times the time with as much to do (at most {MOST_TIMES}), and"
-        f" {uneven:.2f} with a hundred times as much (at most {MOST_TIMES_WITH_MORE:.0f})"
+        f" {MOST_MILLISECONDS:.0f}); against one among 100 {pages_most:.2f} times the pages (at"
+        f" most {MOST_PAGES}), {even:.2f} times the time with as much to do (at most {MOST_TIMES}),"
+        f" and {uneven:.2f} with a hundred times as much (at most {MOST_TIMES_WITH_MORE:.0f})"
     )
     holds = slowest <= MOST_MILLISECONDS and pages_most <= MOST_PAGES
     return 0 if holds and even <= MOST_TIMES and uneven <= MOST_TIMES_WITH_MORE else 1
