@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from hub import display
 from integrations.admin.base import link_to
-from integrations.admin.progress import Progress, bar
+from integrations.admin.progress import Progress, bar, shown
 from integrations.destinations.columns import table_for
 from integrations.models import Destination, DestinationRun, ExternalId, Route
 from integrations.sync.changes import lag_behind
@@ -81,18 +81,7 @@ def _bar(run: DestinationRun) -> SafeString:
 
 
 def for_script(run: DestinationRun) -> dict[str, Any]:
-    now = _progress(run)
-    return {
-        "id": str(run.pk),
-        "is_open": run.is_open,
-        "state": run.get_state_display(),
-        "tone": display.TONES.get(run.state, "quiet"),
-        "read": now.read,
-        "expected": now.expected,
-        "text": now.text,
-        "figures": {name: f"{count:,}" for name, count in _figures(run).items()},
-        "lines": [],
-    }
+    return {**shown(run, _progress(run), _figures(run)), "lines": []}
 
 
 def refused_table(destination: Destination) -> SafeString | str:

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hub import display
-from integrations.models import ShadowDiff, SyncRun
+from integrations.models import DestinationRun, ShadowDiff, SyncRun
 from integrations.models.sync_run import COUNTS
 
 # Of a type's states in a run those that one word does not explain.
@@ -124,9 +124,10 @@ def duration_text(run: SyncRun | ShadowDiff) -> str:
     return display.NONE if seconds is None else display.span_text(seconds)
 
 
-def for_script(run: SyncRun | ShadowDiff) -> dict[str, Any]:
-    """What progress.js needs of one run; it writes all of it as text."""
-    now = progress_of(run)
+def shown(
+    run: SyncRun | ShadowDiff | DestinationRun, now: Progress, figures: dict[str, int]
+) -> dict[str, Any]:
+    """What progress.js needs of a run of any kind; it writes all of it as text."""
     return {
         "id": str(run.pk),
         "is_open": run.is_open,
@@ -135,8 +136,15 @@ def for_script(run: SyncRun | ShadowDiff) -> dict[str, Any]:
         "read": now.read,
         "expected": now.expected,
         "text": now.text,
+        "figures": {name: f"{figure:,}" for name, figure in figures.items()},
+    }
+
+
+def for_script(run: SyncRun | ShadowDiff) -> dict[str, Any]:
+    """The same with how long it takes, and its entity types."""
+    return {
+        **shown(run, progress_of(run), figures_of(run)),
         "duration": duration_text(run),
-        "figures": {name: f"{value:,}" for name, value in figures_of(run).items()},
         "lines": [
             {
                 "name": name,
