@@ -29,6 +29,7 @@ from integrations.services.routes import (
     delete_route,
     preview_route,
 )
+from tenants.actor import Actor
 from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
@@ -124,27 +125,25 @@ class RouteAdmin(TenantModelAdmin):
     def switch_on(
         self, request: HttpRequest, queryset: models.QuerySet[Route]
     ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda route, actor: change_route(
-                route=route, changes={"is_active": True}, actor=actor
-            ),
-            done="switched on; what it takes is compared",
+        return self._switch(
+            request, queryset, is_active=True, done="switched on; what it takes is compared"
         )
 
     @admin.action(description="Switch off", permissions=["operate"])
     def switch_off(
         self, request: HttpRequest, queryset: models.QuerySet[Route]
     ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda route, actor: change_route(
-                route=route, changes={"is_active": False}, actor=actor
-            ),
-            done="switched off; their rows stay as they are",
+        return self._switch(
+            request, queryset, is_active=False, done="switched off; their rows stay as they are"
         )
+
+    def _switch(
+        self, request: HttpRequest, routes: models.QuerySet[Route], *, is_active: bool, done: str
+    ) -> TemplateResponse | None:
+        def switch(route: Route, actor: Actor) -> object:
+            return change_route(route=route, changes={"is_active": is_active}, actor=actor)
+
+        return self.act(request, routes, switch, done=done)
 
     @admin.action(description="Remove", permissions=["operate"])
     def remove(
