@@ -8,19 +8,12 @@ from django.db import connection as database
 from django.db import transaction
 
 from hub.audit.models import AuditAction
-from hub.audit.record import own_connection
 from integrations.errors import ProviderUnavailableError, ReauthorizationRequiredError
 from integrations.models import Connection
 from tenants.context import in_tenant
 from tenants.models import Tenant
 from tests.connecting.conftest import Browser, World, audited
 from tests.connecting.test_refresh import BEARER, ends_in, token_of
-
-
-def hang_up() -> None:
-    """Close what a thread opened: its connection and the one for the audit."""
-    database.close()
-    own_connection().close()
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def test_threads_that_renew_again_and_again_never_use_a_refresh_token_twice(
                 row = Connection.objects.get(pk=committed.pk)
                 return token_of(row, refused=row.credential_generation)
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(renew, range(40)))
@@ -69,7 +62,7 @@ def test_a_dead_grant_is_asked_for_once_however_many_wait(
         except ReauthorizationRequiredError:
             return "reconnect"
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(6) as pool:
         said = list(pool.map(renew, range(6)))
@@ -99,7 +92,7 @@ def test_a_connection_saved_while_the_token_endpoint_hangs_is_not_overwritten(
             with in_tenant(acme):
                 return token_of(Connection.objects.get(pk=committed.pk), refused=1)
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(renew)
@@ -131,7 +124,7 @@ def test_a_token_that_has_come_is_kept_though_its_breaker_cannot_be_told(
             with in_tenant(acme):
                 return token_of(Connection.objects.get(pk=committed.pk), refused=1)
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(1) as pool, database.cursor() as cursor:
         renewing = pool.submit(renew)

@@ -41,7 +41,6 @@ from tenants.models import Tenant
 from tests.admin.conftest import make_rejected
 from tests.connecting.conftest import World, audited
 from tests.connecting.test_refresh import BEARER
-from tests.connecting.test_refresh_races import hang_up
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -276,7 +275,7 @@ def test_a_slice_that_is_at_work_commits_nothing_any_more(
         except FencedError:
             return "fenced"
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(1) as pool:
         slicing = pool.submit(slice_of_it)
@@ -308,7 +307,7 @@ def test_a_renewal_that_is_under_way_cannot_bring_the_connection_back(
                 row = Connection.objects.get(pk=quickbooks.pk)
                 return access_for(row, actor=WORKER, reason="test", refused=1).access_token
         finally:
-            hang_up()
+            database.close()
 
     with ThreadPoolExecutor(2) as pool:
         renewing = pool.submit(renew)

@@ -11,7 +11,6 @@ from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
-from hub.audit.record import own_connection
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.errors import ReauthorizationRequiredError
@@ -126,7 +125,6 @@ def test_many_at_once_renew_once(connection: Connection, judge: Judge, acme: Ten
                 return token_of(Connection.objects.get())
         finally:
             database.close()
-            own_connection().close()
 
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(ask, range(8)))
