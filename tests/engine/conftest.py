@@ -8,7 +8,7 @@ import pytest
 
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
-from integrations.models import Connection, SyncRun
+from integrations.models import Connection, Record, SyncRun
 from integrations.sync.credentials import save_credentials
 from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
@@ -77,3 +77,9 @@ def work(
 
 def run_of(connection: Connection) -> SyncRun:
     return SyncRun.objects.filter(connection=connection).latest("created_at")
+
+
+def stored(entity_type: str) -> dict[str, str]:
+    """The names of the records of the type that are there, by id."""
+    records = Record.objects.present().filter(entity_type=entity_type)
+    return {record.source_id: record.data["name"] for record in records}

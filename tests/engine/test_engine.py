@@ -15,7 +15,6 @@ from integrations.errors import (
     CircuitOpenError,
     EntityTypeUnavailableError,
     FatalError,
-    FencedError,
     ProviderUnavailableError,
     RateLimitError,
 )
@@ -28,19 +27,12 @@ from integrations.models import (
     RejectedRecord,
     SyncRun,
 )
-from integrations.sync.engine import work_slice
-from integrations.sync.lease import LeaseWatch
 from integrations.types import Unreadable
 from tenants.models import Tenant
 from tests.engine.acme_provider import company, person
-from tests.engine.conftest import run_of, work
+from tests.engine.conftest import run_of, stored, work
 
 pytestmark = pytest.mark.django_db
-
-
-def stored(entity_type: str) -> dict[str, str]:
-    records = Record.objects.present().filter(entity_type=entity_type)
-    return {record.source_id: record.data["name"] for record in records}
 
 
 def row_versions() -> set[tuple[str, str]]:
@@ -201,100 +193,6 @@ def test_a_run_passes_few_rejected_entities_and_not_many(connection, server, rea
 
     assert work(connection).state == state
     assert RejectedRecord.objects.count() == rejected
-
-
-@pytest.mark.parametrize("page", [0, 1, 2])
-def test_after_an_interruption_no_committed_page_is_asked_for_again(connection, server, page):
-    server.fail_at[("companies", page)] = [ProviderUnavailableError("down")]
-    first = work(connection)
-    assert first.state == "running"
-    server.asked.clear()
-
-    second = work(connection)
-
-    assert second.state == "succeeded"
-    assert server.asked[0] == ("companies", page)
-    assert len(stored("companies")) == 25
-    assert run_of(connection).totals["read"] == 40
-
-
-def many(server) -> None:
-    """More companies than are read ahead at once."""
-    server.page_size = 100
-    server.rows["companies"] = [company(n) for n in range(3_000)]
-
-
-def test_the_calls_of_a_slice_that_was_interrupted_count_too(connection, server):
-    server.fail_at[("companies", 2)] = [ProviderUnavailableError("down")]
-
-    while work(connection).state == "running":
-        pass
-
-    assert run_of(connection).calls == len(server.asked)
-
-
-def test_a_slice_ends_at_a_position_and_the_next_one_goes_on_there(connection, server):
-    many(server)
-    result = work(connection, seconds=0)
-    assert result.wants_more
-    assert Due.objects.get(run_id=result.run_id).due_at <= timezone.now()
-
-    while result.wants_more:
-        committed = Record.objects.filter(entity_type="companies").count()
-        server.asked.clear()
-        result = work(connection, seconds=0)
-        if committed < 3_000:
-            assert server.asked[0] == ("companies", committed // 100)
-
-    assert len(stored("companies")) == 3_000
-    assert len(stored("people")) == 15
-    assert SyncRun.objects.count() == 1
-    assert run_of(connection).totals["read"] == 3_015
-
-
-def test_a_worker_that_wants_to_stop_ends_the_slice_at_a_position(connection, server):
-    many(server)
-    watch = LeaseWatch()
-    watch.stop.set()
-
-    result = work(connection, watch=watch)
-
-    assert result.wants_more
-    assert 0 < len(stored("companies")) < 3_000
-
-
-def test_a_worker_with_an_older_fence_writes_nothing(connection, server):
-    due = Due.objects.get()
-    Due.objects.update(fence=7, lease_until=timezone.now() + timedelta(minutes=1))
-
-    with pytest.raises(FencedError):
-        work_slice(due.pk, 6, seconds=30, watch=LeaseWatch())
-
-    assert not Record.objects.exists()
-
-
-def test_a_worker_that_loses_its_fence_midway_commits_no_further_batch(connection, server):
-    def lose(run: SyncRun) -> None:
-        Due.objects.update(fence=1_000)
-
-    many(server)
-    with pytest.raises(FencedError):
-        work(connection, progress=lose, seconds=0)
-    committed = Record.objects.count()
-
-    with pytest.raises(FencedError):
-        work_slice(Due.objects.get().pk, 1, seconds=30, watch=LeaseWatch())
-
-    assert Record.objects.count() == committed
-
-
-def test_nothing_is_written_for_a_tenant_that_is_being_closed(connection, server, acme):
-    Tenant.objects.filter(pk=acme.pk).update(state=Tenant.State.CLOSING)
-
-    with pytest.raises(FencedError):
-        work(connection)
-
-    assert not Record.objects.exists()
 
 
 def test_a_cancelled_run_ends_within_one_batch_and_keeps_what_it_has(connection, server):
