@@ -29,7 +29,7 @@ from integrations.services.preflights import make_preflight
 from integrations.sync.engine import work_slice
 from integrations.sync.follow import follow_slice
 from integrations.sync.housekeeping import keep_house
-from integrations.sync.lease import LeaseWatch, held
+from integrations.sync.lease import SHARE_SECONDS, LeaseWatch, held
 from integrations.sync.shadow import shadow_slice
 from tenants.context import get_tenant_by_id, in_tenant
 
@@ -102,7 +102,8 @@ def work(tenant_id: str, due_id: str, fence: int) -> str:
         tenant = get_tenant_by_id(UUID(tenant_id))
         if not tenant.is_active:
             raise TenantNotActiveError("The tenant is not active.")
-        with in_tenant(tenant), held(due, fence, seconds=settings.HUB_LEASE_SECONDS) as watch:
+        lease = held(due, fence, seconds=settings.HUB_LEASE_SECONDS, share_seconds=SHARE_SECONDS)
+        with in_tenant(tenant), lease as watch:
             said = HANDLERS[kind](due, fence, watch)
         crash.hit("before_ack")
         return said

@@ -136,6 +136,10 @@ class DueQuerySet(models.QuerySet["Due"]):
             cursor.execute(_PLAN_HOUSEKEEPING)
             return int(cursor.rowcount)
 
+    def is_any_waiting(self, since: timedelta) -> bool:
+        """Whether anything has been due for so long and nobody took it; one look into an index."""
+        return self.free().filter(due_at__lte=Now() - since).exists()
+
     def is_any_due(self, worker_id: UUID) -> bool:
         """Whether the worker holds something, or something waits that anybody may claim."""
         waits = models.Q(lease_until=None, due_at__lte=Now(), tenant__state="active")

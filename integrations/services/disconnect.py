@@ -49,7 +49,7 @@ PURGE_ROWS = 5_000  # in one transaction, so that no lock is long
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to go on: until a worker is told to stop or its slice is over, and how often a
+    """How long to go on: until a worker is asked to stop or its slice is over, and how often a
     provider is asked.
     """
 
@@ -59,7 +59,7 @@ class Pace:
 
     def stop_if_asked(self) -> None:
         if self.watch.stop.is_set() or self.watch.lost.is_set():
-            raise LaterError(0, "The worker stops.")
+            raise LaterError(0, "The worker makes room.")
 
     def stop_if_over(self) -> None:
         """Called when something was done, so that every slice gets on."""

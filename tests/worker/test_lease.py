@@ -60,6 +60,45 @@ def test_a_unit_that_is_told_to_stop_is_heard_by_its_slices_only():
         assert not other_watch.stop.is_set()
 
 
+def long_due(seconds):
+    return DueFactory(due_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_a_slice_that_has_had_its_share_makes_room_for_work_that_waits():
+    due = DueFactory()
+    mine = claimed(due)
+    long_due(seconds=30)
+
+    with held(due.pk, mine.fence, seconds=2, share_seconds=0.5) as watch:
+        assert watch.stop.wait(WAIT)
+        assert not watch.lost.is_set()
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "share_seconds"),
+    [(None, 0), (-60, 0), (30, 60)],
+    ids=["nobody waits", "it is due in a minute", "it has not had its share"],
+)
+def test_a_slice_goes_on_where_no_room_is_needed(waits_for, share_seconds):
+    due = DueFactory()
+    mine = claimed(due)
+    if waits_for is not None:
+        long_due(waits_for)
+
+    with held(due.pk, mine.fence, seconds=2, share_seconds=share_seconds) as watch:
+        assert not watch.stop.wait(1)
+
+
+def test_what_is_parked_or_runs_elsewhere_does_not_wait():
+    due, running, parked = DueFactory(), long_due(30), long_due(30)
+    mine = claimed(due)
+    claimed(running)
+    Due.objects.filter(pk=parked.pk).update(due_at=None, parked_reason="crash_loop")
+
+    with held(due.pk, mine.fence, seconds=2, share_seconds=0) as watch:
+        assert not watch.stop.wait(1)
+
+
 def test_a_batch_that_holds_the_row_does_not_lose_the_lease():
     due = DueFactory()
     mine = claimed(due)
