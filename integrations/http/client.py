@@ -184,7 +184,9 @@ class ProviderClient:
 
     def _tell(self, wire: WireAnswer | None, path_below: str, error: HubError) -> None:
         """Tell the gate how a call failed: only a provider that serves nobody counts against it."""
-        if isinstance(error, ProviderUnavailableError) or (wire and wire.status >= 500):
+        is_refusal = wire is not None and 400 <= wire.status < 500
+        is_unavailable = isinstance(error, ProviderUnavailableError) and not is_refusal
+        if is_unavailable or (wire and wire.status >= 500):
             self._gate.failed(error.message)
         elif wire is None:
             self._gate.gave_up()
