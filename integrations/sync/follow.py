@@ -125,8 +125,12 @@ class _Slice:
         must_sweep = self._must_sweep()
         if not must_sweep and not self._page() and not self.destination.error_code:
             return
+        is_blocked = self.destination.status == Destination.Status.BLOCKED
+        if not is_blocked:  # looking whether it was repaired is no run
+            self.run = settle_destination.opened_run(self.due, self.destination)
         self._prepare()
-        self.run = settle_destination.opened_run(self.due, self.destination)
+        if is_blocked:
+            self.run = settle_destination.opened_run(self.due, self.destination)
         if must_sweep:
             self._sweep()
         while changes := self._page():

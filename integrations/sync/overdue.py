@@ -1,6 +1,6 @@
 """What ends a whole run early: its deadline, or somebody who asks for it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -15,17 +15,21 @@ def stop_if_stalled(run: SyncRun) -> None:
 
     Called at the beginning of a slice: the run then fails, the next begins at the last position.
     """
-    limit = RunLimit(
-        longest=timedelta(hours=settings.HUB_RUN_HOURS),
-        stall=timedelta(minutes=settings.HUB_RUN_STALL_MINUTES),
-    )
-    started_at = run.started_at or run.created_at
-    if limit.is_over(database_now(), started_at, run.progress_at):
+    if is_stalled(run.started_at or run.created_at, run.progress_at):
         raise StalledError(
             f"The run has gone on for more than {settings.HUB_RUN_HOURS:g} hours and nothing has "
             f"arrived for {settings.HUB_RUN_STALL_MINUTES:g} minutes. The next run goes on where "
             "this one stopped; if that happens again, look at what it waited for."
         )
+
+
+def is_stalled(started_at: datetime, progress_at: datetime | None) -> bool:
+    """Whether a run that began and last got on at these times is too old and gets nowhere."""
+    limit = RunLimit(
+        longest=timedelta(hours=settings.HUB_RUN_HOURS),
+        stall=timedelta(minutes=settings.HUB_RUN_STALL_MINUTES),
+    )
+    return limit.is_over(database_now(), started_at, progress_at)
 
 
 def stop_if_asked(run: SyncRun) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -18,12 +19,12 @@ from integrations import crash
 from integrations.destinations.postgres import hold_fence
 from integrations.errors import (
     AccessTokenRefusedError,
-    BudgetSpentError,
     FencedError,
     HubError,
     HubUnavailableError,
     RateLimitError,
     RetryableError,
+    StalledError,
 )
 from integrations.models import Destination, DestinationRun
 from integrations.resilience.backoff import Backoff
@@ -31,8 +32,11 @@ from integrations.sync.changes import lag_behind
 from integrations.sync.destination_status import LOOK_EVERY, publish_destination
 from integrations.sync.failures import NOT_ASKED
 from integrations.sync.open_destination import FOLLOWER
+from integrations.sync.overdue import is_stalled
 
-TRIES = 8  # waits in a row without progress; then the destination counts as blocked
+TRIES = 8  # failures in a row without progress; then the destination counts as blocked
+# Waits that somebody asked for, or that spare a call: they use up no tries.
+ORDERLY = (*NOT_ASKED, RateLimitError)
 BACKOFF = Backoff(first=15, longest=900)  # seconds
 PROBES = (60, 120, 300, 600, 1800, 3600)  # seconds until a blocked one is looked at again
 WAITS = "waits"
@@ -127,7 +131,9 @@ def stopped(
     has_progressed: bool,
 ) -> str:
     """Wait, or say what must be repaired and look again later; return one sentence."""
-    has_tries = due.failures < TRIES or isinstance(exc, BudgetSpentError | HubUnavailableError)
+    if isinstance(exc, RetryableError):
+        exc = _gets_nowhere(run, exc) or exc
+    has_tries = due.failures < TRIES or isinstance(exc, ORDERLY)
     if isinstance(exc, RetryableError) and has_tries:
         return _waits(due, destination, run, exc, calls=calls, has_progressed=has_progressed)
     sentence = str(exc)
@@ -189,7 +195,7 @@ def _waits(
         publish_destination(destination)
         if wait and not has_progressed and not isinstance(exc, NOT_ASKED):
             audit_failed(due, reason=exc.code, target=destination)
-        has_failed = wait and not isinstance(exc, RateLimitError | HubUnavailableError)
+        has_failed = wait and not isinstance(exc, ORDERLY)
         _release(
             due,
             due_at=Now() + timedelta(seconds=wait),
@@ -197,6 +203,19 @@ def _waits(
             failures=F("failures") + (1 if has_failed else 0),
         )
     return f"Waits {wait:.0f} s: {exc}"
+
+
+def _gets_nowhere(run: DestinationRun | None, exc: RetryableError) -> StalledError | None:
+    """What is said of a run that has only waited for too long, whatever it waited for.
+
+    Never while the hub's own database or store does not serve us: that is nothing to repair there.
+    """
+    if run is None or isinstance(exc, HubUnavailableError):
+        return None
+    if not is_stalled(run.started_at, run.progress_at):
+        return None
+    hours = f"{settings.HUB_RUN_HOURS:g} hours"
+    return StalledError(f"Nothing could be written there for more than {hours}: {exc}")
 
 
 def _add_calls(run: DestinationRun | None, calls: int) -> None:

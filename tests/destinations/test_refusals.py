@@ -10,9 +10,12 @@ from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.claims import claim_one
 from hub.fleet.models import DestinationStatus, Due
 from integrations.destinations.wake import wake_destinations
-from integrations.errors import BudgetSpentError, CircuitOpenError, HubError
-from integrations.models import Destination, ExternalId
+from integrations.errors import BudgetSpentError, CircuitOpenError, HubError, RateLimitError
+from integrations.models import Destination, DestinationRun, ExternalId
+from integrations.resilience.circuit import FAILURES_TO_OPEN
+from integrations.resilience.clock import SystemClock
 from integrations.services.destinations import rewrite_destination
+from integrations.sync.guards import guard_for_destination
 from integrations.sync.settle_destination import TRIES, stopped
 from integrations.sync.shared import SHARED
 from tests.destinations.conftest import ADMIN, follow, last_run, wait_of
@@ -165,13 +168,48 @@ def test_a_budget_that_is_spent_blocks_no_destination_and_is_no_failure(destinat
     assert not AuditEvent.objects.filter(detail__has_key="fence").exists()
 
 
-def test_a_circuit_that_stays_open_blocks_a_destination_with_one_event(destination):
-    for seconds in (58, 31, 60):
-        sentence = f"Airtable is not asked for the next {seconds} s."
-        assert _stop(destination, CircuitOpenError(sentence, seconds)) == sentence
+@pytest.mark.parametrize("wait", [CircuitOpenError, BudgetSpentError, RateLimitError])
+def test_an_orderly_wait_blocks_no_destination_that_has_failed_eight_times(destination, wait):
+    assert _stop(destination, wait("Airtable is not asked for 60 s.", 60)).startswith("Waits 60 s")
 
-    assert (destination.status, destination.error) == ("blocked", sentence)
+    assert destination.status == "active"
+    assert Due.objects.get(object_id=destination.pk).failures == TRIES
+
+
+def test_f11_an_open_circuit_uses_up_no_tries(base, records, destination, route):
+    route("company")
+    records.company(1)
+    _open_circuit(destination)
+
+    said = [follow(destination) for _ in range(TRIES + 2)]
+
+    assert all(one.startswith("Waits") for one in said)
+    assert Due.objects.get(object_id=destination.pk).failures == 0
+    assert (destination.status, last_run(destination).error_code) == ("active", "circuit_open")
+    assert base.requests() == []
+    _close_circuits()
+    assert follow(destination).startswith("Caught up")
+
+
+def test_one_that_has_waited_for_a_day_without_writing_anything_is_blocked_with_one_event(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    _open_circuit(destination)
+    follow(destination)
+    DestinationRun.objects.update(started_at=timezone.now() - timedelta(hours=25))
+
+    for _ in range(3):
+        follow(destination)
+
+    assert (destination.status, destination.error_code) == ("blocked", "stalled")
+    assert "24 hours" in destination.error and "failed several times in a row" in destination.error
+    assert last_run(destination).state == "failed"
     assert AuditEvent.objects.filter(action="destination.blocked").count() == 1
+    _close_circuits()
+    follow(destination)
+    assert destination.status == "active"
 
 
 def test_f38_a_revoked_access_blocks_it_and_once_restored_it_catches_up_by_itself(
@@ -286,6 +324,20 @@ def _forget_pauses() -> None:
     """Half a minute has passed."""
     with SHARED.transaction() as cursor:
         cursor.execute("DELETE FROM public.fleet_ratebudget")
+
+
+def _close_circuits() -> None:
+    with SHARED.transaction() as cursor:
+        cursor.execute("DELETE FROM public.fleet_circuit")
+
+
+def _open_circuit(destination: Destination) -> None:
+    """Five calls in a row were not answered."""
+    guard = guard_for_destination(
+        destination, place="", limits=(), label="Airtable", clock=SystemClock()
+    )
+    for _ in range(FAILURES_TO_OPEN):
+        guard.failed("Airtable does not answer.")
 
 
 def _stop(destination: Destination, error: HubError) -> str:
