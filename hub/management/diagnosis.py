@@ -19,9 +19,9 @@ from django.core.checks import run_checks
 from django.db import connection
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from hub.audit.partitions import MONTHS_AHEAD
+from hub.clock import database_now
 from hub.connect.models import ProviderApp
 from hub.crypto import EncryptionKeyError, SealBrokenError, unwrap
 from hub.embedded_postgres import MINIMUM_VERSION, NEEDED_FREE_BYTES, data_folder
@@ -218,7 +218,7 @@ def due_work() -> Answer:
     found = waiting.aggregate(count=Count("id"), oldest=Min("due_at"))
     if not found["count"]:
         return "ok", "nothing waits", ""
-    late: timedelta = timezone.now() - found["oldest"]
+    late: timedelta = database_now() - found["oldest"]
     said = f"{found['count']} waiting, the oldest for {_span(late)}"
     if late < LATE:
         return "ok", said, ""
@@ -276,7 +276,7 @@ def audit_log() -> Answer:
         cursor.execute("SELECT EXISTS (SELECT FROM public.audit_event_rest)")
         has_strays = cursor.fetchone()[0]
     ahead = 0
-    month = timezone.now().date().replace(day=1)
+    month = database_now().date().replace(day=1)
     while f"audit_event_{month:%Y_%m}" in found:
         ahead, month = ahead + 1, _next(month)
     if ahead < 2 or has_strays:

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import secrets
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -216,6 +218,15 @@ def test_an_audit_log_without_room_for_next_month_is_a_warning():
         cursor.execute(f"DROP TABLE public.audit_event_{month:%Y_%m}")
 
     assert "room for 1 months" in finding("audit log", "warning")
+
+
+@pytest.mark.parametrize("days", [-70, 70])
+def test_a_machine_whose_clock_is_wrong_says_nothing_of_months_and_of_work_that_waits(days):
+    DueFactory()
+
+    with time_machine.travel(timezone.now() + timedelta(days=days)):
+        assert "room for 4 months" in finding("audit log", "ok")
+        assert re.search("the oldest for [1-4] min", finding("due work", "ok"))
 
 
 def test_production_needs_its_static_files_collected(settings, tmp_path):
