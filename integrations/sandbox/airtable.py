@@ -56,9 +56,7 @@ class Airtable(AirtableSchema, AirtableWrites):
             row.data["description" if entity == "tables" else "name"] = note
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows = self.builder(account)
-        rows.rng, number = rng, rng.randrange(10**6)
+        rows, number = self.further_rows(account, rng), rng.randrange(10**6)
         if entity == "bases":
             data = {"id": rows.new_id("app"), "name": f"New {number}", "permissionLevel": "create"}
             return Row(data["id"], stamp, data)

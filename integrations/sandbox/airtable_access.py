@@ -33,7 +33,6 @@ READ, WRITE = "data.records:read", "data.records:write"
 SCHEMA_READ, SCHEMA_WRITE = "schema.bases:read", "schema.bases:write"
 EMAIL = "user.email:read"
 SCOPES = (READ, WRITE, SCHEMA_READ, SCHEMA_WRITE, EMAIL, "webhook:manage")
-ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 5_184_000
 PER_SECOND_AND_BASE = 5
 PER_SECOND_AND_USER = 50
@@ -79,6 +78,7 @@ class AirtableAccess(OAuthPart[AirtableRows]):
         pkce_needed=True,
     )
     builds = AirtableRows
+    first_switches = AirtableSwitches(rotation=True, reuse_revokes=True, token_lifetime=3600)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -91,9 +91,6 @@ class AirtableAccess(OAuthPart[AirtableRows]):
         self.user_calls = RollingWindow(PER_SECOND_AND_USER, 1)
         self.locked_until: dict[str, float] = {}
         self._ids_given = 0
-
-    def first_switches(self) -> AirtableSwitches:
-        return AirtableSwitches(rotation=True, reuse_revokes=True, token_lifetime=ACCESS_SECONDS)
 
     def credentials(self) -> Json:
         """`keys` are personal access tokens with their scopes; those that may write name the base
@@ -133,8 +130,7 @@ class AirtableAccess(OAuthPart[AirtableRows]):
             said = "invalid_request" if refused.reason == "grant_type" else refused.code
             return _refused_token(said, 401 if refused.is_client else 400)
         if redeemed.refresh_token:
-            for token in self.oauth.access.values():
-                token.revoked |= token.grant is redeemed.grant
+            self.oauth.end_access(redeemed.grant)
         lifetime = self.switches.token_lifetime
         return json_response(
             {
@@ -183,11 +179,11 @@ class AirtableAccess(OAuthPart[AirtableRows]):
     def _asker(self, request: Request) -> Asker:
         if not request.bearer:
             raise refuse(401, "AUTHENTICATION_REQUIRED", "Authentication required")
-        known, token = self.keys.get(request.bearer), self.oauth.access.get(request.bearer)
+        known = self.keys.get(request.bearer)
         if known and known.account.id not in self.revoked:
             return known
-        is_dead = token is None or token.revoked or token.grant.revoked
-        if token is None or is_dead or self.oauth.is_expired(token):
+        token = self.oauth.find_live(request.bearer)
+        if token is None:
             raise refuse(401, "UNAUTHORIZED", "Invalid authentication token")
         return Asker(token.grant.account, token.grant.scopes, is_oauth=True)
 

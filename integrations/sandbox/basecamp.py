@@ -31,11 +31,10 @@ from integrations.sandbox.part import (
     json_response,
     route,
 )
-from integrations.sandbox.rows import Row, joined
+from integrations.sandbox.rows import Row, by_id, joined
 
 API = "/basecamp/api/{account}"
 PAD = "/basecamp/launchpad"
-ACCESS_SECONDS = 1_209_600
 REQUESTS, PER_SECONDS = 50, 10
 PAGE_SIZES = (15, 30, 50, 100)
 STATUSES = ("active", "archived", "trashed")
@@ -68,13 +67,11 @@ class Basecamp(OAuthPart[BasecampRows]):
     token_path = f"{PAD}/authorization/token"
     consent_page = ConsentPage(label="Basecamp", account_word="Sign in at")
     builds = BasecampRows
+    first_switches = Switches(token_lifetime=1_209_600)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.window = RollingWindow(REQUESTS, PER_SECONDS)
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         field = {"projects": "description", "todos": "description", "messages": "content"}
@@ -82,9 +79,7 @@ class Basecamp(OAuthPart[BasecampRows]):
         row.data["updated_at"], row.stamp = iso(stamp), stamp
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows = self.builder(account)
-        rows.rng = rng
+        rows = self.further_rows(account, rng)
         number, rows.counts[entity] = rows.counts[entity], rows.counts[entity] + 1
         return rows.build(entity, number, stamp, stamp)
 
@@ -156,7 +151,7 @@ class Basecamp(OAuthPart[BasecampRows]):
     def people(self, request: Request, account: str) -> Response:
         found = self._admitted(request, account)
         _refuse_others(request, ("page",))
-        return _page(request, sorted(self.table(found, "people"), key=_by_id))
+        return _page(request, sorted(self.table(found, "people"), key=by_id))
 
     @route("GET", f"{API}/projects.json")
     def projects(self, request: Request, account: str) -> Response:
@@ -164,7 +159,7 @@ class Basecamp(OAuthPart[BasecampRows]):
         _refuse_others(request, ("status", "page"))
         status = _choice(request, "status", STATUSES)
         rows = [row for row in self.table(found, "projects") if row.data["status"] == status]
-        return _page(request, sorted(rows, key=_by_id, reverse=True))
+        return _page(request, sorted(rows, key=by_id, reverse=True))
 
     @route("GET", f"{API}/projects/recordings.json")
     def recordings(self, request: Request, account: str) -> Response:
@@ -184,7 +179,7 @@ class Basecamp(OAuthPart[BasecampRows]):
             for row in (self.table(found, entity) if entity else ())
             if row.data["status"] == status and str(row.data["bucket"]["id"]) in named
         ]
-        rows = sorted(sorted(rows, key=_by_id), key=lambda row: str(row.data[field]))
+        rows = sorted(sorted(rows, key=by_id), key=lambda row: str(row.data[field]))
         return _page(request, rows[::-1] if is_down else rows)
 
     @route("GET", f"{API}/todos/{{id}}.json")
@@ -212,12 +207,11 @@ class Basecamp(OAuthPart[BasecampRows]):
         if not request.headers.get("user-agent"):
             raise _refuse(400, "User-Agent is required")
         token = self.oauth.access.get(request.bearer)
-        if token is None or token.revoked or token.grant.revoked:
+        if token is None or token.is_revoked:
             raise _refuse(401, "OAuth token is not valid.")
         if self.oauth.is_expired(token):
             raise _refuse(401, "OAuth token expired (old age). Refresh your token.")
-        scale, now = self.switches.limits_scale, self.setting.now()
-        if self.switches.limits and not self.window.take("address", now, scale):
+        if not self.has_room(self.window, "address"):
             said = {"error": "Rate limit exceeded."}
             raise RefusalError(json_response(said, 429, Retry_After=str(PER_SECONDS)))
         return token.grant.account
@@ -264,7 +258,3 @@ def _page(request: Request, rows: list[Row]) -> Response:
 
 def _size(number: int) -> int:
     return PAGE_SIZES[min(number, len(PAGE_SIZES)) - 1]
-
-
-def _by_id(row: Row) -> int:
-    return int(row.id)

@@ -324,8 +324,7 @@ class Composio(Part):
             raise RefusalError(failed(401, "Invalid API key"))
         if for_proxy and key != self.key:
             raise RefusalError(failed(403, "The key lacks the scope proxy_execute"))
-        scale = self.switches.limits_scale
-        if self.switches.limits and not self.window.take(key, self.setting.now(), scale):
+        if not self.has_room(self.window, key):
             said = {"message": f"Rate limit exceeded. Limit: {PER_MINUTE}"}
             raise RefusalError(json_response(said, 429, Retry_After="30"))
 

@@ -138,9 +138,8 @@ class Copper(KeyedPart[CopperRows]):
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
         if entity not in COUNTS:
             raise ValueError(f"rows of {entity} cannot be added")
-        rows = self.builder(account)
+        rows = self.further_rows(account, rng)
         number, rows.counts[entity] = rows.counts[entity], rows.counts[entity] + 1
-        rows.rng = rng
         build: Callable[[int, int, int], Json] = {
             "companies": rows.company,
             "people": rows.person,
@@ -221,10 +220,7 @@ class Copper(KeyedPart[CopperRows]):
             "x-pw-useremail", ""
         ).lower() != self.owner_email(account):
             _refuse(401, "Unauthorized")
-        switches = self.switches
-        if switches.limits and not self.window.take(
-            account.id, self.setting.now(), switches.limits_scale
-        ):
+        if not self.has_room(self.window, account.id):
             _refuse(429, "Too many requests")
         return account
 

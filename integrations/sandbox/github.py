@@ -40,7 +40,6 @@ from integrations.sandbox.rows import Row
 API = "/github/api"
 VERSIONS = ("2022-11-28", "2026-03-10")
 SCOPES = ("repo", "public_repo", "read:org", "read:user", "user:email")
-ACCESS_SECONDS = 28_800
 REFRESH_SECONDS = 15_897_600
 PER_HOUR = 5000
 POINTS_PER_MINUTE = 900
@@ -69,6 +68,7 @@ class GitHub(OAuthPart[GitHubRows]):
         response_type_needed=False,
     )
     builds = GitHubRows
+    first_switches = Switches(rotation=True, token_lifetime=28_800)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -79,9 +79,6 @@ class GitHub(OAuthPart[GitHubRows]):
     def app(self, account: Account) -> Client:
         id, secret = super().app(account).id, demo_secret("github", account.id)
         return Client(f"Iv1.{id}", secret, account.id)
-
-    def first_switches(self) -> Switches:
-        return Switches(rotation=True, token_lifetime=ACCESS_SECONDS)
 
     def generate(self, account: Account) -> dict[str, list[Row]]:
         made = self.builder(account).all()
@@ -98,9 +95,7 @@ class GitHub(OAuthPart[GitHubRows]):
             row.stamp = float(int(stamp))
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows = self.builder(account)
-        rows.rng = rng
+        rows = self.further_rows(account, rng)
         number = rng.randrange(10**6)
         if entity == "users":
             return rows.user_row(number, stamp)
@@ -142,8 +137,7 @@ class GitHub(OAuthPart[GitHubRows]):
         except OAuthRefusedError as refused:
             return self._said(request, {"error": _TOKEN_ERRORS[refused.reason]})
         if redeemed.refresh_token:
-            for token in self.oauth.access.values():
-                token.revoked |= token.grant is redeemed.grant
+            self.oauth.end_access(redeemed.grant)
         return self._said(request, self._tokens(redeemed.grant))
 
     def _tokens(self, grant: Grant) -> Json:
@@ -282,9 +276,8 @@ class GitHub(OAuthPart[GitHubRows]):
             raise refuse(400, "The API version is not supported.")
         if not request.bearer:
             raise refuse(401, "Requires authentication")
-        token = self.oauth.access.get(request.bearer)
-        is_dead = token is None or token.revoked or token.grant.revoked
-        if token is None or is_dead or self.oauth.is_expired(token):
+        token = self.oauth.find_live(request.bearer)
+        if token is None:
             raise refuse(401, "Bad credentials")
         account, now = token.grant.account, self.setting.now()
         used, reset = self.hours.get(account.id, (0, 0))

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from integrations.sandbox.github_shapes import API
 from integrations.sandbox.part import RefusalError, Request, Response, json_response
-from integrations.sandbox.rows import Row, joined
+from integrations.sandbox.rows import Row, by_id, joined
 
 DEFAULT_PER_PAGE = 30
 MAX_PER_PAGE = 100
@@ -92,7 +92,7 @@ def _since(rows: list[Row], query: dict[str, str], listing: Listing) -> list[Row
 
 def _sorted(rows: list[Row], query: dict[str, str], listing: Listing) -> list[Row]:
     """Rows with equal values follow each other by id, the newest last in either direction."""
-    rows = sorted(rows, key=_by_id)
+    rows = sorted(rows, key=by_id)
     if not listing.sorts:
         return rows
     by = _choice(query, "sort", listing.sorts)
@@ -100,10 +100,6 @@ def _sorted(rows: list[Row], query: dict[str, str], listing: Listing) -> list[Ro
     is_down = _choice(query, "direction", (default, "asc", "desc")) == "desc"
     field = {"created": "created_at", "updated": "updated_at", "pushed": "pushed_at"}.get(by, by)
     return sorted(rows, key=lambda row: str(row.data.get(field, "")), reverse=is_down)
-
-
-def _by_id(row: Row) -> int:
-    return int(row.id)
 
 
 def _choice(query: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:

@@ -48,7 +48,6 @@ from integrations.sandbox.rows import Row, joined
 API = "/gmail/api/gmail/v1/users/{user}"
 READONLY = "https://www.googleapis.com/auth/gmail.readonly"
 SCOPES = (READONLY, "https://www.googleapis.com/auth/gmail.labels", "openid", "email", "profile")
-ACCESS_SECONDS = 3599
 UNITS_PER_MINUTE = 6000
 LIST_UNITS, GET_UNITS, HISTORY_UNITS, SMALL_UNITS = 5, 20, 2, 1
 MAX_RESULTS = 500
@@ -69,6 +68,7 @@ class Gmail(OAuthPart[GmailRows]):
     token_path = "/gmail/oauth2/token"
     consent_page = ConsentPage(label="Google", account_word="Account", scopes=SCOPES)
     builds = GmailRows
+    first_switches = Switches(token_lifetime=3599)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -80,9 +80,6 @@ class Gmail(OAuthPart[GmailRows]):
         id = f"{account.number + 1:012d}.apps.googleusercontent.example"
         secret = demo_secret("gmail", account.id, length=28)
         return Client(id, f"GOCSPX-{secret}", account.id)
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
 
     def history(self, account: Account) -> History:
         """What changed in the mailbox since its rows were made."""
@@ -105,9 +102,7 @@ class Gmail(OAuthPart[GmailRows]):
         self.history(account).note(kind, row, label)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        rows = self.builder(account)
-        history = self.history(account)
-        rows.rng = rng
+        rows, history = self.further_rows(account, rng), self.history(account)
         if entity == "labels":
             return rows.user_label(f"Neu {rows.labels + 1}", stamp)
         row = rows.message(int(stamp))
@@ -273,8 +268,8 @@ class Gmail(OAuthPart[GmailRows]):
 
     def _admitted(self, request: Request, user: str, units: int, *params: str) -> Account:
         """The mailbox the token opens, within its quota, or a refusal."""
-        token = self.oauth.access.get(request.bearer)
-        if token is None or token.grant.revoked or self.oauth.is_expired(token):
+        token = self.oauth.find_live(request.bearer)
+        if token is None:
             raise refused(401, "authError", "Invalid Credentials", "UNAUTHENTICATED")
         if READONLY not in token.grant.scopes:
             sentence = "Request had insufficient authentication scopes."

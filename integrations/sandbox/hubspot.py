@@ -48,7 +48,6 @@ OBJECTS = f"{API}/crm/objects/{VERSION}/{{kind}}"
 KINDS = ("companies", "contacts", "deals")
 SINGULAR = {"companies": "company", "contacts": "contact", "deals": "deal"}
 SCOPES = ("oauth", *(f"crm.objects.{kind}.read" for kind in (*KINDS, "owners")))
-ACCESS_SECONDS = 1800
 MOST_ROWS = 100
 MOST_OWNERS = 500
 MOST_INPUTS = 1000
@@ -75,15 +74,13 @@ class HubSpot(OAuthPart[HubSpotRows]):
         response_type_needed=False,
     )
     builds = HubSpotRows
+    first_switches = Switches(token_lifetime=1800)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.calls = RollingWindow(PER_TEN_SECONDS, 10)
         self.searches = RollingWindow(SEARCHES_PER_SECOND, 1)
         self._bins: dict[tuple[str, str], dict[str, Row]] = {}
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
 
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         number = rng.randrange(10**6)
@@ -97,9 +94,8 @@ class HubSpot(OAuthPart[HubSpotRows]):
         restamp(row, stamp)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows = self.builder(account)
-        rows.rng, number = rng, rows.made[entity]
+        rows = self.further_rows(account, rng)
+        number = rows.made[entity]
         if entity == "pipelines":
             row = rows.pipeline(f"p{number}", f"Pipeline {number}", int(stamp))
         elif entity == "stages":
@@ -252,9 +248,8 @@ class HubSpot(OAuthPart[HubSpotRows]):
 
     def _admitted(self, request: Request, scope: str, *, is_search: bool = False) -> Account:
         """The account the token opens, within its limits, or a refusal."""
-        now, switches = self.setting.now(), self.switches
         token = self.oauth.access.get(request.bearer)
-        if token is None or token.grant.revoked:
+        if token is None or token.is_revoked:
             raise refuse("Authentication credentials not found.", 401, "INVALID_AUTHENTICATION")
         if self.oauth.is_expired(token):
             said = "The OAuth token used to make this call expired 4 second(s) ago."
@@ -266,7 +261,7 @@ class HubSpot(OAuthPart[HubSpotRows]):
         window, policy = (
             (self.searches, "SECONDLY") if is_search else (self.calls, "TEN_SECONDLY_ROLLING")
         )
-        if switches.limits and not window.take(account.id, now, switches.limits_scale):
+        if not self.has_room(window, account.id):
             raise RefusalError(_too_many(policy))
         return account
 

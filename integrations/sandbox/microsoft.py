@@ -17,19 +17,15 @@ from integrations.sandbox.part import (
     json_response,
 )
 
-ACCESS_SECONDS = 3599
-
 
 class MicrosoftPart(OAuthPart[B]):
     """Opened by a sign-in at Microsoft."""
 
+    first_switches = Switches(token_lifetime=3599)
     refused_refresh: ClassVar[tuple[int, str]] = (
         700082,
         "The refresh token has expired due to inactivity.",
     )
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
 
     def not_found(self, request: Request) -> Response:
         return failed(404, "NotFound", "There is no such resource.")

@@ -74,6 +74,11 @@ class AccessToken:
     requests_left: int | None = None
     revoked: bool = False
 
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it has ended, by itself or with its grant."""
+        return self.revoked or self.grant.revoked
+
 
 @dataclass(slots=True)
 class RefreshToken:
@@ -221,6 +226,12 @@ class OAuth:
         self.counters.refreshed += 1
         return found
 
+    def find_live(self, token: str) -> AccessToken | None:
+        """The access token if it is good for this request, which is counted."""
+        found = self.access.get(token)
+        is_dead = found is None or found.is_revoked or self.is_expired(found)
+        return None if is_dead else found
+
     def is_expired(self, token: AccessToken) -> bool:
         """Whether the time of the token is over, or its number of requests; counts this one."""
         if token.requests_left is not None:
@@ -228,6 +239,11 @@ class OAuth:
             if token.requests_left < 0:
                 return True
         return token.expires_at is not None and token.expires_at <= self.now()
+
+    def end_access(self, grant: Grant) -> None:
+        """The access tokens given out for the grant so far stop working."""
+        for token in self.access.values():
+            token.revoked |= token.grant is grant
 
     def expire_all(self) -> None:
         """Every access token that can expire has expired."""

@@ -6,6 +6,7 @@ A provider declares what differs; what its token address answers is its own.
 from __future__ import annotations
 
 from dataclasses import asdict
+from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 from integrations.sandbox.consent import Consent, ConsentPage
@@ -55,6 +56,13 @@ class OAuthPart(Part, Generic[B]):
             rng = self.rng(account, "rows")
             self._builders[account.id] = self.builds(self.setting, account, rng)
         return self._builders[account.id]
+
+    def further_rows(self, account: Account, rng: Random) -> B:
+        """The builder, which makes rows from `rng` from now on; the account's own are made."""
+        self.tables(account)
+        builder = self.builder(account)
+        builder.rng = rng
+        return builder
 
     def generate(self, account: Account) -> dict[str, list[Row]]:
         return self.builder(account).all()

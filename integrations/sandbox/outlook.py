@@ -34,7 +34,7 @@ from integrations.sandbox.part import (
     json_response,
     route,
 )
-from integrations.sandbox.rows import Row
+from integrations.sandbox.rows import Row, by_id
 
 GRAPH = "https://graph.microsoft.com"
 API = "/outlook/graph/v1.0/me"
@@ -101,14 +101,12 @@ class Outlook(MicrosoftPart[OutlookRows]):
         self.journal(account).note(entity, row, fields)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        rows = self.builder(account)
-        tables = self.tables(account)
-        rows.rng = rng
+        rows, tables = self.further_rows(account, rng), self.tables(account)
         if entity == "folders":
             row = rows.folder(f"Neu {len(tables['folders']) + 1}", stamp)
         elif entity == "messages":
             wished = tables["folders"].find(str(wishes.get("folder", "")))
-            folder = wished or next(iter(tables["folders"].ordered("id", lambda row: row.id)))
+            folder = wished or next(iter(tables["folders"].ordered("id", by_id)))
             row = rows.message(folder, int(stamp), stamp)
             self._recount(account, folder, row)
         elif entity == "events":
@@ -253,8 +251,8 @@ class Outlook(MicrosoftPart[OutlookRows]):
 
     def _admitted(self, request: Request, scope: str) -> Account:
         """The mailbox the token opens, within its limit, or a refusal."""
-        now, token = self.setting.now(), self.oauth.access.get(request.bearer)
-        if token is None or token.grant.revoked or self.oauth.is_expired(token):
+        token = self.oauth.find_live(request.bearer)
+        if token is None:
             message = "Access token has expired or is not yet valid."
             raise refused(401, "InvalidAuthenticationToken", message)
         account = token.grant.account
@@ -263,8 +261,7 @@ class Outlook(MicrosoftPart[OutlookRows]):
             raise refused(403, "ErrorAccessDenied", message)
         if "immutableid" not in request.headers.get("prefer", "").lower():
             raise refused(400, "BadRequest", 'Send Prefer: IdType="ImmutableId".')
-        is_within = self.window.take(account.id, now, self.switches.limits_scale)
-        if self.switches.limits and not is_within:
+        if not self.has_room(self.window, account.id):
             message = "Application is over its MailboxConcurrency limit."
             response = failed(429, "ApplicationThrottled", message)
             response.headers["Retry-After"] = str(RETRY_AFTER)

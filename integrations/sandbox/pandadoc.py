@@ -43,7 +43,6 @@ from integrations.sandbox.rows import Row, joined
 
 API = "/pandadoc/api/public/v1"
 SCOPE = "read+write"
-ACCESS_SECONDS = 31_535_999
 DEFAULT_COUNT = 50
 MAX_COUNT = 100
 LISTS_PER_MINUTE = 2000
@@ -115,6 +114,7 @@ class PandaDoc(OAuthPart[PandaDocRows]):
         separators=" +",
     )
     builds = PandaDocRows
+    first_switches = Switches(token_lifetime=31_535_999)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -125,9 +125,6 @@ class PandaDoc(OAuthPart[PandaDocRows]):
     def app(self, account: Account) -> Client:
         id = demo_secret("pandadoc", "client", account.id, length=20)
         return Client(id, demo_secret("pandadoc", "secret", account.id), account.id)
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ACCESS_SECONDS)
 
     def credentials(self) -> Json:
         return {**super().credentials(), "keys": list(self.keys)}
@@ -146,10 +143,7 @@ class PandaDoc(OAuthPart[PandaDocRows]):
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
         if entity == "members" or entity in BINNED:
             raise ValueError(f"rows of {entity} cannot be added")
-        self.tables(account)
-        rows = self.builder(account)
-        rows.rng = rng
-        return rows.build(entity, stamp, stamp)
+        return self.further_rows(account, rng).build(entity, stamp, stamp)
 
     def delete(self, account: Account, entity: str, row: Row, stamp: float) -> None:
         """Documents and templates go to the list of deleted ones, unchanged."""
@@ -263,17 +257,14 @@ class PandaDoc(OAuthPart[PandaDocRows]):
             )
         account = self.accounts.get(request.account)
         token = self.oauth.access.get(request.bearer)
-        is_dead = token is not None and (
-            token.revoked or token.grant.revoked or self.oauth.is_expired(token)
-        )
+        is_dead = token is not None and (token.is_revoked or self.oauth.is_expired(token))
         is_key = request.headers["authorization"].startswith("API-Key ")
         if account is None or is_dead or (is_key and account.id in self.revoked):
             raise _refuse(401, "authentication_error", "Token is invalid or expired.")
         if not is_key and token is None:
             raise _refuse(401, "authentication_error", "Token is invalid or expired.")
-        scale, now = self.switches.limits_scale, self.setting.now()
         endpoint = f"{account.id} {request.path.split('/')[4]}"
-        if self.switches.limits and not window.take(endpoint, now, scale):
+        if not self.has_room(window, endpoint):
             raise _refuse(429, "throttled", "Request was throttled.")
         return account
 

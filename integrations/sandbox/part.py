@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from random import Random
@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from integrations.sandbox.business import ORGANISATIONS, Business, Organisation, businesses
+from integrations.sandbox.limits import RollingWindow
 from integrations.sandbox.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class Part:
     slug: ClassVar[str] = ""
     origins: ClassVar[Mapping[str, str]] = {}
     account_ids: ClassVar[Sequence[str]] = ()
+    first_switches: ClassVar[Switches] = Switches()
     registry: ClassVar[dict[str, type[Part]]] = {}
 
     world: World
@@ -186,7 +188,7 @@ class Part:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.switches = self.first_switches()
+        self.switches = replace(self.first_switches)
         self.accounts = {
             id: Account(id, organisation, number)
             for number, (id, organisation) in enumerate(
@@ -203,9 +205,6 @@ class Part:
         ]
 
     # What a provider says about itself.
-
-    def first_switches(self) -> Switches:
-        return Switches()
 
     def credentials(self) -> Any:
         """Made-up credentials that open each account, as `GET /_credentials` shows them; None for
@@ -273,6 +272,11 @@ class Part:
     def rng(self, account: Account, what: str) -> Random:
         """Randomness that depends on seed, provider, account and purpose alone."""
         return Random(f"{self.setting.seed}:{self.slug}:{account.id}:{what}")
+
+    def has_room(self, window: RollingWindow, key: str) -> bool:
+        """True if one more request fits, which is counted; without limits every one does."""
+        now, switches = self.setting.now(), self.switches
+        return not switches.limits or window.take(key, now, switches.limits_scale)
 
     def serve(self, method: str, path: str, handler: type_of_handler) -> None:
         """Serve `method path`, as `route` says it, before all other routes."""

@@ -59,7 +59,6 @@ SCOPES = (
     "phone",
     "address",
 )
-ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 8_726_400
 PER_MINUTE_PER_REALM = 500
 PER_SECOND_PER_REALM_AND_APP = 10
@@ -87,6 +86,7 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
         callback_extra=lambda account: {"realmId": account.id},
     )
     builds = QuickBooksRows
+    first_switches = Switches(rotation=True, token_lifetime=3600)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -98,18 +98,13 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
         secret = demo_secret("quickbooks", "secret", account.id, length=40)
         return Client(id, secret, account.id)
 
-    def first_switches(self) -> Switches:
-        return Switches(rotation=True, token_lifetime=ACCESS_SECONDS)
-
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         note = "Notes" if "Active" in PROPERTIES[entity] else "PrivateNote"
         row.data[note] = f"Note {rng.randrange(10**6)} ✎"
         _restamp(row, stamp)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        rows, moment = self.builder(account), int(stamp)
-        self.tables(account)
-        rows.rng = rng
+        rows, moment = self.further_rows(account, rng), int(stamp)
         if entity in ("Customer", "Vendor"):
             data = rows.business(entity, rows.counts[entity], moment, moment)
             data["Active"] = True
@@ -195,20 +190,20 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
         try:
             asked = parse(statement)
             if asked.entity in EMPTY:
-                return self._said(request, b"{}", 0)
+                return self._said(b"{}")
             if asked.entity not in PROPERTIES:
                 raise QueryError("4001", f"entity {asked.entity} is not known")
             rows = matching(asked, self.table(account, asked.entity), PROPERTIES[asked.entity])
         except QueryError as refused:
             return fault(int(refused.code), "Invalid query", str(refused))
         if asked.counts:
-            return self._said(request, b'{"totalCount":%d}' % len(rows), 0)
+            return self._said(b'{"totalCount":%d}' % len(rows))
         page = rows[asked.start - 1 : asked.start - 1 + asked.limit]
         if not page:
-            return self._said(request, b"{}", 0)
+            return self._said(b"{}")
         if asked.select:
             page = [_sparse(row, asked.select) for row in page]
-        return self._said(request, block_of(asked.entity, page, asked.start), len(page))
+        return self._said(block_of(asked.entity, page, asked.start), len(page))
 
     @route("GET", f"{COMPANY}/cdc")
     def change_data_capture(self, request: Request, realm: str) -> Response:
@@ -236,7 +231,7 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
             b",".join(blocks),
             orjson.dumps(moment_text(now)),
         )
-        return self._answer(request, body, total)
+        return Response(200, body, rows=total)
 
     @route("GET", f"{COMPANY}/{{entity}}/{{id}}")
     def read(self, request: Request, realm: str, entity: str, id: str) -> Response:
@@ -244,14 +239,12 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
         time = orjson.dumps(moment_text(self.setting.now()))
         if entity == "companyinfo":
             body = orjson.dumps(company_info(account.organisation))
-            return self._answer(request, b'{"CompanyInfo":%s,"time":%s}' % (body, time), 0)
+            return Response(200, b'{"CompanyInfo":%s,"time":%s}' % (body, time))
         name = next((name for name in PROPERTIES if name.lower() == entity), "")
         row = self.table(account, name).find(id) if name else None
         if row is None:
             return fault(610, "Object Not Found", f"{entity} {id} was not found or is inactive.")
-        return self._answer(
-            request, b'{"%s":%s,"time":%s}' % (name.encode(), row.encoded(), time), 1
-        )
+        return Response(200, b'{"%s":%s,"time":%s}' % (name.encode(), row.encoded(), time), rows=1)
 
     def answer(self, request: Request) -> Response:
         response = super().answer(request)
@@ -264,28 +257,20 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
 
     def _admitted(self, request: Request, realm: str) -> Account:
         """The company the token opens, within its limits, or a refusal."""
-        now, switches = self.setting.now(), self.switches
+        now = self.setting.now()
         token = self.oauth.access.get(request.bearer)
-        if token is None or token.grant.revoked:
-            raise RefusalError(
-                access_fault(401, "AuthenticationFailed", "003200", "Token invalid", now)
-            )
+        if token is None or token.is_revoked:
+            raise _barred(401, "AuthenticationFailed", "003200", "Token invalid", now)
         if self.oauth.is_expired(token):
             detail = f"Token expired: {request.bearer[:3]}..."
-            raise RefusalError(access_fault(401, "AuthenticationFailed", "003200", detail, now))
+            raise _barred(401, "AuthenticationFailed", "003200", detail, now)
         if ACCOUNTING not in token.grant.scopes:
-            failure = "ApplicationAuthorizationFailed"
-            raise RefusalError(access_fault(403, failure, "003100", "Scope missing", now))
+            raise _barred(403, "ApplicationAuthorizationFailed", "003100", "Scope missing", now)
         if token.grant.account.id != realm:
             raise RefusalError(authentication_xml(moment_text(now)))
         app = f"{realm}:{token.grant.client.id}"
-        if switches.limits and not (
-            self.second.take(app, now, switches.limits_scale)
-            and self.minute.take(realm, now, switches.limits_scale)
-        ):
-            raise RefusalError(
-                access_fault(429, "ThrottleExceeded", "003001", "Too many requests", now)
-            )
+        if not (self.has_room(self.second, app) and self.has_room(self.minute, realm)):
+            raise _barred(429, "ThrottleExceeded", "003001", "Too many requests", now)
         return token.grant.account
 
     def _changes(self, account: Account, entity: str, since: int) -> list[Row]:
@@ -294,12 +279,9 @@ class QuickBooks(OAuthPart[QuickBooksRows]):
         changed = table.changed_between(since, None)
         return sorted([*changed, *gone], key=lambda row: row.stamp) if gone else changed
 
-    def _said(self, request: Request, block: bytes, rows: int) -> Response:
+    def _said(self, block: bytes, rows: int = 0) -> Response:
         time = orjson.dumps(moment_text(self.setting.now()))
-        return self._answer(request, b'{"QueryResponse":%s,"time":%s}' % (block, time), rows)
-
-    def _answer(self, request: Request, body: bytes, rows: int) -> Response:
-        return Response(200, body, rows=rows)
+        return Response(200, b'{"QueryResponse":%s,"time":%s}' % (block, time), rows=rows)
 
 
 def _restamp(row: Row, stamp: float) -> None:

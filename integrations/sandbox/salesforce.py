@@ -48,7 +48,6 @@ LOGIN = "/salesforce/login/services/oauth2"
 ORG = "/salesforce/org/{org}/services"
 DATA = f"{ORG}/data/{VERSION}"
 SCOPES = ("api", "refresh_token", "offline_access", "openid", "id", "profile", "email", "full")
-SESSION_SECONDS = 7200
 CALLS_A_DAY = 100_000
 PAGE_ROWS = 200
 MOST_PAGE_ROWS = 2000
@@ -82,6 +81,7 @@ class Salesforce(OAuthPart[SalesforceRows]):
     token_path = f"{LOGIN}/token"
     consent_page = ConsentPage(label="Salesforce", account_word="Organization", scopes=SCOPES)
     builds = SalesforceRows
+    first_switches = Switches(token_lifetime=7200)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -94,9 +94,6 @@ class Salesforce(OAuthPart[SalesforceRows]):
     def app(self, account: Account) -> Client:
         id = f"3MVG9{demo_secret('salesforce', account.id)}"
         return Client(id, demo_secret("salesforce", "s", account.id), account.id)
-
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=SESSION_SECONDS)
 
     def credentials(self) -> Any:
         said = super().credentials()
@@ -114,9 +111,8 @@ class Salesforce(OAuthPart[SalesforceRows]):
         restamp(row, stamp)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows, moment = self.builder(account), int(stamp)
-        rows.rng, number = rng, rows.made[entity]
+        rows, moment = self.further_rows(account, rng), int(stamp)
+        number = rows.made[entity]
         if entity == "OpportunityStage":
             return row_of(entity, rows.stage(f"Stage {number}", number + 1, moment, moment))
         builds = {
@@ -244,11 +240,10 @@ class Salesforce(OAuthPart[SalesforceRows]):
 
     def _admitted(self, request: Request, org: str) -> Account:
         """The organization the session is one of, within its calls, or a refusal."""
-        token = self.oauth.access.get(request.bearer)
         if not request.bearer:
             raise RefusalError(_error(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"))
-        is_dead = token is None or token.grant.revoked or self.oauth.is_expired(token)
-        if token is None or is_dead or token.grant.account.organisation.key != org:
+        token = self.oauth.find_live(request.bearer)
+        if token is None or token.grant.account.organisation.key != org:
             raise RefusalError(_error(401, "INVALID_SESSION_ID", "Session expired or invalid"))
         if not {"api", "full"} & set(token.grant.scopes):
             said = "This session is not valid for use with the specified REST API endpoint"

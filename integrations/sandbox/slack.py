@@ -54,7 +54,6 @@ TYPE_SCOPES = {
     "im": "im:read",
     "mpim": "mpim:read",
 }
-ROTATING_SECONDS = 43_200
 TIERS = {
     "users.list": 20,
     "conversations.list": 20,
@@ -86,6 +85,7 @@ class Slack(OAuthPart[SlackRows]):
         response_type_needed=False,
     )
     builds = SlackRows
+    first_switches = Switches(token_lifetime=43_200)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -95,16 +95,12 @@ class Slack(OAuthPart[SlackRows]):
         id = f"1111111111.{account.number + 1:010d}"
         return Client(id, demo_secret("slack", "secret", account.id), account.id)
 
-    def first_switches(self) -> Switches:
-        return Switches(token_lifetime=ROTATING_SECONDS)
-
     def touch(self, account: Account, entity: str, row: Row, stamp: float, rng: Random) -> None:
         slack_changes.touch(self.builder(account), entity, row, stamp, rng)
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        tables, rows = self.tables(account), self.builder(account)
-        rows.rng = rng
-        return slack_changes.create(rows, tables, entity, stamp, wishes)
+        rows = self.further_rows(account, rng)
+        return slack_changes.create(rows, self.tables(account), entity, stamp, wishes)
 
     def delete(self, account: Account, entity: str, row: Row, stamp: float) -> None:
         slack_changes.delete(self.tables(account), entity, row, stamp)
@@ -181,7 +177,7 @@ class Slack(OAuthPart[SlackRows]):
         token = self.oauth.access.get(request.bearer)
         if token is None:
             raise refused("invalid_auth")
-        if token.revoked or token.grant.revoked:
+        if token.is_revoked:
             raise refused("token_revoked")
         if self.oauth.is_expired(token):
             raise refused("token_expired")

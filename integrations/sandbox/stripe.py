@@ -112,9 +112,7 @@ class Stripe(KeyedPart[StripeRows]):
         self._record(account, entity, row, stamp, "updated")
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
-        self.tables(account)
-        rows, moment = self.builder(account), int(stamp)
-        rows.rng = rng
+        rows, moment = self.further_rows(account, rng), int(stamp)
         if entity == "products":
             data = rows.product(rng.randrange(100, 10**6), moment) | {"updated": moment}
         elif entity == "customers":
@@ -255,10 +253,9 @@ class Stripe(KeyedPart[StripeRows]):
         version = request.headers.get("stripe-version", VERSION)
         if version not in (VERSION, *OLDER_VERSIONS):
             refuse(400, f"Invalid Stripe API version: {version}")
-        now, switches = self.setting.now(), self.switches
-        if switches.limits and not (
-            self.endpoint_calls.take(f"{account.id}:{endpoint}", now, switches.limits_scale)
-            and self.all_calls.take(account.id, now, switches.limits_scale)
+        if not (
+            self.has_room(self.endpoint_calls, f"{account.id}:{endpoint}")
+            and self.has_room(self.all_calls, account.id)
         ):
             limited = error(429, "Request rate limit exceeded.", "rate_limit")
             limited.headers["Stripe-Rate-Limited-Reason"] = "endpoint-rate"

@@ -30,7 +30,7 @@ from integrations.sandbox.part import (
     json_response,
     route,
 )
-from integrations.sandbox.rows import Row
+from integrations.sandbox.rows import Row, by_id
 from integrations.sandbox.teams_pages import (
     Mark,
     Thread,
@@ -113,19 +113,18 @@ class Teams(MicrosoftPart[TeamsRows]):
 
     def create(self, account: Account, entity: str, stamp: float, rng: Random, wishes: Json) -> Row:
         """A message may be wished for in a `channel`, and below a post (`reply_to`, its id)."""
-        rows, tables = self.builder(account), self.tables(account)
-        rows.rng = rng
+        rows, tables = self.further_rows(account, rng), self.tables(account)
         if entity == "teams":
             return rows.team(f"Team {len(tables['teams']) + 1}", None, stamp)
         if entity != "messages":
-            team = tables["teams"].ordered("id", _id)[0]
+            team = tables["teams"].ordered("id", by_id)[0]
             if entity == "channels":
                 return rows.channel(team, f"Neu {len(tables['channels']) + 1}", stamp)
             number = len(tables["members"]) + 1
             email = f"neu{number}@{account.organisation.domain}"
             return rows.member(team, Contact("Neu", f"{number}", email, "", ""), stamp)
         wished = tables["channels"].find(str(wishes.get("channel", "")))
-        open_ones = [row for row in tables["channels"].ordered("id", _id) if _is_open(row)]
+        open_ones = [row for row in tables["channels"].ordered("id", by_id) if _is_open(row)]
         row = rows.message(wished or rng.choice(open_ones), stamp, post=wishes.get("reply_to"))
         row.stamp = max(row.stamp, stamp)
         row.data["lastModifiedDateTime"] = moment(row.stamp)
@@ -164,7 +163,7 @@ class Teams(MicrosoftPart[TeamsRows]):
     @route("GET", f"{API}/me/joinedTeams")
     def joined(self, request: Request) -> Response:
         account = self._admitted(request, "Team.ReadBasic.All")
-        return self._whole(request, self.table(account, "teams").ordered("id", _id))
+        return self._whole(request, self.table(account, "teams").ordered("id", by_id))
 
     @route("GET", f"{API}/teams/{{team}}/channels")
     def channels(self, request: Request, team: str) -> Response:
@@ -258,27 +257,23 @@ class Teams(MicrosoftPart[TeamsRows]):
         self, request: Request, scope: str, place: str = "", *, is_message: bool = False
     ) -> Account:
         """The organisation the token opens, within its limits, or a refusal."""
-        now, token = self.setting.now(), self.oauth.access.get(request.bearer)
-        if token is None or token.grant.revoked or self.oauth.is_expired(token):
+        token = self.oauth.find_live(request.bearer)
+        if token is None:
             message = "Access token has expired or is not yet valid."
             raise refused(401, "InvalidAuthenticationToken", message)
-        account, scale = token.grant.account, self.switches.limits_scale
+        account = token.grant.account
         if scope not in token.grant.scopes:
             raise refused(403, "Forbidden", f"Missing scope permissions: {scope}.")
         self.tables(account)
         window = self.messages_asked if is_message else self.asked
-        is_within = window.take(account.id, now, scale)
+        is_within = self.has_room(window, account.id)
         if place:
-            is_within = self.place.take(f"{account.id} {place}", now, scale) and is_within
-        if self.switches.limits and not is_within:
+            is_within = self.has_room(self.place, f"{account.id} {place}") and is_within
+        if not is_within:
             refusal = refused(429, "TooManyRequests", "Too many requests; slow down.")
             refusal.response.headers["Retry-After"] = "1"
             raise refusal
         return account
-
-
-def _id(row: Row) -> str:
-    return row.id
 
 
 def _is_open(channel: Row) -> bool:
