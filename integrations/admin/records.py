@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
 
@@ -12,9 +13,20 @@ from integrations.admin.base import ConnectionFilter, HappenedFilter, link_to
 from integrations.admin.labels import plain_label
 from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
+from integrations.services.freshness import OVERDUE, PROVIDER_DOWN, Freshness, with_freshness
 from tenants.admin.base import TenantModelAdmin
 
 LINKS_SHOWN = 50
+# Why nothing newer is to be had, where that is not the connection's status.
+STALE = {PROVIDER_DOWN: "Provider away", OVERDUE: "Sync is late"}
+
+
+class AgedList(ChangeList):
+    """A list whose records know how old they are, in three statements."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: Any = with_freshness(self.result_list)
 
 
 class RecordTypeFilter(admin.SimpleListFilter):
@@ -74,7 +86,7 @@ class RecordAdmin(TenantModelAdmin):
     place = 30
     nothing_yet = "No record yet. They arrive with the first sync of a connection."
     paginator = CappedPaginator
-    list_display = ("name", "kind", "source", "source_id", "changed")
+    list_display = ("name", "kind", "source", "source_id", "changed", "last_read")
     list_filter = (PresenceFilter, RecordTypeFilter, EntityTypeFilter, ConnectionFilter)
     search_fields = ("title",)  # shows the box; `Record.objects.search` answers
     search_help_text = "Words of the title, or the whole source id."
@@ -82,7 +94,7 @@ class RecordAdmin(TenantModelAdmin):
     sortable_by = ()
     change_form_template = "admin/record.html"
     fieldsets = (
-        (None, {"fields": ("record_type", "data_shown")}),
+        (None, {"fields": ("record_type", "last_read", "data_shown")}),
         (
             "Provenance",
             {
@@ -110,6 +122,9 @@ class RecordAdmin(TenantModelAdmin):
         is_list = resolved is not None and (resolved.url_name or "").endswith("changelist")
         return rows.defer("data", "raw", "content_hash") if is_list else rows
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AgedList
+
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[models.QuerySet[Any], bool]:
@@ -132,6 +147,14 @@ class RecordAdmin(TenantModelAdmin):
     def changed(self, record: Record) -> str:
         return display.ago(record.changed_at)
 
+    @admin.display(description="last read")
+    def last_read(self, record: Record) -> str:
+        """When its type was last read, and why nothing newer is to be had."""
+        known: Freshness | None = getattr(record, "freshness", None)
+        age = known or with_freshness([record])[0].freshness
+        shown = display.ago(age.as_of)
+        return display.with_note(shown, _why_stale(age)) if age.is_stale else shown
+
     @admin.display(description="data")
     def data_shown(self, record: Record) -> str:
         return display.fields_table(record.data)
@@ -152,6 +175,11 @@ class RecordAdmin(TenantModelAdmin):
 
     def detail_of(self, request: HttpRequest, record: Record) -> dict[str, Any]:
         return _related(record)
+
+
+def _why_stale(age: Freshness) -> str:
+    label = STALE.get(age.reason) or Connection.Status(age.reason).label
+    return display.badge("limited", label)
 
 
 def _related(record: Record) -> dict[str, Any]:

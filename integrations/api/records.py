@@ -12,7 +12,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from integrations.managers import RecordQuerySet
 from integrations.models import Record, RecordLink
-from integrations.services.freshness import Freshness, freshness_of
+from integrations.services.freshness import Freshness, with_freshness
 
 
 class ProvenanceSerializer(serializers.Serializer[Any]):
@@ -154,11 +154,3 @@ class RecordViewSet(ReadOnlyModelViewSet[Record]):
         answer.data["as_of"] = shown(min(known)) if is_known else None
         answer.data["is_stale"] = any(age.is_stale for age in self.page_ages)
         return answer
-
-
-def with_freshness(records: list[Any]) -> list[Any]:
-    """The records, each with `freshness`, for this answer only."""
-    ages = freshness_of(records)
-    for record in records:
-        record.freshness = ages[record.connection_id, record.entity_type]
-    return records

@@ -1,9 +1,9 @@
 """How old what readers get is: the last synced records stay readable when a provider is down."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
@@ -61,6 +61,14 @@ def freshness_of(records: Iterable[Record]) -> dict[tuple[UUID, str], Freshness]
     }
 
 
+def with_freshness(records: Sequence[Any]) -> list[Any]:
+    """The records, each with `freshness`, for whoever shows them."""
+    ages = freshness_of(records)
+    for record in records:
+        record.freshness = ages[record.connection_id, record.entity_type]
+    return list(records)
+
+
 def _of(connection: Connection, entity_type: str, is_down: bool, now: datetime) -> Freshness:
     statuses = {row.entity_type: row for row in connection.entity_type_statuses.all()}
     declared = _declared(connection, entity_type)
@@ -100,4 +108,4 @@ def _down(connections: Mapping[UUID, Connection]) -> set[UUID]:
     names = set(Circuit.objects.filter(own | shared, is_open).values_list("name", flat=True))
     if not names:
         return set()
-    return {pk for pk, row in connections.items() if names.intersection(circuits_of(row))}
+    return {pk for pk, theirs in circuits_of(connections.values()).items() if names & theirs}

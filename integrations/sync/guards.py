@@ -1,10 +1,10 @@
 """Which breakers and budgets a connection's calls share, and with whom."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 
@@ -109,13 +109,17 @@ def connection_circuit(connection: Connection, tenant: Tenant) -> Subject:
     return Subject("circuit", "connection", str(connection.pk), connection.provider, str(tenant.pk))
 
 
-def circuits_of(connection: Connection) -> list[str]:
-    """The names of the breakers that a connection's calls pass."""
-    tenant = current_tenant()
-    return [
-        app_circuit(connection.provider, _app_of(connection, tenant)).name,
-        connection_circuit(connection, tenant).name,
-    ]
+def circuits_of(connections: Iterable[Connection]) -> dict[UUID, set[str]]:
+    """The names of the breakers that the calls of each connection pass; one query per app."""
+    tenant, apps = current_tenant(), dict[tuple[str, str], str]()
+    found: dict[UUID, set[str]] = {}
+    for connection in connections:
+        way = (connection.provider, connection.auth_kind)
+        if way not in apps:
+            apps[way] = _app_of(connection, tenant)
+        shared = app_circuit(connection.provider, apps[way])
+        found[connection.pk] = {shared.name, connection_circuit(connection, tenant).name}
+    return found
 
 
 def _app_of(connection: Connection, tenant: Tenant) -> str:
