@@ -16,6 +16,7 @@ from integrations.destinations.base import Row
 from integrations.errors import (
     AccessTokenRefusedError,
     CheckpointExpiredError,
+    ConnectionNotActiveError,
     EntityTypeUnavailableError,
     FatalError,
     ListRestartError,
@@ -26,6 +27,7 @@ from integrations.sync import positions
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order
 from integrations.sync.prepare import prepare
+from integrations.sync.rhythm import too_soon_until
 from integrations.types import Checkpoint, Cursor, Entity, EntityType
 from tenants.actor import Actor
 
@@ -40,7 +42,7 @@ Progress = Callable[[str, Counter[str]], None]
 class DryRunResult:
     """What a sync would do with each entity type; `reasons` are the first rejections.
 
-    `unavailable` says of the types that may not be read why.
+    `unavailable` says of the types that may not be read, or not yet, why.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -59,12 +61,20 @@ def dry_run(
     """Read what a sync would read now and return how many entities are valid, gone or rejected.
 
     Raises:
+        ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
         HubError: what ends a sync ends a dry run too.
     """
+    if not connection.can_sync:
+        said = connection.get_status_display().lower()
+        raise ConnectionNotActiveError(f"{connection} is {said}; it cannot be read now.")
     run = _DryRun(connection, actor, progress)
     try:
         for declared in in_order(run.open().entity_types, entity_types):
             status = positions.find_status(connection, declared)
+            if status is not None and (until := too_soon_until(declared, status)):
+                sentence = f"It may be read again after {until:%d %b %H:%M} UTC."
+                run.result.unavailable[declared.name] = sentence
+                continue
             since = None if is_full or status is None else positions.since(status, uuid4())
             try:
                 run.walk(declared, since)

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from integrations.errors import EntityTypeUnavailableError, ListRestartError
 from integrations.models import Connection, Record, SyncRun
 from tests.engine.acme_provider import Server
-from tests.engine.conftest import connection, server
+from tests.engine.conftest import connected, connection, server, shelves
 
-__all__ = ["connection", "server"]
+__all__ = ["connection", "server", "shelves"]
 pytestmark = pytest.mark.django_db
 
 
@@ -73,6 +73,17 @@ def test_a_dry_run_gets_over_what_a_sync_gets_over(connection, server: Server):
     assert json.loads(said)["unavailable"] == {"people": "Not in this plan."}
 
 
+def test_a_dry_run_reads_nothing_sooner_than_the_provider_allows(inside_acme, shelves):
+    connection = connected("shelf_memory")
+    sync("--connection", connection.name)
+    shelves.asked.clear()
+
+    said = sync("--connection", connection.name, "--dry-run", "--full")
+
+    assert "notes: unavailable. It may be read again after " in said
+    assert shelves.asked == ["shelves", "books"]
+
+
 def test_a_full_sync_of_the_same_data_rewrites_nothing(connection):
     sync("--connection", connection.name)
 
@@ -83,7 +94,12 @@ def test_a_full_sync_of_the_same_data_rewrites_nothing(connection):
     ("options", "sentence"),
     [
         (("--connection", "nowhere"), "There is no connection 'nowhere'; there are: 'acme_memory"),
-        (("--connection", "acme_memory", "--entity-type", "x"), "x"),
+        (("--connection", "acme_memory", "--entity-type", "x"), "has no x; it has companies"),
+        (("--connection", "acme_memory", "--entity-type", "x", "--dry-run"), "has no x"),
+        (("--connection", "acme_memory", "--shadow", "--dry-run"), "not allowed with"),
+        (("--connection", "acme_memory", "--full", "--from", "2026-01-31"), "not allowed with"),
+        (("--connection", "acme_memory", "--dry-run", "--from", "2026-01-31"), "takes no date"),
+        (("--connection", "acme_memory", "--shadow", "--from", "2026-01-31"), "takes no date"),
     ],
 )
 def test_bad_input_gets_one_sentence(connection, options, sentence):
@@ -93,11 +109,16 @@ def test_bad_input_gets_one_sentence(connection, options, sentence):
     assert not SyncRun.objects.exists()
 
 
-def test_a_paused_connection_is_not_synced(connection):
+@pytest.mark.parametrize("how", [(), ("--shadow",), ("--dry-run",)])
+def test_a_paused_connection_is_not_read(connection, server: Server, how):
     Connection.objects.update(status=Connection.Status.PAUSED)
 
-    with pytest.raises(CommandError, match="paused"):
-        sync("--connection", connection.name)
+    with pytest.raises(CommandError, match="is paused"):
+        sync("--connection", connection.name, *how)
+    with pytest.raises(CommandError, match="is paused"):
+        call_command("preflight", "--tenant", "acme", connection.name)
+
+    assert server.asked == []
 
 
 def test_an_unknown_tenant_is_named_with_those_there_are(connection):

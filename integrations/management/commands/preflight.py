@@ -25,8 +25,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with in_tenant(get_tenant(options["tenant"])):
+                connection = find(options["connection"])
+                if not connection.can_sync:
+                    said = connection.get_status_display().lower()
+                    raise CommandError(f"{connection} is {said}; it cannot be read now.")
                 report = check(
-                    find(options["connection"]),
+                    connection,
                     actor=Actor.system("preflight command"),
                     because=Preflight.Because.ASKED,
                 )

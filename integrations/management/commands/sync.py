@@ -23,7 +23,7 @@ from integrations.errors import AlreadyRunningError, HubError
 from integrations.models import Connection, ShadowDiff, SyncRun
 from integrations.models.shadow_diff import KINDS
 from integrations.services.shadows import request_shadow
-from integrations.services.syncs import request_sync
+from integrations.services.syncs import check_entity_types, request_sync
 from integrations.sync.dry_run import dry_run
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch, held
@@ -42,17 +42,21 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", required=True)
         parser.add_argument("--connection", required=True, help="id, name or provider")
         parser.add_argument("--entity-type", action="append", default=[], metavar="TYPE")
-        parser.add_argument("--full", action="store_true", help="read everything again")
-        parser.add_argument(
+        again = parser.add_mutually_exclusive_group()
+        again.add_argument("--full", action="store_true", help="read everything again")
+        again.add_argument(
             "--from", dest="not_before", metavar="DATE", help="read again from 2026-01-31 on"
         )
-        parser.add_argument(
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument(
             "--shadow", action="store_true", help="say what a sync would do, write nothing"
         )
-        parser.add_argument("--dry-run", action="store_true", help="fetch and check, write nothing")
+        only.add_argument("--dry-run", action="store_true", help="fetch and check, write nothing")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["not_before"] and (options["shadow"] or options["dry_run"]):
+            raise CommandError("What only looks takes no date; leave out --from.")
         self.as_json = options["json"]
         self.watch = LeaseWatch()
         collect_seldom()
@@ -175,6 +179,7 @@ class Command(BaseCommand):
             raise CommandError(f"The sync is {run.state}. {run.error}".strip())
 
     def _dry_run(self, connection: Connection, options: dict[str, Any]) -> None:
+        check_entity_types(connection, options["entity_type"])
         with _bars(self.as_json) as progress:
             bars: dict[str, TaskID] = {}
 
