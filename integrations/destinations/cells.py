@@ -8,7 +8,8 @@ destination writes for them depends on which of those it already has.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from integrations.destinations.change import Change
@@ -18,6 +19,7 @@ from integrations.records import dig
 from integrations.types import Json, Ref
 
 LONGEST_TEXT = 100_000
+MOST_DIGITS = 18  # of a whole number that is written as one; JSON here knows 64 bits
 
 TitleOf = Callable[[Ref], str]
 
@@ -87,7 +89,7 @@ def _cell(column: Column, found: Any) -> Json:
         return None
     try:
         return _MAKE[column.kind](found)
-    except (ValueError, InvalidOperation, TypeError) as exc:
+    except (ValueError, ArithmeticError, TypeError) as exc:
         raise RecordRejectedError(
             f"{column.name}: {_short(found)} cannot be written as {column.kind.replace('_', ' ')}."
         ) from exc
@@ -117,9 +119,11 @@ def _number(found: Any) -> float | int:
     if isinstance(found, bool | list | Mapping):
         raise ValueError("no number")
     number = Decimal(str(found))
-    if not number.is_finite():
+    about = float(number)
+    if not isfinite(about):
         raise ValueError("no number")
-    return int(number) if number == number.to_integral_value() else float(number)
+    is_whole = number.adjusted() < MOST_DIGITS and number == number.to_integral_value()
+    return int(number) if is_whole else about
 
 
 def _integer(found: Any) -> int:
