@@ -170,7 +170,7 @@ def test_a_handshake_nobody_answers_is_over_at_the_deadline() -> None:
     with pytest.raises(ProviderUnavailableError):
         send(Egress(allow=("localhost",)), f"https://localhost:{port}/", 0.4)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8  # without a deadline it would never be over
     listener.close()
 
 
