@@ -65,6 +65,24 @@ class Question:
     options: Sequence[tuple[str, str]] = ()
 
 
+def service_action(
+    description: str,
+    call: Callable[[Any, Any], Any],
+    *,
+    done: str,
+    ask: Question | None = None,
+    permission: str = "operate",
+) -> Callable[..., TemplateResponse | None]:
+    """An action of a `HubModelAdmin` that is one call of a service for each row, see `act`."""
+
+    @admin.action(description=description, permissions=[permission])
+    def run(model_admin: Any, request: HttpRequest, rows: Any) -> TemplateResponse | None:
+        page: TemplateResponse | None = model_admin.act(request, rows, call, done=done, ask=ask)
+        return page
+
+    return run
+
+
 class HubModelAdmin(admin.ModelAdmin):
     """Base of all: history from audit, refusals that are audited, actions that ask first.
 

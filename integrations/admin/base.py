@@ -59,6 +59,12 @@ class HappenedFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{self.time_field}__isnull": not has_happened})
 
 
+def is_list(request: HttpRequest) -> bool:
+    """Whether a list is asked for, or an action on rows of one, and not the page of one row."""
+    found = request.resolver_match
+    return found is not None and (found.url_name or "").endswith("changelist")
+
+
 def ids_asked_for(request: HttpRequest) -> list[UUID]:
     """The ids of `?run=<id>&run=<id>`; what is no id is left out."""
     found = []

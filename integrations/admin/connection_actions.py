@@ -7,7 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from hub.audit.admin import HubModelAdmin, Question
+from hub.audit.admin import HubModelAdmin, Question, service_action
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import pause_connection, resume_connection
 from integrations.services.disconnect import disconnect
@@ -52,58 +52,38 @@ class ConnectionActions(HubModelAdmin):
             return row.status != Connection.Status.DISCONNECTED
         return row.status in (Connection.Status.ACTIVE, Connection.Status.LIMITED)
 
-    @admin.action(description="Sync now", permissions=["operate"])
-    def sync_now(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda connection, actor: request_sync(
-                connection=connection, actor=actor, trigger=SyncRun.Trigger.MANUAL
-            ),
-            done="due now; a worker begins within seconds",
-        )
+    sync_now = service_action(
+        "Sync now",
+        lambda connection, actor: request_sync(
+            connection=connection, actor=actor, trigger=SyncRun.Trigger.MANUAL
+        ),
+        done="due now; a worker begins within seconds",
+    )
 
-    @admin.action(description="Full sync", permissions=["operate"])
-    def full_sync(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda connection, actor: request_sync(
-                connection=connection,
-                actor=actor,
-                trigger=SyncRun.Trigger.MANUAL,
-                mode=SyncRun.Mode.FULL,
-            ),
-            done="due now, in full; a worker begins within seconds",
-            ask=READ_ALL,
-        )
+    full_sync = service_action(
+        "Full sync",
+        lambda connection, actor: request_sync(
+            connection=connection,
+            actor=actor,
+            trigger=SyncRun.Trigger.MANUAL,
+            mode=SyncRun.Mode.FULL,
+        ),
+        done="due now, in full; a worker begins within seconds",
+        ask=READ_ALL,
+    )
 
-    @admin.action(description="Pause", permissions=["operate"])
-    def pause(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda connection, actor: pause_connection(connection=connection, actor=actor),
-            done="paused",
-            ask=PAUSE,
-        )
+    pause = service_action(
+        "Pause",
+        lambda connection, actor: pause_connection(connection=connection, actor=actor),
+        done="paused",
+        ask=PAUSE,
+    )
 
-    @admin.action(description="Resume", permissions=["operate"])
-    def resume(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda connection, actor: resume_connection(connection=connection, actor=actor),
-            done="resumed",
-        )
+    resume = service_action(
+        "Resume",
+        lambda connection, actor: resume_connection(connection=connection, actor=actor),
+        done="resumed",
+    )
 
     @admin.action(description="Disconnect", permissions=["manage"])
     def disconnect(

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from hub import display
+from hub.audit.admin import service_action
 from integrations.admin.base import address_of, link_to
 from integrations.admin.connection_actions import ConnectionActions
 from integrations.admin.progress import progress_bar
@@ -74,16 +75,11 @@ class ConnectionControl(ConnectionActions):
             return bool(row.can_sync)
         return super().fits(action, row)
 
-    @admin.action(description="Pre-flight", permissions=["operate"])
-    def preflight(
-        self, request: HttpRequest, queryset: models.QuerySet[Connection]
-    ) -> HttpResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda connection, actor: request_preflight(connection=connection, actor=actor),
-            done="looked at by a worker within seconds",
-        )
+    preflight = service_action(
+        "Pre-flight",
+        lambda connection, actor: request_preflight(connection=connection, actor=actor),
+        done="looked at by a worker within seconds",
+    )
 
     @admin.action(description="Shadow diff", permissions=["operate"])
     def shadow(

@@ -6,10 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator, Question
+from hub.audit.admin import CappedPaginator, Question, service_action
 from integrations.admin.base import ConnectionFilter, address_of, link_to
 from integrations.connectors.registry import get_connector
 from integrations.models import DeletionReview, SyncRun
@@ -103,29 +102,19 @@ class DeletionReviewAdmin(TenantModelAdmin):
     def button_for(self, action: str, row: DeletionReview) -> str:
         return f"Delete these {row.held:,} records" if action == "approve" else "Keep them"
 
-    @admin.action(description="Delete the records", permissions=["operate"])
-    def approve(
-        self, request: HttpRequest, queryset: models.QuerySet[DeletionReview]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda review, actor: decide_deletions(review=review, approve=True, actor=actor),
-            done="decided: the records are deleted",
-            ask=DELETE,
-        )
+    approve = service_action(
+        "Delete the records",
+        lambda review, actor: decide_deletions(review=review, approve=True, actor=actor),
+        done="decided: the records are deleted",
+        ask=DELETE,
+    )
 
-    @admin.action(description="Keep the records", permissions=["operate"])
-    def refuse(
-        self, request: HttpRequest, queryset: models.QuerySet[DeletionReview]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda review, actor: decide_deletions(review=review, approve=False, actor=actor),
-            done="decided: the records stay",
-            ask=KEEP,
-        )
+    refuse = service_action(
+        "Keep the records",
+        lambda review, actor: decide_deletions(review=review, approve=False, actor=actor),
+        done="decided: the records stay",
+        ask=KEEP,
+    )
 
     # Pages
 

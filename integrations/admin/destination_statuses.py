@@ -5,10 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, service_action
 from hub.fleet.models import DestinationStatus
 from integrations.admin.destination_tables import behind_text
 from integrations.admin.labels import DestinationTypeFilter, LabelFilter, destination_label
@@ -29,6 +28,14 @@ class StatusFilter(LabelFilter):
 
     def label(self, slug: str) -> str:
         return status_label(slug)
+
+
+def _resume(row: DestinationStatus, actor: Actor) -> None:
+    with in_tenant(row.tenant):
+        found = Destination.objects.filter(pk=row.destination_id).first()
+        if found is None:
+            raise HubError(f"{row} is gone.")
+        resume_destination(destination=found, actor=actor)
 
 
 @admin.register(DestinationStatus, site=sites.ops)
@@ -96,16 +103,6 @@ class DestinationStatusAdmin(OpsReadOnlyAdmin):
         address = tenant_url(row.tenant, "integrations_destination_change", row.destination_id)
         return display.link(address, "Open the destination")
 
-    @admin.action(description="Resume or look again", permissions=["operate"])
-    def look_again(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        def look(row: DestinationStatus, actor: Actor) -> None:
-            with in_tenant(row.tenant):
-                found = Destination.objects.filter(pk=row.destination_id).first()
-                if found is None:
-                    raise HubError(f"{row} is gone.")
-                resume_destination(destination=found, actor=actor)
-
-        done = "due now; a worker begins within seconds"
-        return self.act(request, queryset, look, done=done)
+    look_again = service_action(
+        "Resume or look again", _resume, done="due now; a worker begins within seconds"
+    )

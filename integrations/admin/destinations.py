@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from hub import display, sites
-from hub.audit.admin import Question
+from hub.audit.admin import Question, service_action
 from hub.fleet.models import DestinationStatus
 from integrations.admin.base import ids_asked_for, link_to
 from integrations.admin.destination_tables import (
@@ -210,16 +210,11 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
     def fits(self, action: str, row: Destination) -> bool:
         return action != "pause" or not row.is_paused
 
-    @admin.action(description="Resume or look again", permissions=["operate"])
-    def look_again(
-        self, request: HttpRequest, queryset: models.QuerySet[Destination]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda row, actor: resume_destination(destination=row, actor=actor),
-            done="due now; a worker begins within seconds",
-        )
+    look_again = service_action(
+        "Resume or look again",
+        lambda row, actor: resume_destination(destination=row, actor=actor),
+        done="due now; a worker begins within seconds",
+    )
 
     @admin.action(description="Write everything again", permissions=["operate"])
     def rewrite(
@@ -235,28 +230,19 @@ class DestinationAdmin(AddedByService, TenantModelAdmin):
             ask=REWRITE,
         )
 
-    @admin.action(description="Pause", permissions=["operate"])
-    def pause(
-        self, request: HttpRequest, queryset: models.QuerySet[Destination]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda row, actor: pause_destination(destination=row, actor=actor),
-            done="paused; its checkpoint stays",
-        )
+    pause = service_action(
+        "Pause",
+        lambda row, actor: pause_destination(destination=row, actor=actor),
+        done="paused; its checkpoint stays",
+    )
 
-    @admin.action(description="Remove", permissions=["manage"])
-    def remove(
-        self, request: HttpRequest, queryset: models.QuerySet[Destination]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda row, actor: delete_destination(destination=row, actor=actor),
-            done="removed; the rows stay where they are",
-            ask=REMOVE,
-        )
+    remove = service_action(
+        "Remove",
+        lambda row, actor: delete_destination(destination=row, actor=actor),
+        done="removed; the rows stay where they are",
+        ask=REMOVE,
+        permission="manage",
+    )
 
     # The pages
 

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator, Question
+from hub.audit.admin import CappedPaginator, Question, service_action
 from integrations.admin.base import link_to
 from integrations.admin.labels import RecordTypeFilter, plain_label
 from integrations.models import IdentityGroup, IdentityMember
@@ -155,17 +155,12 @@ class IdentityGroupAdmin(TenantModelAdmin):
             return row.state == State.CANDIDATE
         return row.state != State.REFUSED
 
-    @admin.action(description="Confirm: they are one", permissions=["operate"])
-    def confirm(
-        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
-    ) -> HttpResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda group, actor: confirm_identity(group=group, actor=actor),
-            done="confirmed",
-            ask=CONFIRM,
-        )
+    confirm = service_action(
+        "Confirm: they are one",
+        lambda group, actor: confirm_identity(group=group, actor=actor),
+        done="confirmed",
+        ask=CONFIRM,
+    )
 
     @admin.action(description="Split: one is somebody else", permissions=["operate"])
     def split(
@@ -186,17 +181,12 @@ class IdentityGroupAdmin(TenantModelAdmin):
             ask=replace(SPLIT, options=members),
         )
 
-    @admin.action(description="Never: all are different", permissions=["operate"])
-    def never(
-        self, request: HttpRequest, queryset: models.QuerySet[IdentityGroup]
-    ) -> HttpResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda group, actor: forbid_identity(group=group, actor=actor),
-            done="refused",
-            ask=NEVER,
-        )
+    never = service_action(
+        "Never: all are different",
+        lambda group, actor: forbid_identity(group=group, actor=actor),
+        done="refused",
+        ask=NEVER,
+    )
 
 
 def _badge(group: IdentityGroup) -> str:

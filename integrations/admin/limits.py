@@ -7,14 +7,12 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db import models
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator, Question
+from hub.audit.admin import CappedPaginator, Question, service_action
 from hub.connect.models import ProviderApp
 from hub.fleet.limits import Circuit, RateBudget
 from hub.fleet.models import ConnectionStatus, DestinationStatus
@@ -46,6 +44,21 @@ class NamedList(ChangeList):
         self.result_list: Any = named(self.result_list)
 
 
+class NamedRows(OpsAdmin):
+    """Rows shown with the names of what they belong to, see `named`."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NamedList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        return named([found])[0] if found else None
+
+    @admin.display(description="tenant", ordering="tenant_id")
+    def tenant(self, row: Any) -> str:
+        return row.tenant_name or display.NONE
+
+
 class TenantIdFilter(TenantFilter):
     column = "tenant_id"
 
@@ -60,7 +73,7 @@ class CircuitForm(forms.Form):
 
 
 @admin.register(Circuit, site=sites.ops)
-class CircuitAdmin(AddedByService, OpsAdmin):
+class CircuitAdmin(AddedByService, NamedRows):
     """Breakers that have seen a failure; a provider without trouble has none."""
 
     place = 40
@@ -81,13 +94,6 @@ class CircuitAdmin(AddedByService, OpsAdmin):
         "nothing is lost, and what was synced stays readable."
     )
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return NamedList
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        return named([found])[0] if found else None
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -102,10 +108,6 @@ class CircuitAdmin(AddedByService, OpsAdmin):
     @admin.display(description="circuit", ordering="provider")
     def what(self, circuit: Any) -> str:
         return display.with_note(circuit.label, circuit.note)
-
-    @admin.display(description="tenant", ordering="tenant_id")
-    def tenant(self, circuit: Any) -> str:
-        return circuit.tenant_name or display.NONE
 
     @admin.display(description="state", ordering="state")
     def held(self, circuit: Circuit) -> str:
@@ -128,30 +130,22 @@ class CircuitAdmin(AddedByService, OpsAdmin):
         count = trip_provider(**values, actor=self.actor_of(request))
         return f"Held: {count} circuit{'s' if count != 1 else ''}."
 
-    @admin.action(description="Hold open", permissions=["operate"])
-    def trip(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda circuit, actor: trip_circuit(circuit=circuit, reason="Held open", actor=actor),
-            done="held open",
-            ask=HOLD,
-        )
+    trip = service_action(
+        "Hold open",
+        lambda circuit, actor: trip_circuit(circuit=circuit, reason="Held open", actor=actor),
+        done="held open",
+        ask=HOLD,
+    )
 
-    @admin.action(description="Reset", permissions=["operate"])
-    def reset(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda circuit, actor: reset_circuit(circuit=circuit, actor=actor),
-            done="reset; calls pass from the next second on",
-        )
+    reset = service_action(
+        "Reset",
+        lambda circuit, actor: reset_circuit(circuit=circuit, actor=actor),
+        done="reset; calls pass from the next second on",
+    )
 
 
 @admin.register(RateBudget, site=sites.ops)
-class RateBudgetAdmin(OpsReadOnlyAdmin):
+class RateBudgetAdmin(NamedRows, OpsReadOnlyAdmin):
     """What may be asked of providers, how much of it is used, and who waits."""
 
     place = 50
@@ -164,20 +158,9 @@ class RateBudgetAdmin(OpsReadOnlyAdmin):
     ordering = ("-updated_at", "id")
     fields = ("what", "tenant", "allowance", "use", "waits", "last_used", "name")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return NamedList
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        return named([found])[0] if found else None
-
     @admin.display(description="budget of", ordering="provider")
     def what(self, budget: Any) -> str:
         return display.with_note(budget.label, budget.note)
-
-    @admin.display(description="tenant", ordering="tenant_id")
-    def tenant(self, budget: Any) -> str:
-        return budget.tenant_name or display.NONE
 
     @admin.display(description="limit", ordering="requests")
     def allowance(self, budget: RateBudget) -> str:

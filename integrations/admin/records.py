@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, HappenedFilter, link_to
-from integrations.admin.labels import plain_label
+from integrations.admin.base import ConnectionFilter, HappenedFilter, is_list, link_to
+from integrations.admin.labels import LabelFilter, plain_label
 from integrations.connectors.registry import all_connectors
 from integrations.models import Connection, EntityTypeStatus, Record, SyncRun
 from integrations.services.freshness import OVERDUE, PROVIDER_DOWN, Freshness, with_freshness
@@ -29,7 +29,7 @@ class AgedList(ChangeList):
         self.result_list: Any = with_freshness(self.result_list)
 
 
-class RecordTypeFilter(admin.SimpleListFilter):
+class RecordTypeFilter(LabelFilter):
     """By shared shape. Offers what connectors make: asking the table would read all of it."""
 
     title = "record type"
@@ -44,13 +44,8 @@ class RecordTypeFilter(admin.SimpleListFilter):
         }
         return [(slug, plain_label(slug)) for slug in sorted(offered)]
 
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[Record]
-    ) -> models.QuerySet[Record]:
-        return queryset.filter(record_type=self.value()) if self.value() else queryset
 
-
-class EntityTypeFilter(admin.SimpleListFilter):
+class EntityTypeFilter(LabelFilter):
     """By the provider's own type; offered are those that some connection reads."""
 
     title = "entity type"
@@ -61,11 +56,6 @@ class EntityTypeFilter(admin.SimpleListFilter):
             "entity_type", flat=True
         )
         return [(name, plain_label(name)) for name in read.distinct()]
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[Record]
-    ) -> models.QuerySet[Record]:
-        return queryset.filter(entity_type=self.value()) if self.value() else queryset
 
 
 class PresenceFilter(HappenedFilter):
@@ -118,9 +108,7 @@ class RecordAdmin(TenantModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows = super().get_queryset(request)
-        resolved = request.resolver_match
-        is_list = resolved is not None and (resolved.url_name or "").endswith("changelist")
-        return rows.defer("data", "raw", "content_hash") if is_list else rows
+        return rows.defer("data", "raw", "content_hash") if is_list(request) else rows
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AgedList

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
-from integrations.admin.base import ConnectionFilter, HappenedFilter, link_to
+from integrations.admin.base import ConnectionFilter, HappenedFilter, is_list, link_to
 from integrations.errors import HubError
 from integrations.models import RejectedRecord
 from integrations.services.records import replay_rejected
@@ -63,9 +63,7 @@ class RejectedRecordAdmin(TenantModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows = super().get_queryset(request)
-        resolved = request.resolver_match
-        is_list = resolved is not None and (resolved.url_name or "").endswith("changelist")
-        return rows.defer("raw") if is_list and request.method == "GET" else rows
+        return rows.defer("raw") if is_list(request) and request.method == "GET" else rows
 
     @admin.display(description="entity", ordering="entity_type")
     def what(self, rejected: RejectedRecord) -> str:

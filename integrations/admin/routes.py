@@ -6,14 +6,13 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from hub import display, sites
-from hub.audit.admin import Question
+from hub.audit.admin import Question, service_action
 from integrations.admin.base import link_to
 from integrations.admin.labels import RecordTypeFilter
 from integrations.admin.route_text import filter_from, filter_text, mapping_from, mapping_text
@@ -29,7 +28,6 @@ from integrations.services.routes import (
     delete_route,
     preview_route,
 )
-from tenants.actor import Actor
 from tenants.admin.base import TenantModelAdmin
 from tenants.roles import Role
 
@@ -121,41 +119,24 @@ class RouteAdmin(TenantModelAdmin):
     def fits(self, action: str, row: Route) -> bool:
         return action == "remove" or (action == "switch_off") == row.is_active
 
-    @admin.action(description="Switch on", permissions=["operate"])
-    def switch_on(
-        self, request: HttpRequest, queryset: models.QuerySet[Route]
-    ) -> TemplateResponse | None:
-        return self._switch(
-            request, queryset, is_active=True, done="switched on; what it takes is compared"
-        )
+    switch_on = service_action(
+        "Switch on",
+        lambda route, actor: change_route(route=route, changes={"is_active": True}, actor=actor),
+        done="switched on; what it takes is compared",
+    )
 
-    @admin.action(description="Switch off", permissions=["operate"])
-    def switch_off(
-        self, request: HttpRequest, queryset: models.QuerySet[Route]
-    ) -> TemplateResponse | None:
-        return self._switch(
-            request, queryset, is_active=False, done="switched off; their rows stay as they are"
-        )
+    switch_off = service_action(
+        "Switch off",
+        lambda route, actor: change_route(route=route, changes={"is_active": False}, actor=actor),
+        done="switched off; their rows stay as they are",
+    )
 
-    def _switch(
-        self, request: HttpRequest, routes: models.QuerySet[Route], *, is_active: bool, done: str
-    ) -> TemplateResponse | None:
-        def switch(route: Route, actor: Actor) -> object:
-            return change_route(route=route, changes={"is_active": is_active}, actor=actor)
-
-        return self.act(request, routes, switch, done=done)
-
-    @admin.action(description="Remove", permissions=["operate"])
-    def remove(
-        self, request: HttpRequest, queryset: models.QuerySet[Route]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda route, actor: delete_route(route=route, actor=actor),
-            done="removed; what they wrote stays",
-            ask=REMOVE,
-        )
+    remove = service_action(
+        "Remove",
+        lambda route, actor: delete_route(route=route, actor=actor),
+        done="removed; what they wrote stays",
+        ask=REMOVE,
+    )
 
     # The form
 

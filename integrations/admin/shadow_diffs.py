@@ -7,12 +7,11 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator
+from hub.audit.admin import CappedPaginator, service_action
 from integrations.admin.base import ConnectionFilter, address_of, ids_asked_for, link_to
 from integrations.admin.progress import duration_text, for_script, progress_bar
 from integrations.models import Record, ShadowDiff
@@ -133,16 +132,11 @@ class ShadowDiffAdmin(TenantModelAdmin):
     def fits(self, action: str, row: ShadowDiff) -> bool:
         return row.is_open and row.cancel_asked_at is None
 
-    @admin.action(description="Stop", permissions=["operate"])
-    def cancel(
-        self, request: HttpRequest, queryset: models.QuerySet[ShadowDiff]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda shadow, actor: cancel_shadow(shadow=shadow, actor=actor),
-            done="asked to stop",
-        )
+    cancel = service_action(
+        "Stop",
+        lambda shadow, actor: cancel_shadow(shadow=shadow, actor=actor),
+        done="asked to stop",
+    )
 
     # Pages
 

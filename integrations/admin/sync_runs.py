@@ -4,13 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import HttpRequest, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from hub import display, sites
-from hub.audit.admin import CappedPaginator, Question
+from hub.audit.admin import CappedPaginator, Question, service_action
 from integrations.admin.base import ConnectionFilter, ids_asked_for, link_to
 from integrations.admin.progress import (
     counts_table,
@@ -137,17 +135,12 @@ class SyncRunAdmin(TenantModelAdmin):
     def fits(self, action: str, row: SyncRun) -> bool:
         return row.is_open and row.cancel_asked_at is None
 
-    @admin.action(description="Cancel", permissions=["operate"])
-    def cancel(
-        self, request: HttpRequest, queryset: models.QuerySet[SyncRun]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda run, actor: cancel_sync(run=run, actor=actor),
-            done="asked to stop",
-            ask=CANCEL,
-        )
+    cancel = service_action(
+        "Cancel",
+        lambda run, actor: cancel_sync(run=run, actor=actor),
+        done="asked to stop",
+        ask=CANCEL,
+    )
 
     # Pages
 

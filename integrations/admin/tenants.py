@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from hub import display, sites
-from hub.audit.admin import Question
+from hub.audit.admin import Question, service_action
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import ConnectionStatus
@@ -162,28 +162,18 @@ class TenantAdmin(AddedByService, OpsAdmin):
             return row.state == Tenant.State.SUSPENDED
         return row.state != Tenant.State.CLOSED
 
-    @admin.action(description="Suspend", permissions=["operate"])
-    def suspend(
-        self, request: HttpRequest, queryset: models.QuerySet[Tenant]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda tenant, actor: suspend_tenant(tenant=tenant, actor=actor),
-            done="suspended",
-            ask=SUSPEND,
-        )
+    suspend = service_action(
+        "Suspend",
+        lambda tenant, actor: suspend_tenant(tenant=tenant, actor=actor),
+        done="suspended",
+        ask=SUSPEND,
+    )
 
-    @admin.action(description="Resume", permissions=["operate"])
-    def resume(
-        self, request: HttpRequest, queryset: models.QuerySet[Tenant]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda tenant, actor: resume_tenant(tenant=tenant, actor=actor),
-            done="resumed",
-        )
+    resume = service_action(
+        "Resume",
+        lambda tenant, actor: resume_tenant(tenant=tenant, actor=actor),
+        done="resumed",
+    )
 
     @admin.action(description="Close for good", permissions=["operate"])
     def close(

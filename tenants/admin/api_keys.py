@@ -4,13 +4,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from hub import display, sites
-from hub.audit.admin import Question
+from hub.audit.admin import Question, service_action
 from tenants.admin.base import (
     AddedByService,
     OpsReadOnlyAdmin,
@@ -127,17 +126,13 @@ class ApiKeyAdmin(AddedByService):
     def fits(self, action: str, row: ApiKey) -> bool:
         return row.revoked_at is None
 
-    @admin.action(description="Revoke", permissions=["manage"])
-    def revoke(
-        self, request: HttpRequest, queryset: models.QuerySet[ApiKey]
-    ) -> TemplateResponse | None:
-        return self.act(
-            request,
-            queryset,
-            lambda key, actor: revoke_api_key(key=key, actor=actor),
-            done="revoked",
-            ask=REVOKE,
-        )
+    revoke = service_action(
+        "Revoke",
+        lambda key, actor: revoke_api_key(key=key, actor=actor),
+        done="revoked",
+        ask=REVOKE,
+        permission="manage",
+    )
 
 
 @admin.register(ApiKey, site=sites.ops)
