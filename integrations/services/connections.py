@@ -190,16 +190,7 @@ def rename_connection(*, connection: Connection, name: str, actor: Actor) -> Non
     if not 1 <= len(name) <= 200 or not name.isprintable():
         problem = "Enter a name of 1 to 200 characters."
         raise InvalidInputError(problem, {"name": [problem]})
-    row = _locked(connection)
-    before = row.name
-    row.name = connection.name = name
-    row.save(update_fields=["name", "updated_at"])
-    record_event(
-        AuditAction.CONNECTION_CHANGED,
-        actor=actor,
-        target=row,
-        detail={"name": {"old": before, "new": name}},
-    )
+    _change(connection, "name", name, actor=actor)
 
 
 @requires_role(Role.OPERATOR)
@@ -211,20 +202,11 @@ def change_interval(*, connection: Connection, seconds: int, actor: Actor) -> No
         InvalidInputError: it is shorter than a minute or longer than a day.
     """
     check_interval(timedelta(seconds=seconds))
-    row = _locked(connection)
-    before = row.interval_seconds
-    row.interval_seconds = connection.interval_seconds = seconds
-    row.save(update_fields=["interval_seconds", "updated_at"])
-    work = Due.objects.for_object(row).filter(kind=Due.Kind.SYNC)
+    _change(connection, "interval_seconds", seconds, actor=actor)
+    work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC)
     work.update(interval_seconds=seconds)
     latest = Now() + timedelta(seconds=seconds)
     work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
-    record_event(
-        AuditAction.CONNECTION_CHANGED,
-        actor=actor,
-        target=row,
-        detail={"interval_seconds": {"old": before, "new": seconds}},
-    )
 
 
 @requires_role(Role.OPERATOR)
@@ -238,15 +220,21 @@ def change_reconcile_interval(*, connection: Connection, seconds: int, actor: Ac
     if seconds and not SHORTEST_RECONCILE_SECONDS <= seconds <= LONGEST_RECONCILE_SECONDS:
         problem = "Choose between one day and 90 days, or 0 for never."
         raise InvalidInputError(problem, {"reconcile_seconds": [problem]})
+    _change(connection, "reconcile_seconds", seconds, actor=actor)
+
+
+def _change(connection: Connection, column: str, new: object, *, actor: Actor) -> None:
+    """Set one column and write down what it was; whoever holds `connection` sees it too."""
     row = _locked(connection)
-    before = row.reconcile_seconds
-    row.reconcile_seconds = connection.reconcile_seconds = seconds
-    row.save(update_fields=["reconcile_seconds", "updated_at"])
+    old = getattr(row, column)
+    for each in (row, connection):
+        setattr(each, column, new)
+    row.save(update_fields=[column, "updated_at"])
     record_event(
         AuditAction.CONNECTION_CHANGED,
         actor=actor,
         target=row,
-        detail={"reconcile_seconds": {"old": before, "new": seconds}},
+        detail={column: {"old": old, "new": new}},
     )
 
 
