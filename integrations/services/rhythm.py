@@ -32,9 +32,9 @@ def change_type_interval(
 
     Raises:
         InvalidInputError: no such type, not between a minute and a day, or more often than the
-            provider allows.
+            provider allows; or it comes along in another one.
     """
-    declared = _declared(connection, entity_type)
+    declared = declared_type(connection, entity_type)
     if seconds is not None:
         _check(connection, declared, timedelta(seconds=seconds))
     status, _ = EntityTypeStatus.objects.select_for_update().get_or_create(
@@ -53,6 +53,22 @@ def change_type_interval(
         detail={f"interval of {entity_type}": {"old": before, "new": seconds}},
     )
     return status
+
+
+def declared_type(connection: Connection, name: str) -> EntityType:
+    """Return the provider's entity type of this name, one that is read by itself.
+
+    Raises:
+        InvalidInputError: there is none, or it comes along in another one.
+    """
+    types = {each.name: each for each in get_connector(connection.provider).entity_types}
+    if name not in types:
+        problem = f"{connection.provider} has no {name}; it has {', '.join(types)}."
+    elif inside := types[name].inside:
+        problem = f"{name} come along in {inside}; name that."
+    else:
+        return types[name]
+    raise InvalidInputError(problem, {"entity_type": [problem]})
 
 
 def why_not_shorter(connection: Connection, declared: EntityType) -> str:
@@ -99,14 +115,6 @@ def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> N
     if declared.min_interval is not None and wanted < declared.min_interval:
         problem = why_not_shorter(connection, declared)
         raise InvalidInputError(problem, {"interval_seconds": [problem]})
-
-
-def _declared(connection: Connection, name: str) -> EntityType:
-    types = {each.name: each for each in get_connector(connection.provider).entity_types}
-    if name not in types:
-        problem = f"{connection.provider} has no {name}; it has {', '.join(types)}."
-        raise InvalidInputError(problem, {"entity_type": [problem]})
-    return types[name]
 
 
 def _words(span: timedelta) -> str:

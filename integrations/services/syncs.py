@@ -18,7 +18,7 @@ from integrations.errors import (
     InvalidInputError,
 )
 from integrations.models import Connection, SyncRun
-from integrations.services.rhythm import refuse_too_soon
+from integrations.services.rhythm import declared_type, refuse_too_soon
 from integrations.sync import status
 from integrations.sync.order import in_order
 from integrations.sync.rhythm import next_at
@@ -148,11 +148,12 @@ def end_parked_run(*, due: Due) -> None:
 
 
 def check_entity_types(connection: Connection, asked: Sequence[str]) -> None:
-    """Raises InvalidInputError if the provider has no such entity type."""
-    known = [declared.name for declared in get_connector(connection.provider).entity_types]
-    if unknown := [name for name in asked if name not in known]:
-        problem = f"{connection.provider} has no {', '.join(unknown)}; it has {', '.join(known)}."
-        raise InvalidInputError(problem, {"entity_types": [problem]})
+    """Raises InvalidInputError if one of them is no entity type that is read by itself."""
+    for name in asked:
+        try:
+            declared_type(connection, name)
+        except InvalidInputError as exc:
+            raise InvalidInputError(exc.message, {"entity_types": [exc.message]}) from exc
 
 
 def _check_date(mode: str, not_before: datetime | None) -> None:

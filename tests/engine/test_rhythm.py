@@ -9,9 +9,11 @@ from django.utils import timezone
 from hub.fleet.models import Due
 from integrations.errors import FatalError, InvalidInputError, ReadTooSoonError
 from integrations.models import EntityTypeStatus, SyncRun
+from integrations.records import Company
 from integrations.services.rhythm import change_type_interval
 from integrations.services.syncs import request_sync
 from integrations.sync.rhythm import next_at
+from integrations.types import EntityType
 from tenants.actor import Actor
 from tests.engine.conftest import connected, run_of, work
 from tests.engine.shelf_provider import ShelfConnector
@@ -170,6 +172,18 @@ def test_an_interval_shorter_than_the_provider_allows_is_refused_with_the_reason
 def test_an_unknown_type_has_no_interval(shelf):
     with pytest.raises(InvalidInputError, match="has no pens; it has shelves, books, notes"):
         change_type_interval(connection=shelf, entity_type="pens", seconds=3_600, actor=SYSTEM)
+
+
+def test_what_comes_along_in_another_type_is_neither_read_nor_timed_by_itself(shelf, monkeypatch):
+    pages = EntityType("pages", becomes=Company, inside="books")
+    monkeypatch.setattr(ShelfConnector, "entity_types", (*ShelfConnector.entity_types, pages))
+
+    with pytest.raises(InvalidInputError, match="pages come along in books; name that"):
+        request_sync(connection=shelf, actor=SYSTEM, trigger="api", entity_types=["pages"])
+    with pytest.raises(InvalidInputError, match="pages come along in books; name that"):
+        change_type_interval(connection=shelf, entity_type="pages", seconds=60, actor=SYSTEM)
+
+    assert SyncRun.objects.count() == 1
 
 
 def test_without_an_interval_of_its_own_a_type_follows_the_connection_again(shelf):
