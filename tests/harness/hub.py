@@ -25,6 +25,9 @@ ANSWER_SECONDS = 60.0
 LEASE_SECONDS = 30.0  # tests let it run out by hand
 LOCK_SECONDS = 10.0
 TURNS = 25  # slices until everything must be done
+# Options of the database's sessions for processes that no other may be in the way of; the settings
+# of the harness end a transaction that is idle for a second, as one of a frozen process is.
+PATIENT = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
 
 
 class Hub:

@@ -46,7 +46,7 @@ class TcpChaos:
 
     def __enter__(self) -> "TcpChaos":
         self._thread.start()
-        self._ready.wait(5)
+        self._ready.wait()
         return self
 
     def __exit__(self, *_: object) -> None:

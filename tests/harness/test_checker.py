@@ -13,7 +13,7 @@ from hub.audit.models import AuditEvent
 from hub.fleet.models import Due
 from integrations.models import Checkpoint, Record, SyncRun
 from tests.harness.checker import check, early
-from tests.harness.hub import Hub, due_of, let_leases_run_out
+from tests.harness.hub import PATIENT, Hub, due_of, let_leases_run_out
 from tests.harness.mutants import LOST_ROW
 from tests.harness.simulator import Account, Fault, Simulator
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FENCE, LOCK, SAME_TRANSACTION = ["fence"], ["lock"], ["same transaction"]
 ATTEMPTS = ["attempts"]
-FREEZE_SECONDS = 0.2  # shorter than the server lets a transaction lie idle
+FREEZE_SECONDS = 0.2  # in which the quick one would ask, too, if it did not wait
 
 
 def damage(account: Account) -> dict[str, Callable[[], object]]:
@@ -106,7 +106,7 @@ def two_renewals_at_once(hub: Hub, account: Account, without: list[str]) -> str:
     connection = hub.connect(account.name)
     account.grant.accepted.clear()
     due = due_of(connection)[0]
-    order = {"do": "work", "due": str(due.pk), "without": without}
+    order = {"do": "work", "due": str(due.pk), "without": without, "options": PATIENT}
     slow = hub.order(**order, crash="before_token_call:1:STOP")
     assert hub.answer(slow)["stopped"]
     let_leases_run_out(connection)

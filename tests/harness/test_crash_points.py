@@ -77,7 +77,7 @@ def ended(order: str, then: str = "print('went on')") -> tuple[int, str]:
         env={"HUB_CRASH": order},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

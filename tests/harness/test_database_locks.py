@@ -19,6 +19,7 @@ from tenants.context import current_tenant
 from tests.faults.conftest import database_url
 from tests.harness.checker import check
 from tests.harness.hub import (
+    PATIENT,
     Hub,
     due_of,
     let_leases_run_out,
@@ -29,9 +30,8 @@ from tests.harness.simulator import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENT = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
 LOCK_TIMEOUT = "-c lock_timeout=50ms"
-STATEMENT_TIMEOUT = "-c lock_timeout=0 -c statement_timeout=100ms"
+STATEMENT_TIMEOUT = "-c lock_timeout=0 -c statement_timeout=400ms"
 RUN = "SELECT FROM integrations_syncrun WHERE id = %s FOR UPDATE"
 DUE = "SELECT FROM public.fleet_due WHERE id = %s FOR UPDATE"
 
