@@ -5,7 +5,7 @@ from typing import Any
 import django_filters
 from django.db import models, transaction
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -25,13 +25,21 @@ from integrations.services.connections import (
 )
 from integrations.services.disconnect import disconnect
 from integrations.services.preflights import request_preflight
-from integrations.services.rhythm import change_type_interval
+from integrations.services.rhythm import change_type_interval, seconds_between_reads
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
 
 class EntityTypeStatusSerializer(serializers.ModelSerializer[EntityTypeStatus]):
     name = serializers.CharField(source="entity_type")
+    every_seconds = serializers.SerializerMethodField(
+        help_text="How often it is read: its own interval or the connection's, or as often as the"
+        " provider allows. Null: the connector does not know the type any more."
+    )
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_every_seconds(self, status: EntityTypeStatus) -> int | None:
+        return seconds_between_reads(status)
 
     class Meta:
         model = EntityTypeStatus
@@ -41,6 +49,7 @@ class EntityTypeStatusSerializer(serializers.ModelSerializer[EntityTypeStatus]):
             "full_read_at",
             "unavailable_reason",
             "interval_seconds",
+            "every_seconds",
         )
         read_only_fields = fields
 

@@ -18,6 +18,9 @@ class EntityTypeSerializer(serializers.Serializer[Any]):
     record_types = serializers.ListField(
         child=serializers.CharField(), help_text="What its entities become."
     )
+    min_interval_seconds = serializers.IntegerField(
+        allow_null=True, help_text="The provider does not let it be read more often. Null: it does."
+    )
 
 
 class ProviderSerializer(serializers.Serializer[Any]):
@@ -58,6 +61,8 @@ def _shown(connector: type[Connector]) -> dict[str, Any]:
             {
                 "name": declared.name,
                 "record_types": [record.record_type for record in declared.record_types],
+                "min_interval_seconds": declared.min_interval
+                and int(declared.min_interval.total_seconds()),
             }
             for declared in connector.entity_types
         ],

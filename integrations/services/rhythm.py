@@ -10,10 +10,10 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
-from integrations.errors import InvalidInputError, ReadTooSoonError
+from integrations.errors import InvalidInputError, ReadTooSoonError, UnknownProviderError
 from integrations.models import Connection, EntityTypeStatus
 from integrations.sync.order import in_order
-from integrations.sync.rhythm import too_soon_until
+from integrations.sync.rhythm import interval_of, too_soon_until
 from integrations.types import EntityType
 from tenants.actor import Actor
 from tenants.decorators import requires_role
@@ -69,6 +69,16 @@ def declared_type(connection: Connection, name: str) -> EntityType:
     else:
         return types[name]
     raise InvalidInputError(problem, {"entity_type": [problem]})
+
+
+def seconds_between_reads(status: EntityTypeStatus) -> int | None:
+    """How often the type is read on schedule; None if today's connector does not know it."""
+    connection = status.connection
+    try:
+        declared = declared_type(connection, status.entity_type)
+    except (InvalidInputError, UnknownProviderError):
+        return None
+    return int(interval_of(connection, declared, status).total_seconds())
 
 
 def why_not_shorter(connection: Connection, declared: EntityType) -> str:

@@ -112,6 +112,25 @@ def test_an_interval_that_is_too_short_is_refused_and_the_name_stays_as_well(api
     assert connection.name == "before"
 
 
+def test_an_entity_type_says_how_often_it_is_read_which_may_be_as_often_as_its_provider_allows(api):
+    connection = connected(provider="teams", interval_seconds=900)
+    other = connected(interval_seconds=900)
+    for kept, name in ((connection, "messages"), (other, "companies"), (other, "gone")):
+        EntityTypeStatus.objects.create(connection=kept, entity_type=name)
+
+    refused = api.patch(f"connections/{connection.pk}/", {"intervals": {"messages": 900}})
+    api.patch(f"connections/{other.pk}/", {"intervals": {"companies": 3_600}})
+
+    assert refused.status_code == 422
+    assert "allows messages to be read once in 1 day" in refused.json()["detail"]
+    pages = [api.get(f"connections/{kept.pk}/").json() for kept in (connection, other)]
+    assert {
+        line["name"]: (line["interval_seconds"], line["every_seconds"])
+        for shown in pages
+        for line in shown["entity_types"]
+    } == {"messages": (None, 86_400), "companies": (3_600, 3_600), "gone": (None, None)}
+
+
 def test_asking_for_a_sync_makes_a_run_that_is_due_and_says_where_it_is(api):
     connection = connected()
 

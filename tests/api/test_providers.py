@@ -15,6 +15,10 @@ def test_every_registered_connector_is_listed_with_what_it_reads(viewer):
     assert copper["auth_kinds"] == ["api_key", "oauth2"]
     companies = next(line for line in copper["entity_types"] if line["name"] == "companies")
     assert companies["record_types"] == ["company"]
+    assert companies["min_interval_seconds"] is None
+    teams = next(row for row in listed if row["slug"] == "teams")
+    rarely = {line["name"]: line["min_interval_seconds"] for line in teams["entity_types"]}
+    assert rarely["messages"] == 86_400
 
 
 def test_one_provider_is_shown_by_its_slug(viewer):
