@@ -44,7 +44,7 @@ def test_a_thread_that_ends_leaves_no_audit_connection_behind():
     try:
         for _ in range(3):
             in_a_thread(lambda: (audit(), used.append(session())))
-        until = time.monotonic() + 10  # PostgreSQL takes a moment to end a session that was left
+        until = time.monotonic() + 60  # PostgreSQL takes a moment to end a session that was left
         while are_there(used) and time.monotonic() < until:
             time.sleep(0.01)
     finally:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 CANNOT = 77
 NAMES = ("connections", "room", "folder")
-SETTINGS = """
-max_connections = 20
+CONNECTIONS = 20
+SETTINGS = f"""
+max_connections = {CONNECTIONS}
 superuser_reserved_connections = 0
 max_wal_senders = 0
 autovacuum = off
@@ -270,8 +271,10 @@ class _Shortages:
 
     def _take_all(self) -> list[psycopg.Connection[Any]]:
         """Every connection the server has to give."""
-        taken = []
-        for _ in range(5):  # those that were closed a moment ago come free one by one
+        taken: list[psycopg.Connection[Any]] = []
+        until = monotonic() + SECONDS
+        while len(taken) < CONNECTIONS:  # those that were closed a moment ago come free one by one
+            assert monotonic() < until, f"only {len(taken)} connections come free"
             with suppress(psycopg.OperationalError):
                 while True:
                     taken.append(psycopg.connect(self.cluster.url))

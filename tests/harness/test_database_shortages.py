@@ -15,7 +15,7 @@ from tests.harness.shortages import CANNOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("shortages")]
 
-SECONDS = 180  # on a busy machine
+SECONDS = 300  # on a busy machine
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.harness.worker_kills import Kills
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RECOVERY_SECONDS = 60  # of two leases and two times the patience, on a busy machine
+RECOVERY_SECONDS = 180  # of two leases and two times the patience, on a busy machine
 
 
 def test_runs_whose_worker_or_its_head_are_killed_finish_all_the_same(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WITHIN_SECONDS = 120.0
 CONNECTIONS = 2
 PAGE_SECONDS = 0.08  # so that a sync takes seconds and is met in its middle
-BEGIN_SECONDS = 60.0
+BEGIN_SECONDS = 180.0
 
 
 class NotFinishedError(AssertionError):

@@ -42,7 +42,7 @@ FLAGS = [
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTEFACTS = ROOT / "artefacts"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000  # on a busy machine
 LAST = re.compile("^(Connected|Not connected|Which .*|Done)$")
 NEXT = re.compile(f"^Almost done$|{LAST.pattern}")
 
