@@ -4,9 +4,10 @@
     {"ordered": {"changes": 960, "records": 960, "missed": 0}, "unordered": {…, "missed": 40}}
 
 The second time without the lock that orders commits: a process of its own, so that the rule can be
-taken out of it. Each writer keeps its transaction
-open for a while after it has its change numbers, some longer than others. `missed` are records of
-which the reader, having read to the end, holds an older state or none.
+taken out of it. Each writer keeps its transaction open for a while after it has its change numbers,
+some longer than others. `missed` are records of which the reader, having read to the end, holds an
+older state or none. A reader that gets no turn while the writers write misses nothing either, so
+that without the lock the race is run until something is missed, a few times at most.
 """
 
 import json
@@ -32,6 +33,7 @@ from tests.engine.test_change_order import a_lease, batch_of  # noqa: E402
 from tests.harness.apps import replace  # noqa: E402
 
 WRITERS, BATCHES, ROWS, PAGE = 4, 12, 20, 200
+RACES = 10
 
 
 def write(tenant: Tenant, number: int) -> None:
@@ -76,4 +78,8 @@ def race(tenant: Tenant) -> dict[str, int]:
 if __name__ == "__main__":
     found = {"ordered": race(get_tenant(sys.argv[1]))}
     replace(postgres, order_changes=lambda: None)
-    print(json.dumps({**found, "unordered": race(get_tenant(sys.argv[1]))}))
+    for _ in range(RACES):
+        found["unordered"] = race(get_tenant(sys.argv[1]))
+        if found["unordered"]["missed"]:
+            break
+    print(json.dumps(found))

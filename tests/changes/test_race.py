@@ -20,7 +20,7 @@ def test_a_reader_misses_nothing_while_four_writers_commit_and_would_without_the
         [sys.executable, "-m", "tests.changes.race", "acme"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=settings.BASE_DIR,
         env={

@@ -61,7 +61,7 @@ def at_once(work: Callable[[int], Any], times: int) -> list[Any]:
     barrier = threading.Barrier(times)
 
     def begin(number: int) -> Any:
-        barrier.wait(10)
+        barrier.wait(60)
         return work(number)
 
     with ThreadPoolExecutor(times) as pool:
@@ -228,7 +228,7 @@ def test_the_provider_never_refuses_processes_that_share_its_limit(
     offered = outside.world.credentials(slug)[0]
     secrets = json.dumps({name: str(value) for name, value in offered.items()})
     process = outside.start("-m", "tests.resilience.spenders", slug, secrets, "3", "2")
-    results = json.loads(process.communicate(timeout=60)[0])
+    results = json.loads(process.communicate(timeout=180)[0])
 
     asked = [one for one in outside.world.requests() if one["slug"] == slug]
     assert [one["status"] for one in asked] == [200] * len(asked)

@@ -17,8 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from hub.fleet.models import Worker
 
-LEASE_SECONDS = 4
-PATIENCE_SECONDS = 3
+LEASE_SECONDS = 6  # longer than a busy machine lets a process stand still
+PATIENCE_SECONDS = 5  # the same
 READY_SECONDS = 90  # two interpreters start, on a machine that may be busy
 
 
@@ -94,7 +94,7 @@ class RunningUnit:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait()
 
 
 @pytest.fixture

@@ -24,13 +24,18 @@ class HarmlessConfig(AppConfig):
 def nap(due_id: UUID, fence: int, watch: object) -> str:
     """Sleep for the row's interval, read as milliseconds, and be done for good.
 
-    Told to stop, it is due again at once, as a slice that ends early.
+    An interval that is made shorter meanwhile counts. Told to stop, it is due again at once, as a
+    slice that ends early.
     """
     from hub.fleet.models import Due
 
-    until = monotonic() + Due.objects.get(pk=due_id).interval_seconds / 1000
-    while (left := until - monotonic()) > 0:
-        if watch.stop.wait(min(left, 0.1)) or watch.lost.is_set():
+    begun = monotonic()
+
+    def left() -> float:
+        return begun + Due.objects.get(pk=due_id).interval_seconds / 1000 - monotonic()
+
+    while (seconds := left()) > 0:
+        if watch.stop.wait(min(seconds, 0.1)) or watch.lost.is_set():
             Due.objects.release(due_id, fence=fence, due_at=Now())
             return "Woken."
     Due.objects.release(due_id, fence=fence, due_at=None, attempts=0)
