@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -244,7 +244,8 @@ def test_a_payment_points_to_the_invoices_it_settles() -> None:
 
 
 def test_a_checkpoint_of_the_feed_never_queries(quickbooks: Reader) -> None:
-    since = Checkpoint({"": {"feed": "2026-11-01T00:00:00+00:00"}})
+    last = datetime.now(UTC) - timedelta(days=19)  # the feed reaches 30 days back
+    since = Checkpoint({"": {"feed": last.isoformat(timespec="seconds")}})
     quickbooks.sandbox.http.delete(f"{quickbooks.sandbox.sandbox.url}/_requests")
 
     quickbooks.read("payments", since)
