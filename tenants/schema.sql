@@ -93,7 +93,9 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_deletionreview (
     decided_at timestamp with time zone,
     decided_by character varying(200) NOT NULL,
     connection_id uuid NOT NULL,
-    held integer GENERATED ALWAYS AS (cardinality(record_ids)) STORED,
+    forgotten integer DEFAULT 0 NOT NULL,
+    held integer GENERATED ALWAYS AS ((cardinality(record_ids) + forgotten)) STORED,
+    CONSTRAINT integrations_deletionreview_forgotten_check CHECK ((forgotten >= 0)),
     CONSTRAINT integrations_deletionreview_present_check CHECK ((present >= 0))
 );
 
@@ -759,6 +761,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0011_preflight', now()),
     ('integrations', '0012_entity_shape', now()),
     ('integrations', '0013_resyncs_and_known_from', now()),
+    ('integrations', '0014_deletion_review_forgotten', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

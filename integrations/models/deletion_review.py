@@ -13,8 +13,9 @@ class DeletionReview(models.Model):
     """So many records of one entity type would be deleted at once that a person decides.
 
     A later walk replaces `record_ids` while it is pending: they are always what the last one found.
-    What is kept is not asked about again. `held` is how many there are, of the `present` records of
-    the type. Lists defer `record_ids`, which may be very long.
+    What is kept is not asked about again, so its ids stay for as long as the records are stored;
+    later they are only counted, in `forgotten`. `held` is how many there are or were, of the
+    `present` records of the type. Lists defer `record_ids`, which may be very long.
     """
 
     class Cause(models.TextChoices):
@@ -33,8 +34,12 @@ class DeletionReview(models.Model):
     cause = models.CharField(max_length=10, choices=Cause)
     run_id = models.UUIDField(help_text="The run that found them last.")
     record_ids = ArrayField(models.BigIntegerField(), editable=False)
+    forgotten = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     held = models.GeneratedField(
-        expression=models.Func("record_ids", function="cardinality"),
+        expression=models.Func(
+            "record_ids", function="cardinality", output_field=models.IntegerField()
+        )
+        + models.F("forgotten"),
         output_field=models.IntegerField(),
         db_persist=True,
     )

@@ -6,6 +6,7 @@ nothing forgets too, and the scheduler asks for no tenant in particular.
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from random import sample
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 
 from hub.fleet.models import Due
 from integrations.errors import FencedError
+from integrations.models import DeletionReview
 from integrations.sync.feed import prune_tombstones
 from integrations.sync.lease import LeaseWatch
 
@@ -58,6 +60,21 @@ DELETE FROM integrations_deletionreview WHERE id IN (
     WHERE state IN ('approved', 'outdated') AND decided_at < now() - %(kept)s LIMIT %(rows)s
 )
 """
+# Whose record is purged, that id is never given again: nobody can be asked about it any more.
+_KEPT = """
+UPDATE integrations_deletionreview d SET
+    record_ids = stored.ids, forgotten = d.held - cardinality(stored.ids)
+FROM (
+    SELECT array(
+        SELECT r.id FROM integrations_deletionreview w CROSS JOIN unnest(w.record_ids) AS kept (id)
+        JOIN integrations_record r ON r.id = kept.id
+        WHERE w.id = %(review)s ORDER BY r.id
+    ) AS ids
+) stored
+WHERE d.id = %(review)s AND d.state = 'refused'
+    AND cardinality(stored.ids) < cardinality(d.record_ids)
+RETURNING d.forgotten
+"""
 # The last of a connection says how it ended; a purge is kept until every destination knows of it.
 _DISCONNECTIONS = """
 DELETE FROM integrations_disconnection WHERE id IN (
@@ -87,6 +104,7 @@ def keep_house(due_id: UUID, fence: int, *, seconds: float, watch: LeaseWatch) -
 
     tombstones, runs, done = prune_tombstones(is_over), prune_runs(is_over), prune_done(is_over)
     again_at = Now() if is_over() else Now() + EVERY
+    prune_kept(is_over)
     if not Due.objects.release(due_id, fence=fence, due_at=again_at, attempts=0, failures=0):
         raise FencedError("Another worker has taken over.")
     return f"Forgot {tombstones} tombstones, {runs} runs and {done} matters done with."
@@ -100,6 +118,24 @@ def prune_runs(is_over: Callable[[], bool] = lambda: False) -> int:
 def prune_done(is_over: Callable[[], bool] = lambda: False) -> int:
     """Forget what was resolved, decided or ended more than 90 days ago, in batches; how many."""
     return _prune((_REJECTED, _REVIEWS, _DISCONNECTIONS), DONE_KEPT, is_over)
+
+
+def prune_kept(is_over: Callable[[], bool] = lambda: False) -> int:
+    """Forget the ids of kept records that are stored no longer; return how many.
+
+    One review after the other, as its ids may be very many; in no order, so that those which a day
+    has no time for have theirs on another. How many there were, and who decided, stays.
+    """
+    kept = DeletionReview.objects.filter(state=DeletionReview.State.REFUSED).exclude(record_ids=[])
+    before = dict(kept.values_list("pk", "forgotten"))
+    pruned = 0
+    for review in sample(list(before), len(before)):
+        if is_over():
+            break
+        with connection.cursor() as cursor:
+            cursor.execute(_KEPT, {"review": review})
+            pruned += sum(forgotten - before[review] for (forgotten,) in cursor.fetchall())
+    return pruned
 
 
 def _prune(statements: Sequence[str], kept: timedelta, is_over: Callable[[], bool]) -> int:

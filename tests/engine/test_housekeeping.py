@@ -20,7 +20,7 @@ from integrations.models import (
     RejectedRecord,
     SyncRun,
 )
-from integrations.sync.housekeeping import prune_done, prune_runs
+from integrations.sync.housekeeping import prune_done, prune_kept, prune_runs
 from tenants.models import Tenant
 from tests.engine.conftest import connected, work
 
@@ -144,6 +144,48 @@ def test_deletion_reviews_are_forgotten_90_days_after_they_were_decided_unless_r
 
     left = sorted(DeletionReview.objects.values_list("state", flat=True))
     assert left == ["approved", "pending", "refused"]
+
+
+def test_ids_of_kept_records_that_are_stored_no_longer_stay_in_no_review(connection, server):
+    work(connection)
+    there = list(Record.objects.order_by("pk").values_list("pk", flat=True)[:3])
+    purged = [max(there) + 10_000 + number for number in range(5)]
+    kept, waiting = (
+        DeletionReview.objects.create(
+            connection=connection,
+            entity_type="companies",
+            cause="absence",
+            run_id=uuid4(),
+            record_ids=[*there, *purged],
+            present=9,
+            state=state,
+            decided_by="ada@example.com",
+        )
+        for state in ("refused", "pending")
+    )
+
+    assert [prune_kept(), prune_kept()] == [5, 0]
+
+    kept.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (kept.record_ids, kept.held, kept.decided_by) == (there, 8, "ada@example.com")
+    assert str(kept) == "8 of 9 companies"
+    assert len(waiting.record_ids) == 8
+
+
+def test_housekeeping_whose_time_is_over_leaves_kept_reviews_for_another_day(connection):
+    DeletionReview.objects.create(
+        connection=connection,
+        entity_type="companies",
+        cause="absence",
+        run_id=uuid4(),
+        record_ids=[10_001],
+        present=1,
+        state="refused",
+    )
+
+    assert prune_kept(lambda: True) == 0
+    assert DeletionReview.objects.get().record_ids == [10_001]
 
 
 def disconnection(connection, days: int | None, *, keep_records: bool = True) -> Disconnection:
