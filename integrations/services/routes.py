@@ -122,6 +122,8 @@ def change_route(*, route: Route, changes: Mapping[str, Any], actor: Actor) -> R
     told = {name: {"old": before[name], "new": after[name]} for name in after}
     told = {name: change for name, change in told.items() if change["old"] != change["new"]}
     if told:
+        # Held first: else a slice at work notes rows of the table of before behind this.
+        Destination.objects.select_for_update(no_key=True).get(pk=row.destination_id)
         _saved(row)
         if "table" in told:
             row.external_ids.all().delete()

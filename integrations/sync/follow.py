@@ -29,7 +29,7 @@ from integrations.errors import (
     HubError,
     RecordRejectedError,
 )
-from integrations.models import Destination, DestinationRun, Disconnection, ExternalId
+from integrations.models import Destination, DestinationRun, ExternalId
 from integrations.sync import ledger, settle_destination
 from integrations.sync.changes import changes_after, changes_of, last_change
 from integrations.sync.destination_status import publish_destination
@@ -122,7 +122,7 @@ class _Slice:
         if not self.routes:
             self._move_to(last_change())
         self.run = settle_destination.find_open_run(self.destination)
-        must_sweep = self._must_sweep()
+        must_sweep = ledger.must_sweep(self.destination)
         if not must_sweep and not self._page() and not self.destination.error_code:
             return
         is_blocked = self.destination.status == Destination.Status.BLOCKED
@@ -133,6 +133,7 @@ class _Slice:
             self.run = settle_destination.opened_run(self.due, self.destination)
         if must_sweep:
             self._sweep()
+        self.lost = ledger.left_unsure(self.destination)
         while changes := self._page():
             self._follow_page(changes)
 
@@ -271,28 +272,27 @@ class _Slice:
     ) -> None:
         for chunk in _chunks(gone, self._target().rows_per_request):
             crash.hit("before_destination_write")
-            ids = [line.external_id for _, line in chunk]
-            self._asked(lambda target, ids=ids: target.delete(route.table, ids))  # type: ignore[misc]
+            kept = ledger.rows_of_others(route.id, [line for _, line in chunk])
+            ids = [line.external_id for _, line in chunk if line.external_id not in kept]
+            if ids:
+                self._asked(lambda target, ids=ids: target.delete(route.table, ids))  # type: ignore[misc]
             crash.hit("after_destination_write")
             counts: Counter[str] = Counter()
             for change, line in chunk:
-                tally.add("deleted", change, line, counts)
+                is_kept = line.external_id in kept
+                tally.add("dropped" if is_kept else "deleted", change, line, counts)
             self._note([ledger.written(route.id, change, "", b"") for change, _ in chunk], counts)
             self._got_on()
             self._stop_if_over()
 
     def _link(self) -> None:
         """Write again what refers to rows that are new there, now that they can be linked to."""
-        is_first = True
-        while is_first or self.lost:
-            is_first = False
-            self._rewrite(sorted(self.lost))
-            self.lost.clear()
-            after = 0
-            while ids := ledger.referrers_of_fresh(self.destination, after, PAGE_ROWS):
-                after = ids[-1]
+        while (fresh := ledger.fresh_of(self.destination)) or self.lost:
+            lost, self.lost = self.lost, set()
+            self._rewrite(sorted(lost))
+            for ids in ledger.referrers_of(self.destination, fresh, PAGE_ROWS):
                 self._rewrite(ids)
-            ledger.forget_fresh(self.destination)
+            ledger.forget_fresh(self.destination, fresh)
 
     def _rewrite(self, record_ids: Sequence[int]) -> None:
         """Send the rows of these records if they differ from what is there, links and all."""
@@ -305,6 +305,7 @@ class _Slice:
     def _end_page(self, changes: Sequence[Change], plan: Plan, tally: Tally) -> None:
         outcomes = tally.outcomes(plan)
         with transaction.atomic():
+            self._hold()
             ledger.forget_rows_gone(self.destination, [change.record_id for change in changes])
             ExternalId.objects.filter(pk__in=plan.refusals, external_id="").delete()
             self._move_to(changes[-1].seq)
@@ -317,13 +318,6 @@ class _Slice:
         self._stop_if_over()
 
     # Purged records
-
-    def _must_sweep(self) -> bool:
-        """Whether records were purged since rows without a record were last looked for."""
-        purges = Disconnection.objects.filter(keep_records=False, ended_at__isnull=False)
-        if self.destination.swept_at is not None:
-            purges = purges.filter(ended_at__gte=self.destination.swept_at)
-        return purges.exists()
 
     def _sweep(self) -> None:
         """Delete the rows of records that were purged here."""
@@ -348,12 +342,12 @@ class _Slice:
         run = self.run
         assert run is not None
         with transaction.atomic():
+            self._hold()
             if self.target is not None and self.target.schema != self.destination.schema:
                 self.destination.schema = deepcopy(self.target.schema)
                 Destination.objects.filter(pk=self.destination.pk).update(
                     schema=self.destination.schema
                 )
-            hold_fence(self.due.pk, self.due.fence)
             if lines:
                 ledger.write_lines(self.destination, run.pk, lines)
             run.counts = settle_destination.added(run.counts, counts)
@@ -362,6 +356,11 @@ class _Slice:
             DestinationRun.objects.filter(pk=run.pk).update(
                 counts=run.counts, progress_at=run.progress_at, calls=run.calls
             )
+
+    def _hold(self) -> None:
+        """Until the transaction ends nobody begins the feed again, or takes over."""
+        if not settle_destination.held(self.due, self.destination):
+            raise FollowOverError
 
     def _got_on(self) -> None:
         """Something was dealt with: kills and waits before it were no end."""

@@ -3,7 +3,7 @@
 Every change of it holds the fence, in the transaction that also counts for the run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,11 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations.destinations.change import Change
-from integrations.models import Destination, ExternalId, Record, Route
+from integrations.models import Destination, Disconnection, ExternalId, Record, Route
 
 _REFERRERS = """
 SELECT DISTINCT e.record_id FROM integrations_externalid e
-JOIN integrations_recordlink l ON l.record_id = e.record_id
-JOIN integrations_externalid f ON f.record_id = l.target_id
-    AND f.destination_id = e.destination_id AND f.is_fresh
+JOIN integrations_recordlink l ON l.record_id = e.record_id AND l.target_id = ANY(%s)
 WHERE e.destination_id = %s AND e.record_id > %s
 ORDER BY e.record_id LIMIT %s
 """
@@ -133,11 +131,34 @@ def forget_rows_gone(destination: Destination, record_ids: Sequence[int]) -> Non
     ).delete()
 
 
-def referrers_of_fresh(destination: Destination, after: int, limit: int) -> list[int]:
-    """The next records, by id, that refer to a row which is new there."""
-    with connection.cursor() as cursor:
-        cursor.execute(_REFERRERS, [destination.pk, after, limit])
-        return [row[0] for row in cursor.fetchall()]
+def rows_of_others(route_id: UUID, lines: Sequence[ExternalId]) -> set[str]:
+    """Which rows of these lines another active route writes too, by external id."""
+    others = ExternalId.objects.filter(
+        route__is_active=True,
+        destination__in={line.destination_id for line in lines},
+        record_id__in=[line.record_id for line in lines],
+        external_id__in=[line.external_id for line in lines],
+    )
+    return set(others.exclude(route=route_id).values_list("external_id", flat=True))
+
+
+def fresh_of(destination: Destination) -> list[int]:
+    """The records whose rows are new there, so that whoever refers to them is to be written."""
+    fresh = ExternalId.objects.filter(destination=destination, is_fresh=True)
+    return list(fresh.values_list("record_id", flat=True).distinct())
+
+
+def referrers_of(
+    destination: Destination, targets: Sequence[int], limit: int
+) -> Iterator[list[int]]:
+    """The records that refer to one of the targets, so many at once."""
+    ids = [0]
+    while ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_REFERRERS, [targets, destination.pk, ids[-1], limit])
+            ids = [row[0] for row in cursor.fetchall()]
+        if ids:
+            yield ids
 
 
 def write_again(destination: Destination, *, is_unsure: bool) -> None:
@@ -154,9 +175,32 @@ def mark_unsure(destination: Destination, record_ids: Iterable[int]) -> None:
     )
 
 
-def forget_fresh(destination: Destination) -> None:
-    """Whoever refers to a new row has been written again."""
-    ExternalId.objects.filter(destination=destination, is_fresh=True).update(is_fresh=False)
+def left_unsure(destination: Destination) -> set[int]:
+    """The records of such rows to which the feed does not come again.
+
+    A slice that ended before it had written them leaves them behind.
+    """
+    passed: Any = Record.objects.filter(
+        pk=OuterRef("record_id"), change_seq__lte=destination.checkpoint
+    )
+    lines = ExternalId.objects.filter(
+        Exists(passed), destination=destination, route__is_active=True, content_hash=UNSURE
+    )
+    return set(lines.exclude(external_id="").values_list("record_id", flat=True))
+
+
+def forget_fresh(destination: Destination, record_ids: Sequence[int]) -> None:
+    """Whoever refers to these rows has been written again."""
+    fresh = ExternalId.objects.filter(destination=destination, record_id__in=record_ids)
+    fresh.filter(is_fresh=True).update(is_fresh=False)
+
+
+def must_sweep(destination: Destination) -> bool:
+    """Whether records were purged since rows without a record were last looked for."""
+    purges = Disconnection.objects.filter(keep_records=False, ended_at__isnull=False)
+    if destination.swept_at is not None:
+        purges = purges.filter(ended_at__gte=destination.swept_at)
+    return purges.exists()
 
 
 def orphans_of(destination: Destination, limit: int) -> list[ExternalId]:

@@ -62,6 +62,17 @@ def find_open_run(destination: Destination) -> DestinationRun | None:
     return DestinationRun.objects.filter(destination=destination, state="running").first()
 
 
+def held(due: Due, destination: Destination) -> bool:
+    """Hold lease and feed until the transaction ends; False if the feed was begun again meanwhile.
+
+    What was written for the feed before says nothing of the one that follows.
+    """
+    row = Destination.objects.select_for_update(no_key=True).filter(pk=destination.pk)
+    generation = row.values_list("generation", flat=True).first()
+    hold_fence(due.pk, due.fence)
+    return generation == destination.generation
+
+
 def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> None:
     """Remember what was found or made there; what was blocked works again."""
     with transaction.atomic():

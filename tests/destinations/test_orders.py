@@ -87,3 +87,44 @@ def test_a_new_route_brings_what_was_stored_before_it(base, records, destination
     follow(destination)
 
     assert len(base.rows("Companies")) == 1
+
+
+def test_a_row_that_goes_from_one_route_to_another_of_its_table_stays(
+    base, records, destination, route
+):
+    for domain in ("old.example", "new.example"):
+        only = [{"field": "domain", "op": "is", "value": domain}]
+        route("company", name=domain, filter=only)
+    firm = records.company(1, domain="old.example")
+    follow(destination)
+    records.company(1, domain="new.example")
+
+    follow(destination)
+
+    (row,) = base.rows("Companies").values()
+    assert row["Domain"] == "new.example"
+    records.delete(firm)
+    follow(destination)
+    assert base.rows("Companies") == {}
+
+
+def test_a_slice_that_writes_to_a_table_of_before_leaves_nothing_out_of_the_next(
+    base, records, destination, route
+):
+    made = route("company")
+    for number in range(20):
+        records.company(number)
+
+    class Meanwhile(Event):
+        """Somebody names another table after the first request, as the slice looks up."""
+
+        def is_set(self) -> bool:
+            if made.table == "Companies":
+                made.table = "Firms"
+                change_route(route=made, changes={"table": "Firms"}, actor=ADMIN)
+            return False
+
+    assert follow(destination, watch=LeaseWatch(stop=Meanwhile())).startswith("Goes on")
+    follow(destination)
+
+    assert len(base.rows("Firms")) == 20
