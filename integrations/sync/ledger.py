@@ -155,7 +155,7 @@ def referrers_of(
     ids = [0]
     while ids:
         with connection.cursor() as cursor:
-            cursor.execute(_REFERRERS, [targets, destination.pk, ids[-1], limit])
+            cursor.execute(_REFERRERS, [list(targets), destination.pk, ids[-1], limit])
             ids = [row[0] for row in cursor.fetchall()]
         if ids:
             yield ids
