@@ -83,10 +83,9 @@ def test_destinations_that_sleep_are_woken_in_one_statement(acme, django_assert_
     destination = asleep()
 
     with django_assert_num_queries(1):
-        assert wake_destinations() == 1
+        wake_destinations()
 
     assert due_of(destination).due_at <= timezone.now()
-    assert wake_destinations() == 0
 
 
 def test_what_waits_for_a_reason_of_its_own_is_not_woken(acme):
@@ -95,14 +94,18 @@ def test_what_waits_for_a_reason_of_its_own_is_not_woken(acme):
     waiting = asleep("Waiting", settings={"base_id": "appOps2"})
     Due.objects.filter(object_id=waiting.pk).update(parked_reason="blocked")
 
-    assert wake_destinations() == 0
+    wake_destinations()
+
+    assert due_of(paused).due_at is None
+    assert due_of(waiting).due_at > timezone.now()
 
 
 def test_another_tenants_destinations_sleep_on(acme, globex):
     with in_tenant(globex):
         theirs = asleep()
 
-    assert wake_destinations() == 0
+    wake_destinations()
+
     assert due_of(theirs).due_at > timezone.now()
 
 

@@ -153,7 +153,8 @@ def test_work_that_was_parked_says_so_and_goes_on_once_somebody_looks_again(
     seen = DestinationStatus.objects.get()
     assert (seen.status, seen.behind) == ("blocked", 1)
     assert AuditEvent.objects.filter(action=AuditAction.DESTINATION_BLOCKED).count() == 1
-    assert wake_destinations() == 0
+    wake_destinations()
+    assert Due.objects.get(object_id=destination.pk).due_at is None
     resume_destination(destination=destination, actor=ADMIN)
     follow(destination)
     assert destination.status == "active"

@@ -1,12 +1,17 @@
 """Destinations that sleep are woken by whoever changes records, and by nobody else."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
+from hub.fleet.claims import claim
 from hub.fleet.models import Due
+from integrations.destinations.wake import wake_destinations
 from integrations.models import DeletionReview
 from integrations.services.deletions import decide_deletions
 from tenants.context import current_tenant
@@ -74,3 +79,30 @@ def test_deletions_that_are_approved_wake_them(shelf, shelves):
     decide_deletions(review=DeletionReview.objects.get(), approve=True, actor=PERSON)
 
     assert is_awake(destination)
+
+
+def claimed_by_another() -> list[UUID]:
+    """What a worker on another connection to the database gets now."""
+
+    def ask() -> list[UUID]:
+        try:
+            most = {"limit": 10, "per_tenant": 10, "per_provider": 10}
+            return [one.due_id for one in claim(worker_id=uuid4(), lease_seconds=60, **most)]
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(ask).result()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_due_already_does_not_look_before_what_changed_can_be_seen(acme):
+    destination = asleep()
+    Due.objects.filter(pk=destination.pk).update(due_at=timezone.now())
+
+    with transaction.atomic():
+        wake_destinations()
+        too_early = claimed_by_another()
+
+    assert too_early == []
+    assert claimed_by_another() == [destination.pk]
