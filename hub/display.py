@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString
 
 NONE = "–"
+FIT_A_PHONE = 3  # columns
 
 # What a state means to the eye. Anything not listed is shown neutrally.
 TONES = {
@@ -166,7 +167,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString |
     lines = list(rows)
     if not lines:
         return NONE
-    body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in lines))
+    body = format_html_join("", "<tr>{}</tr>", ((_cells(head, row),) for row in lines))
     heads = format_html_join(
         "",
         '<th scope="col" class="{}">{}</th>',
@@ -176,8 +177,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString |
         ),
     )
     return format_html(
-        '<div class="scroll"><table class="plain"><thead><tr>{}</tr></thead>'
+        '<div class="scroll"><table class="plain{}"><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>",
+        " wide" if len(head) > FIT_A_PHONE else "",
         heads,
         body,
     )
@@ -192,15 +194,20 @@ def _counts(cell: object) -> bool:
     return isinstance(cell, int | Figure) and not isinstance(cell, bool)
 
 
-def _cells(row: Sequence[object]) -> SafeString:
+def _cells(head: Sequence[str], row: Sequence[object]) -> SafeString:
+    """Each with its column's name, by which a phone shows it."""
     return format_html_join(
         "",
-        '<td class="{}">{}</td>',
+        '<td class="{}" data-label="{}">{}</td>',
         (
-            ("number" if _counts(cell) else "", number(cell) if type(cell) is int else cell)
-            for cell in row
+            (_kind(cell), strip_tags(name).lower(), number(cell) if type(cell) is int else cell)
+            for name, cell in zip(head, row, strict=True)
         ),
     )
+
+
+def _kind(cell: object) -> str:
+    return "number" if _counts(cell) else "none" if cell == NONE else ""
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -24,9 +24,11 @@ INLINE = """() => {
   script.textContent = "window.wasRun = true";
   document.body.append(script);
 }"""
-CUT = """() => [...document.querySelectorAll("#changelist .results")]
+CUT = """(lists) => [...document.querySelectorAll(lists)]
   .filter((list) => list.scrollWidth > list.clientWidth + 1)
   .map((list) => `cut at ${list.clientWidth} of ${list.scrollWidth}`)"""
+# On a desk a preview may have as many columns as its route.
+LISTS = ((DESK, "#changelist .results"), (PHONE, "#changelist .results, .scroll:has(.wide)"))
 SITES = {"operations": "/admin/", "tenant": "/t/acme/admin/"}
 
 
@@ -74,7 +76,7 @@ def test_everybody_finds_the_page_of_providers_and_it_fits_any_screen(
     assert too_wide == {}
 
 
-def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk(
+def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk_or_a_phone(
     live_server: Any, acme: Tenant
 ) -> None:
     made = fill(acme, 1)
@@ -94,7 +96,9 @@ def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk(
             page.on("console", lambda message, said=said: said.append(message.text))
             page.goto(address)
             complaints[address] = [text for text in said if "Content Security Policy" in text]
-            complaints[address] += page.evaluate(CUT)
+            for screen, lists in LISTS:
+                page.set_viewport_size(screen)  # type: ignore[arg-type]
+                complaints[address] += page.evaluate(CUT, lists)
         page.evaluate(INLINE)
         complaints["inline"] = [page.evaluate("String(window.wasRun)")]
         return complaints
@@ -104,6 +108,20 @@ def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk(
     assert complaints.pop("inline") == ["undefined"]
     assert {address: said for address, said in complaints.items() if said} == {}
     assert len(complaints) > 30
+
+
+def test_a_phone_leads_from_any_page_to_every_other(live_server: Any, guest: User) -> None:
+    def steps(page: Page) -> str:
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.goto(SITES["tenant"])
+        page.get_by_role("link", name="Menu").click()
+        page.get_by_role("link", name="Audit events").click()
+        page.get_by_role("heading", name="Audit events").wait_for()
+        return page.url
+
+    url = visit(steps, **signed_in(guest, live_server.url))
+
+    assert url.partition("#")[0].endswith("/t/acme/admin/audit/auditevent/")
 
 
 def addresses_of(site: HubSite, urlconf: str, prefix: str, made: dict[Any, Any]) -> list[str]:
