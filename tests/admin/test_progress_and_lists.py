@@ -194,7 +194,8 @@ def test_operations_see_runs_of_the_last_day_workers_and_late_work(ops, acme, gl
     assert tiles["runs succeeded, 24 h"].note == "1 failed"
     assert tiles["workers alive"].figure == "1"
     assert (tiles["oldest due work"].figure, tiles["oldest due work"].tone) == ("5 min", "bad")
-    assert context["hours"].hours[-1].total == 3
+    *_, before, now = context["hours"].hours  # a full hour may strike meanwhile
+    assert before.total + now.total == 3
 
 
 def test_an_operator_may_connect_from_the_first_page(acme_operator):

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from hub.audit.partitions import ensure_partitions
 from hub.connect.models import ProviderApp
 from hub.fields import uuid7
 from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
@@ -222,6 +223,7 @@ def test_an_audit_log_without_room_for_next_month_is_a_warning():
 
 @pytest.mark.parametrize("days", [-70, 70])
 def test_a_machine_whose_clock_is_wrong_says_nothing_of_months_and_of_work_that_waits(days):
+    ensure_partitions(timezone.now().date())  # the database may have been made last month
     DueFactory()
 
     with time_machine.travel(timezone.now() + timedelta(days=days)):
