@@ -63,14 +63,33 @@ class Reader:
             self.calls = client.calls
         return [entity for entity in seen if not entity.is_rest]
 
+    def again(self, entity_type: str) -> list[Entity]:
+        """What a walk yields that goes on where the one before has ended."""
+        return self.read(entity_type, self.checkpoint(entity_type))
+
+    def order(self, action: str, entity: str = "", **how: Any) -> list[str]:
+        """Have the provider's sandbox do this; the ids of the rows it was done to, if any."""
+        place = {"slug": self.connector.provider.slug, **({"entity": entity} if entity else {})}
+        ids: list[str] = self.sandbox.control(action, **place, **how).get("ids", [])
+        return ids
+
+    def there(self, entity: str, account: str = "") -> set[str]:
+        """The ids of the rows that the provider holds and shows."""
+        rows = self.sandbox.truth(self.connector.provider.slug, entity, account)
+        return {id for id, row in rows.items() if row["visible"]}
+
+    def asked(self) -> list[str]:
+        """Path and query of every call so far."""
+        requests = self.sandbox.own(f"/_requests?slug={self.connector.provider.slug}")
+        return [one["path"] for one in requests]
+
     def error_of(self, entity_type: str, *, status: int, body: Any, path: str = "") -> HubError:
         """What reading the type raises while every answer, or every one to `path`, is this one.
 
         It asks for a minute's pause, so that nothing is asked again here.
         """
-        self.sandbox.control(
+        self.order(
             "fault",
-            slug=self.connector.provider.slug,
             path=path,
             status=status,
             body=body if isinstance(body, str) else orjson.dumps(body).decode(),

@@ -34,7 +34,7 @@ def connected(connector: type[Connector], caller: Caller) -> Connection:
 
 def sync(connection: Connection) -> SyncRun:
     """One run to its end, which must be a good one."""
-    while work(connection, seconds=60).wants_more:
+    while work(connection, seconds=600).wants_more:
         pass
     run = run_of(connection)
     assert run.state == SyncRun.State.SUCCEEDED, run.error

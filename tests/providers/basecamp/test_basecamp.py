@@ -29,10 +29,6 @@ TYPES = ["people", "projects", "todos", "messages"]
 HREF = "https://3.basecampapi.com/5550001"
 
 
-def place(entity_type: str) -> dict[str, str]:
-    return {"slug": "basecamp", "entity": entity_type}
-
-
 def shown(reader: Reader, entity_type: str) -> dict[str, Any]:
     rows = reader.sandbox.truth("basecamp", entity_type)
     return {source_id: row for source_id, row in rows.items() if row["visible"]}
@@ -40,12 +36,12 @@ def shown(reader: Reader, entity_type: str) -> dict[str, Any]:
 
 def read_everything(reader: Reader) -> None:
     for entity_type in TYPES:
-        reader.read(entity_type, reader.checkpoint(entity_type))
+        reader.again(entity_type)
 
 
 def asked(reader: Reader) -> list[str]:
     """Path and query of the API calls so far, behind the account."""
-    paths = [one["path"] for one in reader.sandbox.own("/_requests?slug=basecamp")]
+    paths = reader.asked()
     return [path.partition("/5550001/")[2] for path in paths if "/5550001/" in path]
 
 
@@ -94,10 +90,10 @@ def test_archived_projects_are_named_and_active_ones_are_not(basecamp: Reader) -
 @pytest.mark.parametrize("entity_type", ["todos", "messages"])
 def test_a_later_read_brings_the_changed_and_the_new(basecamp: Reader, entity_type: str) -> None:
     read_everything(basecamp)
-    changed = basecamp.sandbox.control("change", count=3, **place(entity_type))["ids"]
-    added = basecamp.sandbox.control("add", count=2, **place(entity_type))["ids"]
+    changed = basecamp.order("change", entity_type, count=3)
+    added = basecamp.order("add", entity_type, count=2)
 
-    again = basecamp.read(entity_type, basecamp.checkpoint(entity_type))
+    again = basecamp.again(entity_type)
 
     came = {entity.source_id for entity in again}
     assert {*changed, *added} <= came
@@ -109,9 +105,9 @@ def test_a_later_read_brings_the_changed_and_the_new(basecamp: Reader, entity_ty
 @pytest.mark.parametrize("entity_type", ["projects", "todos", "messages"])
 def test_what_is_trashed_is_gone_from_wherever_it_was(basecamp: Reader, entity_type: str) -> None:
     read_everything(basecamp)
-    ids = basecamp.sandbox.control("delete", count=2, **place(entity_type))["ids"]
+    ids = basecamp.order("delete", entity_type, count=2)
 
-    again = basecamp.read(entity_type, basecamp.checkpoint(entity_type))
+    again = basecamp.again(entity_type)
 
     assert {entity.source_id for entity in again if entity.deleted} == set(ids)
     assert {entity.scope for entity in again if entity.deleted} == {""}
@@ -120,11 +116,11 @@ def test_what_is_trashed_is_gone_from_wherever_it_was(basecamp: Reader, entity_t
 
 def test_what_comes_out_of_the_trash_is_there_again(basecamp: Reader) -> None:
     read_everything(basecamp)
-    [source_id] = basecamp.sandbox.control("delete", count=1, **place("todos"))["ids"]
-    basecamp.read("todos", basecamp.checkpoint("todos"))
+    [source_id] = basecamp.order("delete", "todos", count=1)
+    basecamp.again("todos")
 
-    basecamp.sandbox.control("change", ids=[source_id], set={"status": "active"}, **place("todos"))
-    basecamp.read("todos", basecamp.checkpoint("todos"))
+    basecamp.order("change", "todos", ids=[source_id], set={"status": "active"})
+    basecamp.again("todos")
 
     assert source_id in basecamp.ids("todos")
 
@@ -134,8 +130,8 @@ def test_a_todo_that_is_archived_is_the_same_record_with_another_status(basecamp
     active = [one.source_id for one in basecamp.known("todos") if one.data["status"] == "active"]
 
     order = {"ids": active[:1], "set": {"status": "archived", "completed": False}}
-    basecamp.sandbox.control("change", **order, **place("todos"))
-    basecamp.read("todos", basecamp.checkpoint("todos"))
+    basecamp.order("change", "todos", **order)
+    basecamp.again("todos")
 
     entity = basecamp.stored["todos"][active[0]]
     record = BasecampConnector(None).transform(entity)
@@ -147,9 +143,8 @@ def test_what_a_list_brings_without_its_content_is_asked_for(basecamp: Reader) -
     basecamp.read("projects")
     source_id = min(shown(basecamp, "todos"))
     brief = {"id": int(source_id), "status": "active", "updated_at": "2026-01-01T00:00:00.000Z"}
-    basecamp.sandbox.control(
+    basecamp.order(
         "fault",
-        slug="basecamp",
         path="recordings.json.*status=active&sort",
         status=200,
         body=orjson.dumps([brief]).decode(),
@@ -202,7 +197,7 @@ def test_a_backfill_date_bounds_the_first_read(basecamp: Reader) -> None:
 
 
 def test_a_poisoned_person_is_set_aside_alone(basecamp: Reader) -> None:
-    [poisoned] = basecamp.sandbox.control("poison", index=5, kind="nul", **place("people"))["ids"]
+    [poisoned] = basecamp.order("poison", "people", index=5, kind="nul")
 
     read = basecamp.read("people")
 
@@ -252,7 +247,7 @@ def test_an_answer_says_whose_turn_it_is(
 
 
 def test_fifty_calls_in_ten_seconds_are_all_there_are(basecamp: Reader) -> None:
-    basecamp.sandbox.control("set", slug="basecamp", limits=True, limits_scale=0.04)
+    basecamp.order("set", limits=True, limits_scale=0.04)
 
     with pytest.raises(RateLimitError) as refused:
         basecamp.read("projects")
@@ -261,7 +256,7 @@ def test_fifty_calls_in_ten_seconds_are_all_there_are(basecamp: Reader) -> None:
 
 
 def test_an_expired_token_asks_for_a_refresh(basecamp: Reader) -> None:
-    basecamp.sandbox.control("expire_tokens", slug="basecamp")
+    basecamp.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         basecamp.read("people")

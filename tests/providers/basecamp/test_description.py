@@ -49,16 +49,15 @@ def asked(basecamp: Reader) -> list[str]:
     """Path and query of every call of a full and an incremental read, and of single things."""
     for entity_type in TYPES:
         basecamp.read(entity_type)
-    basecamp.sandbox.control("add", slug="basecamp", entity="todos", count=30)
-    basecamp.sandbox.control("delete", slug="basecamp", entity="messages", count=2)
+    basecamp.order("add", "todos", count=30)
+    basecamp.order("delete", "messages", count=2)
     with basecamp.client() as client:
         client.get("/my/profile.json")
         for entity_type in ("todos", "messages"):
             client.get(f"/{entity_type}/{min(basecamp.ids(entity_type))}.json")
     for entity_type in TYPES:
-        basecamp.read(entity_type, basecamp.checkpoint(entity_type))
-    requests = basecamp.sandbox.own("/_requests?slug=basecamp")
-    return [one["path"] for one in requests if one["path"].startswith("/basecamp/api/")]
+        basecamp.again(entity_type)
+    return [path for path in basecamp.asked() if path.startswith("/basecamp/api/")]
 
 
 def test_every_request_is_one_basecamp_describes(asked: list[str]) -> None:

@@ -95,9 +95,9 @@ def sync(connection: Connection) -> SliceResult:
     """Work one slice, which reads all there is."""
     Due.objects.for_object(connection).update(due_at=Now())
     due = Due.objects.get(object_id=connection.pk, kind=Due.Kind.SYNC)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
-    return work_slice(claim.due_id, claim.fence, seconds=60, watch=LeaseWatch())
+    return work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
 
 
 def records(connection: Connection) -> dict[tuple[str, str], Any]:

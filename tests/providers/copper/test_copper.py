@@ -20,7 +20,7 @@ BY_CHANGE = ["companies", "people", "opportunities", "leads", "tasks"]
 
 
 def truth(reader: Reader, entity_type: str) -> set[str]:
-    return set(reader.sandbox.truth("copper", IN_SANDBOX.get(entity_type, entity_type)))
+    return reader.there(IN_SANDBOX.get(entity_type, entity_type))
 
 
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
@@ -34,12 +34,12 @@ def test_a_full_read_brings_every_row_there_is(copper: Reader, entity_type: str)
 @pytest.mark.parametrize("entity_type", BY_CHANGE)
 def test_a_later_read_brings_what_changed_and_little_else(copper: Reader, entity_type: str) -> None:
     copper.read(entity_type)
-    changed = copper.sandbox.control("change", slug="copper", entity=entity_type, count=3)
-    added = copper.sandbox.control("add", slug="copper", entity=entity_type, count=2)
+    changed = copper.order("change", entity_type, count=3)
+    added = copper.order("add", entity_type, count=2)
 
-    again = copper.read(entity_type, copper.checkpoint(entity_type))
+    again = copper.again(entity_type)
 
-    assert set(changed["ids"]) | set(added["ids"]) <= {entity.source_id for entity in again}
+    assert set(changed) | set(added) <= {entity.source_id for entity in again}
     assert len(again) < 20
     assert copper.calls == 1
     assert copper.ids(entity_type) == truth(copper, entity_type)
@@ -48,8 +48,8 @@ def test_a_later_read_brings_what_changed_and_little_else(copper: Reader, entity
 def test_a_thousand_rows_changed_in_one_second_are_all_read(copper: Reader) -> None:
     """F32: one stamp fills several pages, with rows before and after it."""
     at = copper.sandbox.sandbox.world.setting.base_time + 1000
-    copper.sandbox.control("add", slug="copper", entity="companies", count=1000, at=at)
-    copper.sandbox.control("change", slug="copper", entity="companies", count=30, at=at + 5)
+    copper.order("add", "companies", count=1000, at=at)
+    copper.order("change", "companies", count=30, at=at + 5)
 
     copper.read("companies")
 
@@ -57,9 +57,7 @@ def test_a_thousand_rows_changed_in_one_second_are_all_read(copper: Reader) -> N
 
 
 def test_a_poisoned_row_is_set_aside_and_the_page_survives(copper: Reader) -> None:
-    copper.sandbox.control(
-        "poison", slug="copper", entity="companies", index=5, kind="nul", field="details"
-    )
+    copper.order("poison", "companies", index=5, kind="nul", field="details")
 
     read = copper.read("companies")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -25,21 +24,8 @@ ALL_TYPES = [declared.name for declared in GitHubConnector.entity_types]
 BELOW = [declared.name for declared in GitHubConnector.entity_types if declared.parent]
 
 
-def visible(reader: Reader, entity_type: str) -> set[str]:
-    rows = reader.sandbox.truth("github", entity_type)
-    return {source_id for source_id, row in rows.items() if row["visible"]}
-
-
-def order(entity_type: str) -> dict[str, Any]:
-    return {"slug": "github", "entity": entity_type}
-
-
 def named(reader: Reader, name: str) -> Entity:
     return next(one for one in reader.known("repositories") if one.data["name"] == name)
-
-
-def paths(reader: Reader) -> list[str]:
-    return [request["path"] for request in reader.sandbox.own("/_requests?slug=github")]
 
 
 @pytest.fixture
@@ -55,7 +41,7 @@ def test_a_full_read_brings_everything_that_may_be_read(
 ) -> None:
     with_parents.read(entity_type)
 
-    assert with_parents.ids(entity_type) == visible(with_parents, entity_type)
+    assert with_parents.ids(entity_type) == with_parents.there(entity_type)
     assert_all_become_records(with_parents, entity_type)
 
 
@@ -84,15 +70,15 @@ def test_a_later_read_brings_what_changed_with_one_call_per_repository(
     with_parents: Reader, entity_type: str
 ) -> None:
     with_parents.read(entity_type)
-    open_ids = sorted(visible(with_parents, entity_type))[:3]
-    with_parents.sandbox.control("change", ids=open_ids, **order(entity_type))
-    added = with_parents.sandbox.control("add", count=2, **order(entity_type))
+    open_ids = sorted(with_parents.there(entity_type))[:3]
+    with_parents.order("change", entity_type, ids=open_ids)
+    added = with_parents.order("add", entity_type, count=2)
 
-    again = with_parents.read(entity_type, with_parents.checkpoint(entity_type))
+    again = with_parents.again(entity_type)
 
-    assert {*open_ids, *added["ids"]} <= {one.source_id for one in again}
+    assert {*open_ids, *added} <= {one.source_id for one in again}
     assert with_parents.calls == len(with_parents.ids("repositories"))
-    assert with_parents.ids(entity_type) == visible(with_parents, entity_type)
+    assert with_parents.ids(entity_type) == with_parents.there(entity_type)
 
 
 @pytest.mark.parametrize("entity_type", ["repositories", *BELOW])
@@ -100,9 +86,9 @@ def test_read_in_full_or_later_it_becomes_the_same_record(
     with_parents: Reader, entity_type: str
 ) -> None:
     with_parents.read(entity_type)
-    ids = sorted(visible(with_parents, entity_type))[:4]
-    with_parents.sandbox.control("change", ids=ids, **order(entity_type))
-    with_parents.read(entity_type, with_parents.checkpoint(entity_type))
+    ids = sorted(with_parents.there(entity_type))[:4]
+    with_parents.order("change", entity_type, ids=ids)
+    with_parents.again(entity_type)
     later = records(with_parents, entity_type)
 
     with_parents.read(entity_type)
@@ -118,13 +104,13 @@ def records(reader: Reader, entity_type: str) -> dict[str, NormalizedRecord]:
 def test_later_only_repositories_that_changed_are_listed(github: Reader) -> None:
     github.read("repositories")
     id = sorted(github.ids("repositories"))[0]
-    github.sandbox.control("change", ids=[id], **order("repositories"))
+    github.order("change", "repositories", ids=[id])
 
-    again = github.read("repositories", github.checkpoint("repositories"))
+    again = github.again("repositories")
 
     assert id in {one.source_id for one in again}
     assert len(again) < len(github.ids("repositories"))
-    assert "since=" in paths(github)[-1]
+    assert "since=" in github.asked()[-1]
 
 
 def test_a_renamed_repository_is_passed_over_until_it_is_listed_again(
@@ -132,35 +118,33 @@ def test_a_renamed_repository_is_passed_over_until_it_is_listed_again(
 ) -> None:
     shop = named(with_parents, "shop")
     renamed = {"full_name": "nordlicht/store", "name": "store"}
-    with_parents.sandbox.control(
-        "change", ids=[shop.source_id], set=renamed, **order("repositories")
-    )
+    with_parents.order("change", "repositories", ids=[shop.source_id], set=renamed)
 
     with_parents.read("issues")
     before = dict(with_parents.skipped)
     with_parents.skipped.clear()
-    with_parents.read("repositories", with_parents.checkpoint("repositories"))
-    with_parents.read("issues", with_parents.checkpoint("issues"))
+    with_parents.again("repositories")
+    with_parents.again("issues")
 
     assert before[shop.source_id] == "parent_skipped"
     assert shop.source_id not in with_parents.skipped
-    assert with_parents.ids("issues") == visible(with_parents, "issues")
+    assert with_parents.ids("issues") == with_parents.there("issues")
 
 
 def test_what_was_deleted_is_missing_from_a_full_read(with_parents: Reader) -> None:
     with_parents.read("pulls")
-    gone = with_parents.sandbox.control("delete", count=2, **order("pulls"))["ids"]
+    gone = with_parents.order("delete", "pulls", count=2)
     with_parents.stored["pulls"].clear()
 
     with_parents.read("pulls")
 
-    assert with_parents.ids("pulls") == visible(with_parents, "pulls")
+    assert with_parents.ids("pulls") == with_parents.there("pulls")
     assert not with_parents.ids("pulls") & set(gone)
 
 
 def test_a_deleted_repository_is_passed_over(with_parents: Reader) -> None:
     shop = named(with_parents, "shop")
-    with_parents.sandbox.control("delete", ids=[shop.source_id], **order("repositories"))
+    with_parents.order("delete", "repositories", ids=[shop.source_id])
 
     with_parents.read("pulls")
 
@@ -172,7 +156,7 @@ def test_stopped_at_any_position_nothing_is_lost_or_read_again(
     with_parents: Reader, entity_type: str
 ) -> None:
     github = with_parents
-    github.sandbox.control("add", count=150, **order(entity_type))
+    github.order("add", entity_type, count=150)
     finished: set[str] = set()
     since: Checkpoint | None = None
 
@@ -189,27 +173,27 @@ def test_stopped_at_any_position_nothing_is_lost_or_read_again(
         if finished | set(github.skipped) == github.ids("repositories"):
             break
 
-    assert github.ids(entity_type) == visible(github, entity_type)
+    assert github.ids(entity_type) == github.there(entity_type)
 
 
 def test_issues_that_change_while_they_are_read_are_not_lost(with_parents: Reader) -> None:
     github = with_parents
     shop = named(github, "shop")
-    before = visible(github, "issues")
+    before = github.there("issues")
     moved = 0
 
     def change_one(entity: Entity) -> bool:
         nonlocal moved
         if entity.position is not None and moved < 5:
             moved += 1
-            github.sandbox.control("change", count=5, **order("issues"))
+            github.order("change", "issues", count=5)
         return False
 
-    github.sandbox.control("add", count=150, **order("issues"))
+    github.order("add", "issues", count=150)
     github.read("issues", None, change_one)
 
     assert before <= github.ids("issues")
-    assert github.ids("issues") == visible(github, "issues")
+    assert github.ids("issues") == github.there("issues")
     assert shop.source_id not in github.skipped
 
 
@@ -224,12 +208,12 @@ def test_a_backfill_date_is_the_floor_of_issues(with_parents: Reader) -> None:
 
 
 def test_a_poisoned_issue_is_one_unreadable_row(with_parents: Reader) -> None:
-    poisoned = with_parents.sandbox.control("poison", kind="surrogate", index=2, **order("issues"))
+    poisoned = with_parents.order("poison", "issues", kind="surrogate", index=2)
 
     with_parents.read("issues")
 
-    assert with_parents.ids("issues") == visible(with_parents, "issues")
-    assert isinstance(with_parents.stored["issues"][poisoned["ids"][0]].payload, Unreadable)
+    assert with_parents.ids("issues") == with_parents.there("issues")
+    assert isinstance(with_parents.stored["issues"][poisoned[0]].payload, Unreadable)
 
 
 def test_identity_is_the_user(github: Reader) -> None:
@@ -240,7 +224,7 @@ def test_identity_is_the_user(github: Reader) -> None:
 
 
 def test_an_expired_token_asks_for_a_refresh(github: Reader) -> None:
-    github.sandbox.control("expire_tokens", slug="github")
+    github.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         github.read("repositories")
@@ -251,11 +235,11 @@ def test_a_personal_access_token_is_sent_the_same_way(github: Reader, install: I
 
     github.read("organizations")
 
-    assert github.ids("organizations") == visible(github, "organizations")
+    assert github.ids("organizations") == github.there("organizations")
 
 
 def test_a_spent_hour_under_403_is_a_pause_until_it_is_over(github: Reader) -> None:
-    github.sandbox.control("set", slug="github", limits_scale=0.0)
+    github.order("set", limits_scale=0.0)
 
     with pytest.raises(RateLimitError) as refused:
         github.read("repositories")
@@ -266,7 +250,7 @@ def test_a_spent_hour_under_403_is_a_pause_until_it_is_over(github: Reader) -> N
 
 def test_a_missing_permission_under_403_makes_the_type_unavailable(github: Reader) -> None:
     body = '{"message": "Resource not accessible by integration", "status": "403"}'
-    github.sandbox.control("fault", slug="github", path="/user/repos", status=403, body=body)
+    github.order("fault", path="/user/repos", status=403, body=body)
 
     with pytest.raises(EntityTypeUnavailableError):
         github.read("repositories")

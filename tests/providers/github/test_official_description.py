@@ -72,7 +72,7 @@ def problems(body: Any, schema: Any) -> Iterator[str]:
 def after_all_reads(github: Reader) -> Reader:
     """Everything read in full and again, over several pages."""
     for kind, count in (("issues", 50), ("pulls", 250)):
-        github.sandbox.control("add", slug="github", entity=kind, count=count)
+        github.order("add", kind, count=count)
     for _ in range(2):
         for declared in GitHubConnector.entity_types:
             since = github.checkpoint(declared.name) if declared.name in github.cursors else None

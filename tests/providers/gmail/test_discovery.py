@@ -14,7 +14,6 @@ from tests.providers.conftest import Reader
 from tests.providers.official import SPECS, needs, unpacked
 
 DISCOVERY = SPECS / "gmail_v1_discovery.json.gz"
-PLACE = {"slug": "gmail", "entity": "messages"}
 
 pytestmark = needs(DISCOVERY)
 
@@ -68,15 +67,14 @@ def validator(name: str) -> Draft7Validator:
 def asked(gmail: Reader) -> list[str]:
     """Path and query of every call of a full and an incremental read."""
     gmail.read("labels")
-    gmail.sandbox.control("add", count=60, **PLACE)
+    gmail.order("add", "messages", count=60)
     gmail.read("messages")
-    ids = gmail.sandbox.control("change", count=80, **PLACE)["ids"]
-    gmail.sandbox.control("change", ids=ids, **PLACE)
-    [gone] = gmail.sandbox.control("delete", count=1, **PLACE)["ids"]
-    gmail.sandbox.control("delete", ids=[gone], **PLACE)
-    gmail.read("messages", gmail.checkpoint("messages"))
-    requests = gmail.sandbox.own("/_requests?slug=gmail")
-    return [one["path"] for one in requests if one["path"].startswith("/gmail/api/")]
+    ids = gmail.order("change", "messages", count=80)
+    gmail.order("change", "messages", ids=ids)
+    [gone] = gmail.order("delete", "messages", count=1)
+    gmail.order("delete", "messages", ids=[gone])
+    gmail.again("messages")
+    return [path for path in gmail.asked() if path.startswith("/gmail/api/")]
 
 
 def test_every_request_is_one_google_describes(asked: list[str]) -> None:

@@ -23,26 +23,19 @@ from integrations.types import Checkpoint, Credentials, Entity, Ref
 from tests.providers.conftest import Reader, assert_all_become_records
 from tests.sandbox.conftest import CALLBACK, Caller
 
-PLACE = {"slug": "gmail", "entity": "messages"}
-
-
-def shown(reader: Reader, entity: str) -> set[str]:
-    rows = reader.sandbox.truth("gmail", entity)
-    return {source_id for source_id, row in rows.items() if row["visible"]}
-
 
 @pytest.mark.parametrize("entity_type", ["labels", "messages"])
 def test_a_full_read_brings_all_but_trash_and_spam(gmail: Reader, entity_type: str) -> None:
     gmail.read(entity_type)
 
-    assert gmail.ids(entity_type) == shown(gmail, entity_type)
+    assert gmail.ids(entity_type) == gmail.there(entity_type)
     assert_all_become_records(gmail, entity_type)
 
 
 def test_a_full_read_asks_for_where_the_history_stands_before_the_list(gmail: Reader) -> None:
     gmail.read("messages")
 
-    paths = [one["path"] for one in gmail.sandbox.own("/_requests?slug=gmail")]
+    paths = gmail.asked()
     asked = [path for path in paths if "/users/me/" in path]
     assert asked[0].endswith("/profile")
     assert "/messages?maxResults=100" in asked[1]
@@ -50,52 +43,52 @@ def test_a_full_read_asks_for_where_the_history_stands_before_the_list(gmail: Re
 
 def test_a_later_read_costs_one_call_and_one_for_each_changed_message(gmail: Reader) -> None:
     gmail.read("messages")
-    changed = gmail.sandbox.control("change", count=4, **PLACE)["ids"]
-    added = gmail.sandbox.control("add", count=2, **PLACE)["ids"]
+    changed = gmail.order("change", "messages", count=4)
+    added = gmail.order("add", "messages", count=2)
     for _ in range(3):
-        gmail.sandbox.control("change", ids=changed, **PLACE)
+        gmail.order("change", "messages", ids=changed)
 
-    again = gmail.read("messages", gmail.checkpoint("messages"))
+    again = gmail.again("messages")
 
     assert {entity.source_id for entity in again} == {*changed, *added}
     assert gmail.calls == 7
-    assert gmail.ids("messages") == shown(gmail, "messages")
+    assert gmail.ids("messages") == gmail.there("messages")
 
 
 def test_a_quiet_mailbox_costs_one_call(gmail: Reader) -> None:
     gmail.read("messages")
 
-    assert gmail.read("messages", gmail.checkpoint("messages")) == []
+    assert gmail.again("messages") == []
     assert gmail.calls == 1
 
 
 def test_trash_counts_as_deleted_and_comes_back_when_taken_out(gmail: Reader) -> None:
     gmail.read("messages")
-    ids = gmail.sandbox.control("delete", count=2, **PLACE)["ids"]
+    ids = gmail.order("delete", "messages", count=2)
 
-    gmail.read("messages", gmail.checkpoint("messages"))
+    gmail.again("messages")
     assert not set(ids) & gmail.ids("messages")
 
-    gmail.sandbox.control("change", ids=ids, set={"labelIds": ["INBOX"]}, **PLACE)
-    gmail.read("messages", gmail.checkpoint("messages"))
+    gmail.order("change", "messages", ids=ids, set={"labelIds": ["INBOX"]})
+    gmail.again("messages")
     assert set(ids) <= gmail.ids("messages")
 
 
 def test_a_message_deleted_for_good_is_gone_without_a_further_call(gmail: Reader) -> None:
     gmail.read("messages")
-    [source_id] = gmail.sandbox.control("delete", count=1, **PLACE)["ids"]
-    gmail.sandbox.control("delete", ids=[source_id], **PLACE)
+    [source_id] = gmail.order("delete", "messages", count=1)
+    gmail.order("delete", "messages", ids=[source_id])
 
-    [gone] = gmail.read("messages", gmail.checkpoint("messages"))
+    [gone] = gmail.again("messages")
 
     assert (gone.source_id, gone.deleted) == (source_id, True)
     assert gmail.calls == 1
 
 
 def test_a_message_that_vanishes_while_the_list_is_read_is_gone(gmail: Reader) -> None:
-    ids = sorted(shown(gmail, "messages"))
+    ids = sorted(gmail.there("messages"))
     body = '{"error":{"code":404,"errors":[{"reason":"notFound"}]}}'
-    gmail.sandbox.control("fault", slug="gmail", path=f"messages/{ids[3]}", status=404, body=body)
+    gmail.order("fault", path=f"messages/{ids[3]}", status=404, body=body)
 
     read = gmail.read("messages")
 
@@ -117,20 +110,20 @@ def test_stopped_anywhere_it_goes_on_and_asks_for_no_message_twice(gmail: Reader
         if came < 9:
             break
 
-    assert gmail.ids("messages") == shown(gmail, "messages")
-    paths = [one["path"] for one in gmail.sandbox.own("/_requests?slug=gmail")]
+    assert gmail.ids("messages") == gmail.there("messages")
+    paths = gmail.asked()
     details = [path for path in paths if "format=full" in path]
     assert len(details) == len(set(details))
 
 
 def test_what_changes_again_while_the_history_is_read_comes_with_the_next(gmail: Reader) -> None:
     gmail.read("messages")
-    ids = gmail.sandbox.control("change", count=3, **PLACE)["ids"]
+    ids = gmail.order("change", "messages", count=3)
     seen = gmail.read("messages", gmail.checkpoint("messages"), lambda one: not one.is_rest)
-    gmail.sandbox.control("change", ids=[seen[0].source_id], set={"snippet": "later"}, **PLACE)
+    gmail.order("change", "messages", ids=[seen[0].source_id], set={"snippet": "later"})
 
-    gmail.read("messages", gmail.checkpoint("messages"))
-    gmail.read("messages", gmail.checkpoint("messages"))
+    gmail.again("messages")
+    gmail.again("messages")
 
     assert gmail.stored["messages"][seen[0].source_id].data["snippet"] == "later"
     assert set(ids) <= gmail.ids("messages")
@@ -138,14 +131,14 @@ def test_what_changes_again_while_the_history_is_read_comes_with_the_next(gmail:
 
 def test_a_forgotten_history_asks_for_everything_again(gmail: Reader) -> None:
     gmail.read("messages")
-    gmail.sandbox.control("expire_cursors", slug="gmail")
+    gmail.order("expire_cursors")
 
     with pytest.raises(CheckpointExpiredError):
-        gmail.read("messages", gmail.checkpoint("messages"))
+        gmail.again("messages")
 
 
 def test_a_forgotten_page_begins_the_list_again(gmail: Reader) -> None:
-    gmail.sandbox.control("add", count=120, **PLACE)
+    gmail.order("add", "messages", count=120)
     met = 0
 
     def behind_the_first_page(entity: Entity) -> bool:
@@ -154,10 +147,10 @@ def test_a_forgotten_page_begins_the_list_again(gmail: Reader) -> None:
         return met > 100
 
     gmail.read("messages", None, behind_the_first_page)
-    gmail.sandbox.control("expire_cursors", slug="gmail")
-    gmail.read("messages", gmail.checkpoint("messages"))
+    gmail.order("expire_cursors")
+    gmail.again("messages")
 
-    assert gmail.ids("messages") == shown(gmail, "messages")
+    assert gmail.ids("messages") == gmail.there("messages")
 
 
 def test_a_backfill_date_bounds_the_first_read_to_its_end(gmail: Reader) -> None:
@@ -179,13 +172,13 @@ def test_a_backfill_date_bounds_the_first_read_to_its_end(gmail: Reader) -> None
 
 
 def test_a_poisoned_message_is_set_aside_alone(gmail: Reader) -> None:
-    [poisoned] = gmail.sandbox.control("poison", index=5, kind="nul", **PLACE)["ids"]
+    [poisoned] = gmail.order("poison", "messages", index=5, kind="nul")
 
     read = gmail.read("messages")
 
     unreadable = [one.source_id for one in read if not isinstance(one.payload, dict)]
     assert unreadable == [poisoned]
-    assert len(read) == len(shown(gmail, "messages"))
+    assert len(read) == len(gmail.there("messages"))
 
 
 def test_identity_is_the_address(gmail: Reader) -> None:
@@ -220,7 +213,7 @@ def test_a_reason_says_whose_turn_it_is(
 
 
 def test_more_than_the_quota_is_refused_as_google_refuses_it(gmail: Reader) -> None:
-    gmail.sandbox.control("set", slug="gmail", limits=True, limits_scale=0.01)
+    gmail.order("set", limits=True, limits_scale=0.01)
 
     with pytest.raises(RetryableError, match="rateLimitExceeded"):
         gmail.read("messages")
@@ -228,7 +221,7 @@ def test_more_than_the_quota_is_refused_as_google_refuses_it(gmail: Reader) -> N
 
 
 def test_an_expired_token_asks_for_a_refresh(gmail: Reader) -> None:
-    gmail.sandbox.control("expire_tokens", slug="gmail")
+    gmail.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         gmail.read("labels")

@@ -26,54 +26,46 @@ CALLS = {"companies": 2, "contacts": 3, "deals": 4}
 """The search, a call for each kind of association, and the archived objects."""
 
 
-def truth(reader: Reader, entity_type: str) -> set[str]:
-    return set(reader.sandbox.truth("hubspot", entity_type))
-
-
-def order(reader: Reader, action: str, entity_type: str, **how: object) -> set[str]:
-    return set(reader.sandbox.control(action, slug="hubspot", entity=entity_type, **how)["ids"])
-
-
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
 def test_a_full_read_brings_every_row_there_is(hubspot: Reader, entity_type: str) -> None:
     hubspot.read(entity_type)
 
-    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+    assert hubspot.ids(entity_type) == hubspot.there(entity_type)
     assert_all_become_records(hubspot, entity_type)
 
 
 @pytest.mark.parametrize("entity_type", SEARCHED)
 def test_a_later_read_brings_what_changed_in_few_calls(hubspot: Reader, entity_type: str) -> None:
     hubspot.read(entity_type)
-    changed = order(hubspot, "change", entity_type, count=3)
-    added = order(hubspot, "add", entity_type, count=2)
+    changed = hubspot.order("change", entity_type, count=3)
+    added = hubspot.order("add", entity_type, count=2)
 
-    again = hubspot.read(entity_type, hubspot.checkpoint(entity_type))
+    again = hubspot.again(entity_type)
 
-    assert {entity.source_id for entity in again} >= changed | added
+    assert {entity.source_id for entity in again} >= {*changed, *added}
     assert len(again) < 30
     assert hubspot.calls == CALLS[entity_type]
-    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+    assert hubspot.ids(entity_type) == hubspot.there(entity_type)
 
 
 @pytest.mark.parametrize("entity_type", SEARCHED)
 def test_archived_objects_are_gone(hubspot: Reader, entity_type: str) -> None:
     hubspot.read(entity_type)
-    archived = order(hubspot, "delete", entity_type, count=120)
+    archived = hubspot.order("delete", entity_type, count=120)
 
-    again = hubspot.read(entity_type, hubspot.checkpoint(entity_type))
+    again = hubspot.again(entity_type)
 
     gone = [entity for entity in again if entity.deleted]
-    assert {entity.source_id for entity in gone} == archived
+    assert {entity.source_id for entity in gone} == set(archived)
     assert {entity.scope for entity in gone} == {""}
-    assert hubspot.ids(entity_type) == truth(hubspot, entity_type)
+    assert hubspot.ids(entity_type) == hubspot.there(entity_type)
 
 
 def test_what_changed_keeps_its_associations(hubspot: Reader) -> None:
     hubspot.read("deals")
-    changed = order(hubspot, "change", "deals", count=5)
+    changed = hubspot.order("change", "deals", count=5)
 
-    hubspot.read("deals", hubspot.checkpoint("deals"))
+    hubspot.again("deals")
 
     connector = HubSpotConnector(None)
     rows = hubspot.sandbox.sandbox.world.parts["hubspot"]
@@ -90,13 +82,13 @@ def test_what_changed_keeps_its_associations(hubspot: Reader) -> None:
 def test_more_objects_than_a_search_counts_to_are_all_read(hubspot: Reader) -> None:
     """The search ends at 10,000; asked again from the last stamp, nothing does."""
     at = hubspot.sandbox.sandbox.world.setting.base_time
-    order(hubspot, "add", "companies", count=5100, at=at + 10)
-    order(hubspot, "add", "companies", count=5100, at=at + 20)
+    hubspot.order("add", "companies", count=5100, at=at + 10)
+    hubspot.order("add", "companies", count=5100, at=at + 20)
 
     hubspot.read("companies")
 
     assert len(hubspot.ids("companies")) > 10_000
-    assert hubspot.ids("companies") == truth(hubspot, "companies")
+    assert hubspot.ids("companies") == hubspot.there("companies")
 
 
 def test_a_backfill_begins_at_its_date(hubspot: Reader) -> None:
@@ -114,7 +106,7 @@ def test_a_run_that_has_read_what_is_present_goes_on_with_the_archived(hubspot: 
 
     hubspot.read("companies", hubspot.checkpoint("companies", finished=frozenset({""})))
 
-    asked = [one["path"] for one in hubspot.sandbox.own("/_requests?slug=hubspot")]
+    asked = hubspot.asked()
     assert asked == ["/hubspot/api/crm/objects/2026-03/companies?limit=100&archived=true"]
 
 
@@ -143,7 +135,7 @@ def test_each_error_says_whose_turn_it_is(
 def test_a_used_up_limit_without_retry_after_is_waited_for_as_long_as_its_window(
     hubspot: Reader,
 ) -> None:
-    hubspot.sandbox.control("set", slug="hubspot", limits=True, limits_scale=0)
+    hubspot.order("set", limits=True, limits_scale=0)
 
     with pytest.raises(RateLimitError) as refused:
         hubspot.read("companies")
@@ -154,7 +146,7 @@ def test_a_used_up_limit_without_retry_after_is_waited_for_as_long_as_its_window
 def test_an_expired_token_is_renewed_by_a_refresh_token_that_stays(
     hubspot: Reader, access: Access
 ) -> None:
-    hubspot.sandbox.control("expire_tokens", slug="hubspot")
+    hubspot.order("expire_tokens")
     with pytest.raises(AccessTokenRefusedError):
         hubspot.read("companies")
 
@@ -167,7 +159,7 @@ def test_an_expired_token_is_renewed_by_a_refresh_token_that_stays(
 
 
 def test_a_dead_refresh_token_needs_a_person(hubspot: Reader, access: Access) -> None:
-    hubspot.sandbox.control("revoke", slug="hubspot")
+    hubspot.order("revoke")
 
     with pytest.raises(ReauthorizationRequiredError):
         renewed(HubSpotConnector, hubspot.sandbox.sandbox, access)
@@ -181,11 +173,11 @@ def test_identity_is_the_account(hubspot: Reader) -> None:
 
 
 def test_a_poisoned_row_is_set_aside_and_the_page_survives(hubspot: Reader) -> None:
-    order(hubspot, "poison", "contacts", index=5, kind="nul", field="note")
+    hubspot.order("poison", "contacts", index=5, kind="nul", field="note")
 
     read = hubspot.read("contacts")
 
     unreadable = [entity for entity in read if not isinstance(entity.payload, dict)]
     assert [entity.payload.reason for entity in unreadable] == ["holds a NUL character"]  # type: ignore[union-attr]
-    assert unreadable[0].source_id in truth(hubspot, "contacts")
-    assert len(read) == len(truth(hubspot, "contacts"))
+    assert unreadable[0].source_id in hubspot.there("contacts")
+    assert len(read) == len(hubspot.there("contacts"))

@@ -27,9 +27,9 @@ def read(outlook: Reader) -> Reader:
     for name in KINDS:
         outlook.read(name)
     for name in KINDS:
-        outlook.sandbox.control("change", slug="outlook", entity=name, count=4)
-        outlook.sandbox.control("delete", slug="outlook", entity=name, count=1)
-        outlook.read(name, outlook.checkpoint(name))
+        outlook.order("change", name, count=4)
+        outlook.order("delete", name, count=1)
+        outlook.again(name)
     return outlook
 
 

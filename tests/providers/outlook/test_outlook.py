@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -32,25 +31,11 @@ def with_folders(outlook: Reader) -> Reader:
     return outlook
 
 
-def control(reader: Reader, action: str, entity: str, **order: Any) -> list[str]:
-    done = reader.sandbox.control(action, slug="outlook", entity=entity, **order)
-    ids: list[str] = done["ids"]
-    return ids
-
-
-def truth(reader: Reader, entity: str) -> set[str]:
-    return set(reader.sandbox.truth("outlook", entity))
-
-
-def again(reader: Reader, entity_type: str) -> list[Entity]:
-    return reader.read(entity_type, reader.checkpoint(entity_type))
-
-
 @pytest.mark.parametrize("entity_type", TYPES)
 def test_a_full_read_brings_every_row_there_is(with_folders: Reader, entity_type: str) -> None:
     with_folders.read(entity_type)
 
-    assert with_folders.ids(entity_type) == truth(with_folders, entity_type)
+    assert with_folders.ids(entity_type) == with_folders.there(entity_type)
     assert_all_become_records(with_folders, entity_type)
 
 
@@ -60,31 +45,31 @@ def test_a_later_read_brings_what_changed_was_added_and_is_gone(
 ) -> None:
     outlook = with_folders
     outlook.read(entity_type)
-    changed = control(outlook, "change", entity_type, count=3)
-    added = control(outlook, "add", entity_type, count=2)
-    gone = max(truth(outlook, entity_type) - {*changed, *added})
-    control(outlook, "delete", entity_type, ids=[gone])
+    changed = outlook.order("change", entity_type, count=3)
+    added = outlook.order("add", entity_type, count=2)
+    gone = max(outlook.there(entity_type) - {*changed, *added})
+    outlook.order("delete", entity_type, ids=[gone])
 
-    came = again(outlook, entity_type)
+    came = outlook.again(entity_type)
 
     assert {one.source_id for one in came} == {*changed, *added, gone}
     assert [one.source_id for one in came if one.deleted] == [gone]
-    assert outlook.ids(entity_type) == truth(outlook, entity_type)
+    assert outlook.ids(entity_type) == outlook.there(entity_type)
 
 
 def test_a_quiet_mailbox_costs_one_call_a_folder(with_folders: Reader) -> None:
     with_folders.read("messages")
 
-    assert again(with_folders, "messages") == []
+    assert with_folders.again("messages") == []
     assert with_folders.calls == len(with_folders.ids("folders"))
 
 
 def test_a_change_that_shows_only_itself_is_asked_for_whole(with_folders: Reader) -> None:
     outlook = with_folders
     outlook.read("messages")
-    [source_id] = control(outlook, "change", "messages", count=1)
+    [source_id] = outlook.order("change", "messages", count=1)
 
-    [changed] = again(outlook, "messages")
+    [changed] = outlook.again("messages")
 
     assert outlook.calls == len(outlook.ids("folders")) + 1
     assert changed.data["body"]
@@ -100,19 +85,19 @@ def test_each_occurrence_of_a_series_is_asked_for_whole(outlook: Reader) -> None
     occurrences = [one for one in outlook.known("events") if one.data["type"] == "occurrence"]
     assert occurrences
     assert all(one.data["subject"] for one in occurrences)
-    asked = [one["path"] for one in outlook.sandbox.own("/_requests?slug=outlook")]
+    asked = outlook.asked()
     details = [path for path in asked if "/me/events/" in path]
     assert len(details) == len(occurrences)
 
 
 def test_events_are_read_within_a_year_of_the_run(outlook: Reader) -> None:
     far = {"start": {"dateTime": "2020-01-01T10:00:00.0000000", "timeZone": "UTC"}}
-    [old] = control(outlook, "add", "events", count=1, set=far)
+    [old] = outlook.order("add", "events", count=1, set=far)
 
     outlook.read("events")
 
-    assert old in truth(outlook, "events")
-    assert outlook.ids("events") == truth(outlook, "events") - {old}
+    assert old in outlook.there("events")
+    assert outlook.ids("events") == outlook.there("events") - {old}
 
 
 @pytest.mark.parametrize("entity_type", ["messages", "events"])
@@ -137,8 +122,8 @@ def test_stopped_anywhere_it_goes_on_and_asks_for_no_item_twice(
         if came < 3:
             break
 
-    assert outlook.ids(entity_type) == truth(outlook, entity_type)
-    asked = [one["path"] for one in outlook.sandbox.own("/_requests?slug=outlook")]
+    assert outlook.ids(entity_type) == outlook.there(entity_type)
+    asked = outlook.asked()
     details = [path for path in asked if f"/me/{entity_type}/" in path]
     assert len(details) == len(set(details))
 
@@ -146,9 +131,9 @@ def test_stopped_anywhere_it_goes_on_and_asks_for_no_item_twice(
 def test_a_folder_that_is_gone_is_passed_over(with_folders: Reader) -> None:
     outlook = with_folders
     outlook.read("messages")
-    [folder] = control(outlook, "delete", "folders", ids=[max(outlook.ids("folders"))])
+    [folder] = outlook.order("delete", "folders", ids=[max(outlook.ids("folders"))])
 
-    again(outlook, "messages")
+    outlook.again("messages")
 
     assert outlook.skipped == {folder: "not_found_at_provider"}
 
@@ -161,10 +146,9 @@ def test_a_moved_message_keeps_its_id_and_is_gone_from_its_old_folder_only(
     outlook.read("messages")
     moved = next(outlook.known("messages"))
     folder = next(id for id in sorted(outlook.ids("folders")) if id != moved.scope)
-    order = {"set": {"parentFolderId": folder}}
-    control(outlook, "change", "messages", ids=[moved.source_id], **order)
+    outlook.order("change", "messages", ids=[moved.source_id], set={"parentFolderId": folder})
 
-    came = again(outlook, "messages")
+    came = outlook.again("messages")
 
     assert {one.source_id for one in came} == {moved.source_id}
     assert {one.scope: one.deleted for one in came} == {moved.scope: True, folder: False}
@@ -173,10 +157,10 @@ def test_a_moved_message_keeps_its_id_and_is_gone_from_its_old_folder_only(
 @pytest.mark.parametrize("entity_type", TYPES)
 def test_a_forgotten_link_asks_for_everything_again(with_folders: Reader, entity_type: str) -> None:
     with_folders.read(entity_type)
-    with_folders.sandbox.control("expire_cursors", slug="outlook")
+    with_folders.order("expire_cursors")
 
     with pytest.raises(CheckpointExpiredError):
-        again(with_folders, entity_type)
+        with_folders.again(entity_type)
 
 
 def test_a_backfill_date_bounds_the_first_read(with_folders: Reader) -> None:
@@ -192,13 +176,13 @@ def test_a_backfill_date_bounds_the_first_read(with_folders: Reader) -> None:
 
 
 def test_a_poisoned_row_is_set_aside_alone(with_folders: Reader) -> None:
-    [poisoned] = control(with_folders, "poison", "messages", index=7, kind="surrogate")
+    [poisoned] = with_folders.order("poison", "messages", index=7, kind="surrogate")
 
     read = with_folders.read("messages")
 
     unreadable = [one.source_id for one in read if not isinstance(one.payload, dict)]
     assert unreadable == [poisoned]
-    assert len(read) == len(truth(with_folders, "messages"))
+    assert len(read) == len(with_folders.there("messages"))
 
 
 def test_ids_that_survive_moves_are_asked_for(outlook: Reader) -> None:
@@ -246,7 +230,7 @@ def test_a_code_says_whose_turn_it_is(
 
 
 def test_a_throttled_mailbox_says_how_long_to_wait(outlook: Reader) -> None:
-    outlook.sandbox.control("set", slug="outlook", limits_scale=0.0)
+    outlook.order("set", limits_scale=0.0)
 
     with pytest.raises(RateLimitError) as throttled:
         outlook.read("folders")

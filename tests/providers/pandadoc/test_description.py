@@ -15,7 +15,6 @@ from tests.providers.conftest import Reader
 from tests.providers.official import SPECS, needs, unpacked
 
 DESCRIPTION = SPECS / "pandadoc_openapi.json.gz"
-PLACE = {"slug": "pandadoc", "entity": "documents"}
 UNDESCRIBED = {"email_verified"}
 """Recorded for members, where the description says emails_verified."""
 
@@ -75,12 +74,11 @@ def asked(pandadoc: Reader) -> list[str]:
         client.get("/members/current")
     for entity_type in ("members", "contacts", "templates", "documents"):
         pandadoc.read(entity_type)
-    pandadoc.sandbox.control("add", count=30, **PLACE)
-    pandadoc.sandbox.control("change", count=20, **PLACE)
-    pandadoc.sandbox.control("delete", count=2, **PLACE)
-    pandadoc.read("documents", pandadoc.checkpoint("documents"))
-    requests = pandadoc.sandbox.own("/_requests?slug=pandadoc")
-    return [one["path"] for one in requests if "/public/v1/" in one["path"]]
+    pandadoc.order("add", "documents", count=30)
+    pandadoc.order("change", "documents", count=20)
+    pandadoc.order("delete", "documents", count=2)
+    pandadoc.again("documents")
+    return [path for path in pandadoc.asked() if "/public/v1/" in path]
 
 
 def test_every_request_is_one_pandadoc_describes(asked: list[str]) -> None:

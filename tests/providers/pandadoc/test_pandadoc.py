@@ -22,13 +22,12 @@ from integrations.types import Checkpoint, Credentials, Entity
 from tests.providers.conftest import Reader, assert_all_become_records
 
 TYPES = ["members", "contacts", "templates", "documents"]
-PLACE = {"slug": "pandadoc", "entity": "documents"}
 UPLOADED = "document.uploaded"
 
 
 def asked(reader: Reader) -> list[str]:
     """Path and query of the API calls so far, without what all have in common."""
-    paths = [one["path"] for one in reader.sandbox.own("/_requests?slug=pandadoc")]
+    paths = reader.asked()
     return [path.partition("/public/v1/")[2] for path in paths if "/public/v1/" in path]
 
 
@@ -66,8 +65,8 @@ def test_a_document_still_being_processed_is_read_as_listed_until_it_changes(
     assert f"documents/{waiting.source_id}/details" not in asked(pandadoc)
 
     ids = [waiting.source_id]
-    pandadoc.sandbox.control("change", ids=ids, set={"status": "document.draft"}, **PLACE)
-    pandadoc.read("documents", pandadoc.checkpoint("documents"))
+    pandadoc.order("change", "documents", ids=ids, set={"status": "document.draft"})
+    pandadoc.again("documents")
 
     assert pandadoc.stored["documents"][waiting.source_id].data["recipients"]
 
@@ -76,11 +75,11 @@ def test_a_later_read_costs_two_lists_and_a_call_for_each_changed_document(
     pandadoc: Reader,
 ) -> None:
     pandadoc.read("documents")
-    changed = pandadoc.sandbox.control("change", count=3, **PLACE)["ids"]
-    added = pandadoc.sandbox.control("add", count=2, **PLACE)["ids"]
+    changed = pandadoc.order("change", "documents", count=3)
+    added = pandadoc.order("add", "documents", count=2)
     before = pandadoc.stored["documents"].copy()
 
-    again = pandadoc.read("documents", pandadoc.checkpoint("documents"))
+    again = pandadoc.again("documents")
 
     came = {entity.source_id for entity in again if not entity.deleted}
     at_the_end = max(one.data["date_modified"] for one in before.values())
@@ -94,10 +93,9 @@ def test_a_later_read_costs_two_lists_and_a_call_for_each_changed_document(
 def test_what_was_deleted_is_gone_from_where_it_was_stored(pandadoc: Reader) -> None:
     for entity_type in ("documents", "templates"):
         pandadoc.read(entity_type)
-        place = {"slug": "pandadoc", "entity": entity_type}
-        ids = pandadoc.sandbox.control("delete", count=2, **place)["ids"]
+        ids = pandadoc.order("delete", entity_type, count=2)
 
-        again = pandadoc.read(entity_type, pandadoc.checkpoint(entity_type))
+        again = pandadoc.again(entity_type)
 
         gone = {entity.source_id for entity in again if entity.deleted}
         assert set(ids) <= gone
@@ -106,10 +104,10 @@ def test_what_was_deleted_is_gone_from_where_it_was_stored(pandadoc: Reader) -> 
 
 
 def test_a_document_deleted_after_it_was_listed_is_gone(pandadoc: Reader) -> None:
-    ids = sorted(pandadoc.sandbox.truth("pandadoc", "documents"))
+    ids = sorted(pandadoc.there("documents"))
     body = '{"type":"request_error","detail":"Not found"}'
     path = f"documents/{ids[3]}/details"
-    pandadoc.sandbox.control("fault", slug="pandadoc", path=path, status=404, body=body)
+    pandadoc.order("fault", path=path, status=404, body=body)
 
     pandadoc.read("documents")
 
@@ -117,7 +115,7 @@ def test_a_document_deleted_after_it_was_listed_is_gone(pandadoc: Reader) -> Non
 
 
 def test_stopped_behind_any_document_none_is_asked_for_twice(pandadoc: Reader) -> None:
-    pandadoc.sandbox.control("add", count=60, **PLACE)
+    pandadoc.order("add", "documents", count=60)
     since: Checkpoint | None = None
     for _ in range(40):
         came = 0
@@ -132,7 +130,7 @@ def test_stopped_behind_any_document_none_is_asked_for_twice(pandadoc: Reader) -
         if came < 8:
             break
 
-    assert pandadoc.ids("documents") == set(pandadoc.sandbox.truth("pandadoc", "documents"))
+    assert pandadoc.ids("documents") == pandadoc.there("documents")
     details = [path for path in asked(pandadoc) if path.endswith("/details")]
     assert len(details) == len(set(details)) > 100
 
@@ -164,12 +162,12 @@ def test_a_backfill_date_is_the_first_bound(pandadoc: Reader) -> None:
 
 
 def test_a_poisoned_document_is_set_aside_alone(pandadoc: Reader) -> None:
-    [poisoned] = pandadoc.sandbox.control("poison", index=5, kind="nul", **PLACE)["ids"]
+    [poisoned] = pandadoc.order("poison", "documents", index=5, kind="nul")
 
     read = pandadoc.read("documents")
 
     assert [one.source_id for one in read if not isinstance(one.payload, dict)] == [poisoned]
-    assert pandadoc.ids("documents") == set(pandadoc.sandbox.truth("pandadoc", "documents"))
+    assert pandadoc.ids("documents") == pandadoc.there("documents")
 
 
 def test_a_key_opens_the_same_workspace_as_a_consent(pandadoc: Reader) -> None:
@@ -215,7 +213,7 @@ def test_an_answer_says_whose_turn_it_is(
 def test_more_than_an_endpoint_allows_is_refused_until_its_minute_is_over(
     pandadoc: Reader,
 ) -> None:
-    pandadoc.sandbox.control("set", slug="pandadoc", limits=True, limits_scale=0.05)
+    pandadoc.order("set", limits=True, limits_scale=0.05)
 
     with pytest.raises(RateLimitError) as refused:
         pandadoc.read("documents")
@@ -224,7 +222,7 @@ def test_more_than_an_endpoint_allows_is_refused_until_its_minute_is_over(
 
 
 def test_an_expired_token_asks_for_a_refresh(pandadoc: Reader) -> None:
-    pandadoc.sandbox.control("expire_tokens", slug="pandadoc")
+    pandadoc.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         pandadoc.read("members")

@@ -97,9 +97,8 @@ def asked(quickbooks: Reader) -> list[str]:
     """Path and query of every call of a full and an incremental read."""
     for entity_type in TYPES:
         quickbooks.read(entity_type)
-        quickbooks.read(entity_type, quickbooks.checkpoint(entity_type))
-    requests = quickbooks.sandbox.own("/_requests?slug=quickbooks")
-    return [one["path"] for one in requests if "/v3/company/" in one["path"]]
+        quickbooks.again(entity_type)
+    return [path for path in quickbooks.asked() if "/v3/company/" in path]
 
 
 def test_every_query_names_types_and_fields_that_exist(asked: list[str]) -> None:

@@ -31,7 +31,7 @@ ALL_TYPES = [declared.name for declared in QuickBooksConnector.entity_types]
 
 
 def truth(reader: Reader, entity_type: str) -> set[str]:
-    return set(reader.sandbox.truth("quickbooks", NAMES[entity_type]))
+    return reader.there(NAMES[entity_type])
 
 
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
@@ -47,45 +47,42 @@ def test_a_full_read_brings_every_row_inactive_ones_too(
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
 def test_a_later_read_brings_only_what_changed(quickbooks: Reader, entity_type: str) -> None:
     quickbooks.read(entity_type)
-    order = {"slug": "quickbooks", "entity": NAMES[entity_type]}
-    changed = quickbooks.sandbox.control("change", count=3, **order)
-    added = {"ids": []}
+    changed, added = quickbooks.order("change", NAMES[entity_type], count=3), []
     if entity_type != "items":  # the sandbox adds none
-        added = quickbooks.sandbox.control("add", count=2, **order)
+        added = quickbooks.order("add", NAMES[entity_type], count=2)
 
-    again = quickbooks.read(entity_type, quickbooks.checkpoint(entity_type))
+    again = quickbooks.again(entity_type)
 
-    assert {entity.source_id for entity in again} == set(changed["ids"]) | set(added["ids"])
+    assert {entity.source_id for entity in again} == {*changed, *added}
     assert quickbooks.calls == 1
     assert quickbooks.ids(entity_type) == truth(quickbooks, entity_type)
 
 
 def test_a_deleted_invoice_is_reported_as_gone(quickbooks: Reader) -> None:
     quickbooks.read("invoices")
-    order = {"slug": "quickbooks", "entity": "Invoice"}
-    deleted = quickbooks.sandbox.control("delete", count=2, **order)
+    deleted = quickbooks.order("delete", "Invoice", count=2)
 
-    again = quickbooks.read("invoices", quickbooks.checkpoint("invoices"))
+    again = quickbooks.again("invoices")
 
-    assert {entity.source_id for entity in again if entity.deleted} == set(deleted["ids"])
+    assert {entity.source_id for entity in again if entity.deleted} == set(deleted)
     assert quickbooks.ids("invoices") == truth(quickbooks, "invoices")
 
 
 def test_quiet_changes_still_move_the_checkpoint(quickbooks: Reader) -> None:
     quickbooks.read("payments")
-    quickbooks.read("payments", quickbooks.checkpoint("payments"))
+    quickbooks.again("payments")
     first = quickbooks.cursors["payments"][""]
 
     assert set(first) == {"feed"}
-    assert quickbooks.read("payments", quickbooks.checkpoint("payments")) == []
+    assert quickbooks.again("payments") == []
 
 
 def test_a_thousand_changes_at_once_start_over(quickbooks: Reader) -> None:
     quickbooks.read("invoices")
-    quickbooks.sandbox.control("add", slug="quickbooks", entity="Invoice", count=1000)
+    quickbooks.order("add", "Invoice", count=1000)
 
     with pytest.raises(CheckpointExpiredError):
-        quickbooks.read("invoices", quickbooks.checkpoint("invoices"))
+        quickbooks.again("invoices")
 
     quickbooks.read("invoices")
     assert quickbooks.ids("invoices") == truth(quickbooks, "invoices")
@@ -97,7 +94,7 @@ def test_a_full_read_resumed_keeps_the_time_it_began_for_the_changes_after(
     quickbooks.read("invoices", None, lambda entity: entity.position is not None)
     begun = quickbooks.cursors["invoices"][""]["then"]
 
-    quickbooks.read("invoices", quickbooks.checkpoint("invoices"))
+    quickbooks.again("invoices")
 
     assert quickbooks.cursors["invoices"][""] == begun
     assert quickbooks.ids("invoices") == truth(quickbooks, "invoices")
@@ -105,9 +102,8 @@ def test_a_full_read_resumed_keeps_the_time_it_began_for_the_changes_after(
 
 def test_more_invoices_than_a_page_of_one_second(quickbooks: Reader) -> None:
     at = quickbooks.sandbox.sandbox.world.setting.base_time + 60
-    order = {"slug": "quickbooks", "entity": "Invoice"}
-    quickbooks.sandbox.control("add", count=2100, at=at, **order)
-    quickbooks.sandbox.control("change", count=20, at=at + 9, **order)
+    quickbooks.order("add", "Invoice", count=2100, at=at)
+    quickbooks.order("change", "Invoice", count=20, at=at + 9)
 
     quickbooks.read("invoices")
 
@@ -116,7 +112,7 @@ def test_more_invoices_than_a_page_of_one_second(quickbooks: Reader) -> None:
 
 def test_a_fault_under_status_200_is_tried_again_and_never_stored(quickbooks: Reader) -> None:
     """F18."""
-    quickbooks.sandbox.control("fault", slug="quickbooks", path="/query", fault=True, count=1)
+    quickbooks.order("fault", path="/query", fault=True, count=1)
 
     quickbooks.read("customers")
 
@@ -124,7 +120,7 @@ def test_a_fault_under_status_200_is_tried_again_and_never_stored(quickbooks: Re
 
 
 def test_an_expired_token_is_refused_whatever_the_case_of_the_fault(quickbooks: Reader) -> None:
-    quickbooks.sandbox.control("expire_tokens", slug="quickbooks")
+    quickbooks.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         quickbooks.read("customers")
@@ -250,5 +246,4 @@ def test_a_checkpoint_of_the_feed_never_queries(quickbooks: Reader) -> None:
 
     quickbooks.read("payments", since)
 
-    asked = quickbooks.sandbox.own("/_requests?slug=quickbooks")
-    assert ["/cdc" in request["path"] for request in asked] == [True]
+    assert ["/cdc" in path for path in quickbooks.asked()] == [True]

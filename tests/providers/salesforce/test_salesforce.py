@@ -28,18 +28,15 @@ BINNED = ["accounts", "contacts", "opportunities"]
 
 
 def truth(reader: Reader, entity_type: str, account: str = "") -> set[str]:
-    return set(reader.sandbox.truth("salesforce", OBJECTS[entity_type], account))
+    return reader.there(OBJECTS[entity_type], account)
 
 
 def order(reader: Reader, action: str, entity_type: str, **how: object) -> set[str]:
-    entity = OBJECTS[entity_type]
-    said = reader.sandbox.control(action, slug="salesforce", entity=entity, **how)
-    return set(said["ids"])
+    return set(reader.order(action, OBJECTS[entity_type], **how))
 
 
 def paths(reader: Reader) -> list[str]:
-    asked = reader.sandbox.own("/_requests?slug=salesforce")
-    return [unquote_plus(request["path"]) for request in asked if "/data/" in request["path"]]
+    return [unquote_plus(path) for path in reader.asked() if "/data/" in path]
 
 
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
@@ -58,7 +55,7 @@ def test_a_later_read_brings_what_changed_in_two_calls(
     changed = order(salesforce, "change", entity_type, count=3)
     added = order(salesforce, "add", entity_type, count=2)
 
-    again = salesforce.read(entity_type, salesforce.checkpoint(entity_type))
+    again = salesforce.again(entity_type)
 
     assert {entity.source_id for entity in again} >= changed | added
     assert len(again) < 30
@@ -71,7 +68,7 @@ def test_what_lies_in_the_recycle_bin_is_gone(salesforce: Reader, entity_type: s
     salesforce.read(entity_type)
     deleted = order(salesforce, "delete", entity_type, count=2)
 
-    again = salesforce.read(entity_type, salesforce.checkpoint(entity_type))
+    again = salesforce.again(entity_type)
 
     assert {entity.source_id for entity in again if entity.deleted} == deleted
     assert salesforce.ids(entity_type) == truth(salesforce, entity_type)
@@ -81,7 +78,7 @@ def test_a_user_who_left_stays_and_is_inactive(salesforce: Reader) -> None:
     salesforce.read("users")
     left = order(salesforce, "delete", "users", count=1)
 
-    salesforce.read("users", salesforce.checkpoint("users"))
+    salesforce.again("users")
 
     (user,) = (salesforce.stored["users"][source_id] for source_id in left)
     assert user.data["IsActive"] is False
@@ -101,18 +98,18 @@ def test_three_thousand_rows_changed_in_one_second_are_all_read(salesforce: Read
 def test_rows_changed_while_the_list_is_read_are_in_the_next_read(salesforce: Reader) -> None:
     salesforce.read("contacts", None, lambda entity: bool(entity.source_id and entity.position))
     changed = order(salesforce, "change", "contacts", count=20)
-    salesforce.read("contacts", salesforce.checkpoint("contacts"))
+    salesforce.again("contacts")
 
-    again = salesforce.read("contacts", salesforce.checkpoint("contacts"))
+    again = salesforce.again("contacts")
 
     assert changed <= {entity.source_id for entity in again}
 
 
 def test_a_query_whose_next_page_is_too_old_is_asked_again(salesforce: Reader) -> None:
     salesforce.read("contacts", None, lambda entity: bool(entity.source_id and entity.position))
-    salesforce.sandbox.control("expire_cursors", slug="salesforce")
+    salesforce.order("expire_cursors")
 
-    salesforce.read("contacts", salesforce.checkpoint("contacts"))
+    salesforce.again("contacts")
 
     assert salesforce.ids("contacts") == truth(salesforce, "contacts")
 
@@ -140,7 +137,7 @@ def test_a_field_hidden_since_the_fields_were_asked_for_begins_the_list_anew(
     part.hidden.add(("Contact", "Title"))  # type: ignore[attr-defined]
 
     with pytest.raises(ListRestartError):
-        salesforce.read("contacts", salesforce.checkpoint("contacts"))
+        salesforce.again("contacts")
 
     salesforce.read("contacts")
     assert salesforce.ids("contacts") == truth(salesforce, "contacts")
@@ -157,9 +154,7 @@ def test_a_backfill_begins_at_its_date(salesforce: Reader) -> None:
 
 def test_an_object_the_user_may_not_see_leaves_the_others_alone(salesforce: Reader) -> None:
     body = '[{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}]'
-    salesforce.sandbox.control(
-        "fault", slug="salesforce", path="OpportunityStage/describe", status=404, body=body
-    )
+    salesforce.order("fault", path="OpportunityStage/describe", status=404, body=body)
 
     with pytest.raises(EntityTypeUnavailableError):
         salesforce.read("stages")
@@ -189,7 +184,7 @@ def test_each_error_says_whose_turn_it_is(
 
 
 def test_used_up_calls_of_a_day_put_the_read_off_by_an_hour(salesforce: Reader) -> None:
-    salesforce.sandbox.control("set", slug="salesforce", limits_scale=0)
+    salesforce.order("set", limits_scale=0)
 
     with pytest.raises(RateLimitError) as refused:
         salesforce.read("users")
@@ -201,13 +196,13 @@ def test_an_expired_session_is_refused_and_a_new_one_goes_on(
     salesforce: Reader, access: Access
 ) -> None:
     salesforce.read("contacts", None, lambda entity: bool(entity.source_id and entity.position))
-    salesforce.sandbox.control("expire_tokens", slug="salesforce")
+    salesforce.order("expire_tokens")
     with pytest.raises(AccessTokenRefusedError):
-        salesforce.read("contacts", salesforce.checkpoint("contacts"))
+        salesforce.again("contacts")
 
     fresh = renewed(SalesforceConnector, salesforce.sandbox.sandbox, access)
     salesforce.credentials = fresh.credentials
-    salesforce.read("contacts", salesforce.checkpoint("contacts"))
+    salesforce.again("contacts")
 
     assert salesforce.ids("contacts") == truth(salesforce, "contacts")
     assert fresh.refresh_token == access.refresh_token

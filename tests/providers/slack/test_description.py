@@ -22,7 +22,6 @@ GAPS = {
 }
 """Where the description of 2021 is not what Slack sends: edited messages, what even its own example
 lacks, and the refusal to read a channel one is not in, which other pages of Slack describe."""
-PLACE = {"slug": "slack", "entity": "messages"}
 
 pytestmark = needs(DESCRIPTION)
 
@@ -43,10 +42,9 @@ def asked(slack: Reader) -> list[str]:
         client.get("/auth.test")
     for entity_type in ("users", "channels", "messages"):
         slack.read(entity_type)
-    slack.sandbox.control("add", count=20, **PLACE)
-    slack.read("messages", slack.checkpoint("messages"))
-    requests = slack.sandbox.own("/_requests?slug=slack")
-    return [one["path"] for one in requests if one["path"].startswith("/slack/api/")]
+    slack.order("add", "messages", count=20)
+    slack.again("messages")
+    return [path for path in slack.asked() if path.startswith("/slack/api/")]
 
 
 def test_every_request_is_one_slack_describes(asked: list[str]) -> None:

@@ -23,11 +23,6 @@ from integrations.types import Checkpoint, Credentials, Entity, Ref
 from tests.providers.conftest import Reader, assert_all_become_records
 
 
-def visible(reader: Reader, entity: str) -> set[str]:
-    rows = reader.sandbox.truth("slack", entity)
-    return {source_id for source_id, row in rows.items() if row["visible"]}
-
-
 @pytest.fixture
 def with_channels(slack: Reader) -> Reader:
     slack.read("channels")
@@ -38,7 +33,7 @@ def with_channels(slack: Reader) -> Reader:
 def test_a_list_is_read_to_its_end(slack: Reader, entity_type: str) -> None:
     slack.read(entity_type)
 
-    assert slack.ids(entity_type) == visible(slack, entity_type)
+    assert slack.ids(entity_type) == slack.there(entity_type)
     assert_all_become_records(slack, entity_type)
 
 
@@ -49,7 +44,7 @@ def test_all_messages_and_replies_are_read_and_forbidden_channels_skipped(
 
     slack.read("messages")
 
-    assert slack.ids("messages") == visible(slack, "messages")
+    assert slack.ids("messages") == slack.there("messages")
     assert_all_become_records(slack, "messages")
     channels = slack.stored["channels"].values()
     closed = {one.source_id for one in channels if not one.data["is_member"]}
@@ -62,13 +57,12 @@ def test_a_later_read_brings_new_messages_and_new_replies(with_channels: Reader)
     slack.read("messages")
     full = slack.calls
     channel = next(one for one in slack.stored["channels"].values() if one.data["is_member"])
-    order = {"slug": "slack", "entity": "messages"}
-    new = slack.sandbox.control("add", count=2, set={"channel": channel.source_id}, **order)
+    new = slack.order("add", "messages", count=2, set={"channel": channel.source_id})
 
-    again = slack.read("messages", slack.checkpoint("messages"))
+    again = slack.again("messages")
 
-    assert set(new["ids"]) <= {entity.source_id for entity in again}
-    assert slack.ids("messages") == visible(slack, "messages")
+    assert set(new) <= {entity.source_id for entity in again}
+    assert slack.ids("messages") == slack.there("messages")
     assert slack.calls < full / 2
 
 
@@ -93,7 +87,7 @@ def test_stopped_after_any_position_nothing_is_lost_or_read_again(with_channels:
         if stop < 3:
             break
 
-    assert slack.ids("messages") == visible(slack, "messages")
+    assert slack.ids("messages") == slack.there("messages")
 
 
 def _is_broadcast(entity: Entity) -> bool:
@@ -104,11 +98,11 @@ def _is_broadcast(entity: Entity) -> bool:
 def test_a_cursor_slack_has_forgotten_begins_the_list_again(slack: Reader) -> None:
     slack.read("users", None, lambda entity: entity.position is not None)
     since = slack.checkpoint("users")
-    slack.sandbox.control("expire_cursors", slug="slack")
+    slack.order("expire_cursors")
 
     slack.read("users", since)
 
-    assert slack.ids("users") == visible(slack, "users")
+    assert slack.ids("users") == slack.there("users")
 
 
 def test_identity_is_the_workspace(slack: Reader) -> None:
@@ -126,9 +120,9 @@ def test_a_dead_token_needs_a_person_though_the_status_is_200(slack: Reader) -> 
 
 
 def test_an_expired_token_asks_for_a_refresh(slack: Reader) -> None:
-    slack.sandbox.control("set", slug="slack", rotation=True, token_lifetime=3600)
+    slack.order("set", rotation=True, token_lifetime=3600)
     slack.credentials = Credentials(slack.sandbox.slack_install()["access_token"])
-    slack.sandbox.control("expire_tokens", slug="slack")
+    slack.order("expire_tokens")
 
     with pytest.raises(AccessTokenRefusedError):
         slack.read("users")

@@ -44,12 +44,12 @@ def after_all_reads(stripe: Reader) -> Reader:
     """Everything read in full, then changed, then read through events and by id."""
     for declared in StripeConnector.entity_types:
         stripe.read(declared.name)
-        stripe.sandbox.control("change", slug="stripe", entity=declared.name, count=2)
-        stripe.sandbox.control("add", slug="stripe", entity=declared.name, count=1)
-        stripe.read(declared.name, stripe.checkpoint(declared.name))
+        stripe.order("change", declared.name, count=2)
+        stripe.order("add", declared.name, count=1)
+        stripe.again(declared.name)
     stripe.sandbox.sandbox.world.parts["stripe"].event_version = "2022-11-15"  # type: ignore[attr-defined]
-    stripe.sandbox.control("change", slug="stripe", entity="invoices", count=1)
-    stripe.read("invoices", stripe.checkpoint("invoices"))
+    stripe.order("change", "invoices", count=1)
+    stripe.again("invoices")
     return stripe
 
 

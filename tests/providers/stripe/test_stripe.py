@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from integrations.connectors.base import identify
@@ -21,24 +19,16 @@ from tests.providers.conftest import Reader, assert_all_become_records
 ALL_TYPES = [declared.name for declared in StripeConnector.entity_types]
 
 
-def truth(reader: Reader, entity_type: str) -> set[str]:
-    return set(reader.sandbox.truth("stripe", entity_type))
-
-
 def records(reader: Reader, entity_type: str) -> dict[str, NormalizedRecord]:
     connector = StripeConnector(None)
     return {one.source_id: connector.transform(one) for one in reader.known(entity_type)}
-
-
-def order(entity_type: str) -> dict[str, Any]:
-    return {"slug": "stripe", "entity": entity_type}
 
 
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
 def test_a_full_read_brings_every_object(stripe: Reader, entity_type: str) -> None:
     stripe.read(entity_type)
 
-    assert stripe.ids(entity_type) == truth(stripe, entity_type)
+    assert stripe.ids(entity_type) == stripe.there(entity_type)
     assert len(stripe.ids(entity_type)) >= 20
     assert_all_become_records(stripe, entity_type)
 
@@ -46,14 +36,14 @@ def test_a_full_read_brings_every_object(stripe: Reader, entity_type: str) -> No
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
 def test_a_later_read_brings_what_changed_in_one_call(stripe: Reader, entity_type: str) -> None:
     stripe.read(entity_type)
-    changed = stripe.sandbox.control("change", count=3, **order(entity_type))
-    added = stripe.sandbox.control("add", count=2, **order(entity_type))
+    changed = stripe.order("change", entity_type, count=3)
+    added = stripe.order("add", entity_type, count=2)
 
-    again = stripe.read(entity_type, stripe.checkpoint(entity_type))
+    again = stripe.again(entity_type)
 
-    assert {one.source_id for one in again} == {*changed["ids"], *added["ids"]}
+    assert {one.source_id for one in again} == {*changed, *added}
     assert stripe.calls == 1
-    assert stripe.ids(entity_type) == truth(stripe, entity_type)
+    assert stripe.ids(entity_type) == stripe.there(entity_type)
 
 
 @pytest.mark.parametrize("entity_type", ALL_TYPES)
@@ -61,9 +51,9 @@ def test_read_in_full_or_through_events_it_becomes_the_same_record(
     stripe: Reader, entity_type: str
 ) -> None:
     stripe.read(entity_type)
-    stripe.sandbox.control("change", count=5, **order(entity_type))
-    stripe.sandbox.control("add", count=2, **order(entity_type))
-    stripe.read(entity_type, stripe.checkpoint(entity_type))
+    stripe.order("change", entity_type, count=5)
+    stripe.order("add", entity_type, count=2)
+    stripe.again(entity_type)
     through_events = records(stripe, entity_type)
     payloads = {one.source_id: one.payload for one in stripe.known(entity_type)}
 
@@ -76,13 +66,13 @@ def test_read_in_full_or_through_events_it_becomes_the_same_record(
 @pytest.mark.parametrize("entity_type", ["products", "customers"])
 def test_what_is_deleted_is_reported_as_gone(stripe: Reader, entity_type: str) -> None:
     stripe.read(entity_type)
-    stripe.sandbox.control("change", count=2, **order(entity_type))
-    deleted = stripe.sandbox.control("delete", count=2, **order(entity_type))
+    stripe.order("change", entity_type, count=2)
+    deleted = stripe.order("delete", entity_type, count=2)
 
-    again = stripe.read(entity_type, stripe.checkpoint(entity_type))
+    again = stripe.again(entity_type)
 
-    assert {one.source_id for one in again if one.deleted} == set(deleted["ids"])
-    assert stripe.ids(entity_type) == truth(stripe, entity_type)
+    assert {one.source_id for one in again if one.deleted} == set(deleted)
+    assert stripe.ids(entity_type) == stripe.there(entity_type)
 
 
 def test_a_deleted_draft_is_gone_and_another_invoice_is_only_voided(stripe: Reader) -> None:
@@ -90,9 +80,9 @@ def test_a_deleted_draft_is_gone_and_another_invoice_is_only_voided(stripe: Read
     rows = {one.source_id: one.data["status"] for one in stripe.known("invoices")}
     draft = next(id for id, status in rows.items() if status == "draft")
     paid = next(id for id, status in rows.items() if status == "paid")
-    stripe.sandbox.control("delete", ids=[draft, paid], **order("invoices"))
+    stripe.order("delete", "invoices", ids=[draft, paid])
 
-    again = stripe.read("invoices", stripe.checkpoint("invoices"))
+    again = stripe.again("invoices")
 
     assert {one.source_id: one.deleted for one in again} == {draft: True, paid: False}
     assert records(stripe, "invoices")[paid].to_data()["status"] == "void"
@@ -103,9 +93,9 @@ def test_of_several_changes_to_one_object_the_newest_counts(stripe: Reader) -> N
     id = next(iter(stripe.ids("customers")))
     for name in ("First Ltd", "Second Ltd", "Third Ltd"):
         change = {"business_name": name, "name": name}
-        stripe.sandbox.control("change", ids=[id], set=change, **order("customers"))
+        stripe.order("change", "customers", ids=[id], set=change)
 
-    again = stripe.read("customers", stripe.checkpoint("customers"))
+    again = stripe.again("customers")
 
     assert [one.source_id for one in again] == [id]
     assert records(stripe, "customers")[id].to_data()["name"] == "Third Ltd"
@@ -114,11 +104,11 @@ def test_of_several_changes_to_one_object_the_newest_counts(stripe: Reader) -> N
 def test_an_event_in_another_version_is_asked_for_again(stripe: Reader) -> None:
     stripe.read("invoices")
     stripe.sandbox.sandbox.world.parts["stripe"].event_version = "2022-11-15"  # type: ignore[attr-defined]
-    changed = stripe.sandbox.control("change", count=3, **order("invoices"))
+    changed = stripe.order("change", "invoices", count=3)
 
-    again = stripe.read("invoices", stripe.checkpoint("invoices"))
+    again = stripe.again("invoices")
 
-    assert {one.source_id for one in again} == set(changed["ids"])
+    assert {one.source_id for one in again} == set(changed)
     assert {one.data["object"] for one in again} == {"invoice"}
     assert stripe.calls == 1 + 3
 
@@ -126,12 +116,12 @@ def test_an_event_in_another_version_is_asked_for_again(stripe: Reader) -> None:
 def test_an_old_event_of_something_deleted_since_tells_that_it_is_gone(stripe: Reader) -> None:
     stripe.read("customers")
     stripe.sandbox.sandbox.world.parts["stripe"].event_version = "2022-11-15"  # type: ignore[attr-defined]
-    changed = stripe.sandbox.control("change", count=1, **order("customers"))
-    stripe.sandbox.control("delete", ids=changed["ids"], at=1, **order("customers"))
+    changed = stripe.order("change", "customers", count=1)
+    stripe.order("delete", "customers", ids=changed, at=1)
 
-    again = stripe.read("customers", stripe.checkpoint("customers"))
+    again = stripe.again("customers")
 
-    assert [(one.source_id, one.deleted) for one in again] == [(changed["ids"][0], True)]
+    assert [(one.source_id, one.deleted) for one in again] == [(changed[0], True)]
 
 
 def test_quiet_events_leave_the_checkpoint_where_it_is(stripe: Reader) -> None:
@@ -139,13 +129,13 @@ def test_quiet_events_leave_the_checkpoint_where_it_is(stripe: Reader) -> None:
     begun = stripe.cursors["charges"][""]
 
     assert set(begun) == {"high"}
-    assert stripe.read("charges", stripe.checkpoint("charges")) == []
+    assert stripe.again("charges") == []
     assert stripe.cursors["charges"][""] == begun
 
 
 @pytest.mark.parametrize("entity_type", ["customers", "invoices"])
 def test_stopped_at_any_page_the_list_goes_on_there(stripe: Reader, entity_type: str) -> None:
-    stripe.sandbox.control("add", count=150, **order(entity_type))
+    stripe.order("add", entity_type, count=150)
     since: Checkpoint | None = None
     for _ in range(20):
         before = stripe.ids(entity_type)
@@ -155,7 +145,7 @@ def test_stopped_at_any_page_the_list_goes_on_there(stripe: Reader, entity_type:
         if "high" in stripe.cursors[entity_type][""]:
             break
 
-    assert stripe.ids(entity_type) == truth(stripe, entity_type)
+    assert stripe.ids(entity_type) == stripe.there(entity_type)
 
 
 def test_stopped_within_the_events_nothing_is_lost_or_turned_back(stripe: Reader) -> None:
@@ -164,8 +154,8 @@ def test_stopped_within_the_events_nothing_is_lost_or_turned_back(stripe: Reader
     for name in ("Before Ltd", "Now Ltd"):
         for part in (ids[:40], ids[40:]):
             change = {"business_name": name, "name": name}
-            stripe.sandbox.control("change", ids=part, set=change, **order("customers"))
-    stripe.sandbox.control("delete", ids=ids[:2], **order("customers"))
+            stripe.order("change", "customers", ids=part, set=change)
+    stripe.order("delete", "customers", ids=ids[:2])
 
     places: list[Cursor] = []
     while not places or "walk" in places[-1]:
@@ -173,30 +163,30 @@ def test_stopped_within_the_events_nothing_is_lost_or_turned_back(stripe: Reader
         assert stripe.cursors["customers"][""] not in places
         places.append(stripe.cursors["customers"][""])
 
-    assert stripe.ids("customers") == truth(stripe, "customers")
+    assert stripe.ids("customers") == stripe.there("customers")
     assert {record.to_data()["name"] for record in records(stripe, "customers").values()} == {
         "Now Ltd"
     }
 
 
 def test_a_list_that_ends_at_something_deleted_is_begun_again(stripe: Reader) -> None:
-    stripe.sandbox.control("add", count=150, **order("customers"))
+    stripe.order("add", "customers", count=150)
     stripe.read("customers", None, _is_at_a_page)
     last = stripe.cursors["customers"][""]["page"]
-    stripe.sandbox.control("delete", ids=[last], **order("customers"))
+    stripe.order("delete", "customers", ids=[last])
 
-    stripe.read("customers", stripe.checkpoint("customers"))
+    stripe.again("customers")
 
-    assert stripe.ids("customers") - {last} == truth(stripe, "customers")
+    assert stripe.ids("customers") - {last} == stripe.there("customers")
 
 
 def test_a_poisoned_customer_is_one_unreadable_row(stripe: Reader) -> None:
-    poisoned = stripe.sandbox.control("poison", kind="nul", index=3, **order("customers"))
+    poisoned = stripe.order("poison", "customers", kind="nul", index=3)
 
     stripe.read("customers")
 
-    assert stripe.ids("customers") == truth(stripe, "customers")
-    assert isinstance(stripe.stored["customers"][poisoned["ids"][0]].payload, Unreadable)
+    assert stripe.ids("customers") == stripe.there("customers")
+    assert isinstance(stripe.stored["customers"][poisoned[0]].payload, Unreadable)
 
 
 def test_identity_is_the_account(stripe: Reader) -> None:
@@ -207,7 +197,7 @@ def test_identity_is_the_account(stripe: Reader) -> None:
 
 
 def test_a_rolled_key_needs_a_person(stripe: Reader) -> None:
-    stripe.sandbox.control("revoke", slug="stripe")
+    stripe.order("revoke")
 
     with pytest.raises(ReauthorizationRequiredError, match="api_key_expired"):
         stripe.read("products")
@@ -224,7 +214,7 @@ def test_an_unknown_key_is_refused_and_shows_nothing_of_itself(stripe: Reader) -
 
 def test_a_key_without_the_permission_makes_one_type_unavailable(stripe: Reader) -> None:
     body = '{"error": {"type": "invalid_request_error", "message": "no permission"}}'
-    stripe.sandbox.control("fault", slug="stripe", path="/charges", status=403, body=body)
+    stripe.order("fault", path="/charges", status=403, body=body)
 
     with pytest.raises(EntityTypeUnavailableError):
         stripe.read("charges")
@@ -236,13 +226,11 @@ def test_a_key_without_the_permission_makes_one_type_unavailable(stripe: Reader)
 def test_what_passes_is_asked_again(stripe: Reader, status: int, code: str) -> None:
     body = f'{{"error": {{"type": "api_error", "code": "{code}"}}}}'
     headers = {"Retry-After": "0.1"}
-    stripe.sandbox.control(
-        "fault", slug="stripe", path="/products", status=status, body=body, headers=headers
-    )
+    stripe.order("fault", path="/products", status=status, body=body, headers=headers)
 
     stripe.read("products")
 
-    assert stripe.ids("products") == truth(stripe, "products")
+    assert stripe.ids("products") == stripe.there("products")
     assert stripe.calls == 2
 
 

@@ -42,19 +42,19 @@ def read(with_channels: Reader) -> Reader:
         reader.read(name)
     reply = next(one for one in reader.known("messages") if one.data["replyToId"])
     below = {"channel": reply.scope, "reply_to": reply.data["replyToId"]}
-    reader.sandbox.control("add", slug="teams", entity="messages", count=1001, **below)
+    reader.order("add", "messages", count=1001, **below)
     for name in KINDS:
-        reader.sandbox.control("change", slug="teams", entity=name, count=4)
+        reader.order("change", name, count=4)
         if name == "messages":
-            reader.sandbox.control("delete", slug="teams", entity=name, count=2)
-        reader.read(name, reader.checkpoint(name))
-    reader.read("messages", reader.checkpoint("messages"))
+            reader.order("delete", name, count=2)
+        reader.again(name)
+    reader.again("messages")
     return reader
 
 
 def called(reader: Reader) -> list[str]:
     """The addresses below Graph's that were asked for, each once."""
-    paths = [one["path"] for one in reader.sandbox.own("/_requests?slug=teams")]
+    paths = reader.asked()
     return list(dict.fromkeys(path for path in paths if "/graph/v1.0/" in path))
 
 

@@ -90,7 +90,7 @@ def test_events_of_the_system_are_told_to_those_who_know_them(with_channels: Rea
 def test_five_calls_to_one_channel_within_a_second_are_too_many(
     with_channels: Reader, path: str
 ) -> None:
-    with_channels.sandbox.control("set", slug="teams", limits=True)
+    with_channels.order("set", limits=True)
 
     answers = [ask(with_channels, path + "?$top=1") for _ in range(5)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,26 +26,6 @@ TYPES = ["teams", "members", "channels", "messages"]
 FLAT = TYPES[:3]
 
 
-def control(reader: Reader, action: str, entity: str, **order: Any) -> list[str]:
-    done = reader.sandbox.control(action, slug="teams", entity=entity, **order)
-    ids: list[str] = done["ids"]
-    return ids
-
-
-def truth(reader: Reader, entity: str) -> set[str]:
-    """The ids of what the person who agreed may see."""
-    rows = reader.sandbox.truth("teams", entity)
-    return {id for id, row in rows.items() if row["visible"]}
-
-
-def again(reader: Reader, entity_type: str) -> list[Entity]:
-    return reader.read(entity_type, reader.checkpoint(entity_type))
-
-
-def asked(reader: Reader) -> list[str]:
-    return [one["path"] for one in reader.sandbox.own("/_requests?slug=teams")]
-
-
 def a_post(reader: Reader) -> Entity:
     """A post with replies."""
     replies = (one for one in reader.known("messages") if one.data["replyToId"])
@@ -58,20 +37,20 @@ def a_post(reader: Reader) -> Entity:
 def test_a_full_read_brings_every_row_there_is(with_channels: Reader, entity_type: str) -> None:
     with_channels.read(entity_type)
 
-    assert with_channels.ids(entity_type) == truth(with_channels, entity_type)
+    assert with_channels.ids(entity_type) == with_channels.there(entity_type)
     assert_all_become_records(with_channels, entity_type)
 
 
 @pytest.mark.parametrize("entity_type", FLAT)
 def test_short_lists_are_read_in_full_each_time(with_channels: Reader, entity_type: str) -> None:
-    control(with_channels, "add", entity_type, count=2)
-    control(with_channels, "delete", entity_type, count=1)
+    with_channels.order("add", entity_type, count=2)
+    with_channels.order("delete", entity_type, count=1)
 
-    again(with_channels, "teams")
-    came = again(with_channels, entity_type)
+    with_channels.again("teams")
+    came = with_channels.again(entity_type)
 
     # What is gone shows by its absence.
-    assert {one.source_id for one in came} == truth(with_channels, entity_type)
+    assert {one.source_id for one in came} == with_channels.there(entity_type)
 
 
 def test_a_later_read_brings_the_threads_of_what_changed_was_added_and_is_gone(
@@ -80,16 +59,16 @@ def test_a_later_read_brings_the_threads_of_what_changed_was_added_and_is_gone(
     teams = with_channels
     teams.read("messages")
     threads = {one.source_id: _thread(one) for one in teams.known("messages")}
-    changed = control(teams, "change", "messages", count=5)
-    added = control(teams, "add", "messages", count=3)
-    gone = sorted(truth(teams, "messages") - {*changed, *added})[7]
-    control(teams, "delete", "messages", ids=[gone])
+    changed = teams.order("change", "messages", count=5)
+    added = teams.order("add", "messages", count=3)
+    gone = sorted(teams.there("messages") - {*changed, *added})[7]
+    teams.order("delete", "messages", ids=[gone])
 
-    came = {one.source_id: one for one in again(teams, "messages")}
+    came = {one.source_id: one for one in teams.again("messages")}
 
     assert {gone, *changed, *added} <= set(came)
     assert came[gone].deleted
-    assert teams.ids("messages") == truth(teams, "messages")
+    assert teams.ids("messages") == teams.there("messages")
     # Threads come whole; an added post is one of its own.
     threads |= {id: id for id in added}
     moved = {threads[id] for id in (gone, *changed, *added)}
@@ -117,16 +96,16 @@ def test_changes_are_asked_for_by_date_once_and_then_by_link(with_channels: Read
 
 def _queries(reader: Reader) -> list[dict[str, list[str]]]:
     """What the next read of messages asks for."""
-    before = len(asked(reader))
-    again(reader, "messages")
-    return [parse_qs(urlsplit(path).query) for path in asked(reader)[before:]]
+    before = len(reader.asked())
+    reader.again("messages")
+    return [parse_qs(urlsplit(path).query) for path in reader.asked()[before:]]
 
 
 def test_a_quiet_organisation_costs_one_call_a_channel(with_channels: Reader) -> None:
     with_channels.read("messages")
-    again(with_channels, "messages")
+    with_channels.again("messages")
 
-    assert again(with_channels, "messages") == []
+    assert with_channels.again("messages") == []
     assert with_channels.calls == len(with_channels.ids("channels"))
 
 
@@ -134,10 +113,10 @@ def test_a_new_reply_and_an_edited_one_bring_their_thread(with_channels: Reader)
     teams = with_channels
     teams.read("messages")
     post = a_post(teams)
-    order = {"channel": post.scope, "reply_to": post.data["id"]}
-    [new] = control(teams, "add", "messages", count=1, **order)
+    place = {"channel": post.scope, "reply_to": post.data["id"]}
+    [new] = teams.order("add", "messages", count=1, **place)
 
-    came = again(teams, "messages")
+    came = teams.again("messages")
 
     assert new in {one.source_id for one in came}
     assert {_thread(one) for one in came} == {post.source_id}
@@ -145,8 +124,8 @@ def test_a_new_reply_and_an_edited_one_bring_their_thread(with_channels: Reader)
     reply = teams.stored["messages"][new]
     record = TeamsConnector(None).transform(reply)
     assert record.refs()["thread"].source_id == post.source_id  # type: ignore[union-attr]
-    control(teams, "change", "messages", ids=[new])
-    assert new in {one.source_id for one in again(teams, "messages")}
+    teams.order("change", "messages", ids=[new])
+    assert new in {one.source_id for one in teams.again("messages")}
     assert teams.stored["messages"][new].payload != reply.payload
 
 
@@ -157,13 +136,13 @@ def test_replies_live_on_when_their_post_is_deleted(with_channels: Reader) -> No
     replies = {
         one.source_id for one in teams.known("messages") if _thread(one) == post.source_id
     } - {post.source_id}
-    control(teams, "delete", "messages", ids=[post.source_id])
+    teams.order("delete", "messages", ids=[post.source_id])
 
-    came = again(teams, "messages")
+    came = teams.again("messages")
 
     deleted = {one.source_id: one.deleted for one in came}
     assert deleted == {post.source_id: True} | dict.fromkeys(replies, False)
-    assert teams.ids("messages") == truth(teams, "messages")
+    assert teams.ids("messages") == teams.there("messages")
 
 
 def test_what_was_deleted_long_ago_is_no_record(with_channels: Reader) -> None:
@@ -178,14 +157,14 @@ def test_more_replies_than_come_along_are_asked_for(with_channels: Reader) -> No
     teams = with_channels
     teams.read("messages")
     post = a_post(teams)
-    order = {"channel": post.scope, "reply_to": post.data["id"]}
-    control(teams, "add", "messages", count=1100, **order)
+    place = {"channel": post.scope, "reply_to": post.data["id"]}
+    teams.order("add", "messages", count=1100, **place)
 
-    came = again(teams, "messages")
+    came = teams.again("messages")
 
     assert len({one.source_id for one in came}) > 1100
-    assert teams.ids("messages") == truth(teams, "messages")
-    further = [path for path in asked(teams) if "/replies?" in path]
+    assert teams.ids("messages") == teams.there("messages")
+    further = [path for path in teams.asked() if "/replies?" in path]
     assert 2 <= len(further) <= 4
 
 
@@ -208,7 +187,7 @@ def test_stopped_anywhere_it_goes_on_without_loss(with_channels: Reader) -> None
         if came < 3:
             break
 
-    assert teams.ids("messages") == truth(teams, "messages")
+    assert teams.ids("messages") == teams.there("messages")
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -218,12 +197,12 @@ def test_one_closed_channel_is_passed_over(with_channels: Reader, status: int) -
     code = {403: "Forbidden", 404: "NotFound"}[status]
     body = f'{{"error":{{"code":"{code}","message":"…"}}}}'
     path = channel.replace(".", r"\.")
-    teams.sandbox.control("fault", slug="teams", path=path, status=status, body=body, count=None)
+    teams.order("fault", path=path, status=status, body=body, count=None)
 
     teams.read("messages")
 
     assert channel in teams.skipped
-    others = {one for one in truth(teams, "messages") if not one.startswith(channel)}
+    others = {one for one in teams.there("messages") if not one.startswith(channel)}
     assert teams.ids("messages") == others
 
 
@@ -240,11 +219,9 @@ def test_a_private_channel_one_is_no_member_of_is_listed_and_passed_over(
 def test_a_channel_that_is_gone_is_passed_over(with_channels: Reader) -> None:
     with_channels.read("messages")
     with_channels.skipped.clear()
-    [channel] = control(
-        with_channels, "delete", "channels", ids=[sorted(_opened(with_channels))[0]]
-    )
+    [channel] = with_channels.order("delete", "channels", ids=[sorted(_opened(with_channels))[0]])
 
-    again(with_channels, "messages")
+    with_channels.again("messages")
 
     assert with_channels.skipped[channel] == "not_found_at_provider"
 
@@ -256,11 +233,11 @@ def _opened(reader: Reader) -> set[str]:
 def test_a_forgotten_link_asks_for_everything_again(with_channels: Reader) -> None:
     teams = with_channels
     teams.read("messages")
-    again(teams, "messages")
-    teams.sandbox.control("expire_cursors", slug="teams")
+    teams.again("messages")
+    teams.order("expire_cursors")
 
     with pytest.raises(CheckpointExpiredError):
-        again(teams, "messages")
+        teams.again("messages")
 
 
 def test_a_backfill_date_bounds_the_first_read_as_far_as_changes_reach(
@@ -272,7 +249,7 @@ def test_a_backfill_date_bounds_the_first_read_as_far_as_changes_reach(
     teams.read("messages", Checkpoint(not_before=floor))
 
     some = teams.ids("messages")
-    assert 0 < len(some) < len(truth(teams, "messages"))
+    assert 0 < len(some) < len(teams.there("messages"))
     recent = {
         one.source_id
         for one in teams.known("messages")
@@ -281,7 +258,7 @@ def test_a_backfill_date_bounds_the_first_read_as_far_as_changes_reach(
     assert {_thread(teams.stored["messages"][one]) for one in recent} == {
         _thread(one) for one in teams.known("messages")
     }
-    assert again(teams, "messages") == []
+    assert teams.again("messages") == []
 
 
 def test_an_older_backfill_date_reads_all_there_is(with_channels: Reader) -> None:
@@ -290,7 +267,7 @@ def test_an_older_backfill_date_reads_all_there_is(with_channels: Reader) -> Non
 
     with_channels.read("messages", Checkpoint(not_before=floor))
 
-    assert with_channels.ids("messages") == truth(with_channels, "messages")
+    assert with_channels.ids("messages") == with_channels.there("messages")
 
 
 def test_a_poisoned_reply_is_set_aside_alone(with_channels: Reader) -> None:
@@ -298,13 +275,13 @@ def test_a_poisoned_reply_is_set_aside_alone(with_channels: Reader) -> None:
     teams.read("messages")
     reply = next(one for one in teams.known("messages") if one.data["replyToId"])
     teams.stored.pop("messages")
-    control(teams, "poison", "messages", id=reply.source_id, kind="nul")
+    teams.order("poison", "messages", id=reply.source_id, kind="nul")
 
     read = teams.read("messages")
 
     unreadable = [one.source_id for one in read if isinstance(one.payload, Unreadable)]
     assert unreadable == [reply.source_id]
-    assert teams.ids("messages") == truth(teams, "messages")
+    assert teams.ids("messages") == teams.there("messages")
 
 
 def test_a_poisoned_post_leaves_its_replies(with_channels: Reader) -> None:
@@ -312,13 +289,13 @@ def test_a_poisoned_post_leaves_its_replies(with_channels: Reader) -> None:
     teams.read("messages")
     post = a_post(teams)
     teams.stored.pop("messages")
-    control(teams, "poison", "messages", id=post.source_id, kind="surrogate")
+    teams.order("poison", "messages", id=post.source_id, kind="surrogate")
 
     read = teams.read("messages")
 
     unreadable = [one.source_id for one in read if isinstance(one.payload, Unreadable)]
     assert unreadable == [post.source_id]
-    assert teams.ids("messages") == truth(teams, "messages")
+    assert teams.ids("messages") == teams.there("messages")
 
 
 def test_looking_once_a_day_is_declared() -> None:
