@@ -30,7 +30,7 @@ class EntityType:
     window: only a moving window of it is listed; what leaves the window is not gone.
     lifetime: an older checkpoint is never handed over; the type is read in full instead.
     min_interval: not read more often than this.
-    scopes: OAuth scopes without which this type is left out.
+    scopes: OAuth scopes without which its provider refuses this type; then it is left out.
     inside: comes along in another type's walk and shares its checkpoint.
     newest_wins: an entity older than the stored one is dropped.
     ignore: payload keys whose change alone is no change.
