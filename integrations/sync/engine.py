@@ -41,6 +41,7 @@ from integrations.models import Connection, EntityTypeStatus, RejectedRecord, Sy
 from integrations.sync import deletions, drift, generations, positions, preflight, rhythm, settle
 from integrations.sync.counts import note
 from integrations.sync.failures import is_of_its_type, reason_of
+from integrations.sync.lanes import types_in_backfill
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import in_order, next_type
@@ -201,7 +202,7 @@ class _Slice:
 
     def _leave_out(self, types: list[EntityType], statuses: dict[str, EntityTypeStatus]) -> None:
         """Leave to the other lane what is read there in full, and to later what is not due."""
-        elsewhere = settle.types_in_backfill(self.connection, self.run)
+        elsewhere = types_in_backfill(self.connection, self.run)
         early = rhythm.waiting(self.run, self.connection, types, statuses)
         for declared in types:
             if declared.name not in self.run.counts and declared.name in elsewhere | early:

@@ -15,7 +15,6 @@ from hub.clock import database_now
 from hub.fields import uuid7
 from hub.fleet.attempts import attempt_of, audit_failed
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.connectors.registry import get_connector
 from integrations.errors import (
     AccessTokenRefusedError,
     AppRefusedError,
@@ -27,14 +26,12 @@ from integrations.errors import (
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
-from integrations.sync import failures, positions, rhythm, status
+from integrations.sync import failures, lanes, positions, rhythm, status
 from integrations.sync.counts import note
 from integrations.sync.credentials import blame_app
 from integrations.sync.failures import NOT_ASKED, TRIES
-from integrations.sync.generations import is_spent
 from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
 from integrations.sync.order import ENDED, in_order
-from integrations.types import EntityType
 from tenants.actor import Actor
 
 ENGINE = Actor.system("engine")
@@ -80,10 +77,19 @@ def _opened_run(due: Due, connection: Connection) -> SyncRun | None:
 
 
 def nothing_to_do(due: Due, connection: Connection | None) -> None:
-    """Give the lease back: the connection is gone, paused or waits for a person."""
+    """Give the lease back: the connection is gone, paused or waits for a person.
+
+    If somebody has just put that right, there is something to do again, now.
+    """
     with transaction.atomic():
         if connection is not None:
-            for run in SyncRun.objects.open().filter(connection=connection, lane=due.lane):
+            open_runs = SyncRun.objects.open().filter(connection=connection, lane=due.lane)
+            runs = list(open_runs.select_for_update())
+            now = _held(connection)
+            if now.can_sync or now.waits_for_app:
+                _release(due, due_at=Now(), attempts=0)
+                return
+            for run in runs:
                 run.connection = connection
                 _end(run, SyncRun.State.CANCELLED, calls=0)
         _release(due, due_at=None, run_id=None, attempts=0)
@@ -98,10 +104,10 @@ def to_be_continued(due: Due, connection: Connection, run: SyncRun, *, calls: in
     """
     with transaction.atomic():
         SyncRun.objects.filter(pk=run.pk).update(calls=F("calls") + calls)
-        if due.lane == SyncRun.Lane.BACKFILL or not _moves_to_backfill(connection, run):
+        if due.lane == SyncRun.Lane.BACKFILL or not lanes.moves_to_backfill(connection, run):
             _release(due, due_at=Now())
             return
-        is_left = _leave_to_live(connection, run)
+        is_left = lanes.leave_to_live(connection, run)
         run.lane = SyncRun.Lane.BACKFILL
         run.save(update_fields=["lane"])
         Due.objects.update_or_create(
@@ -123,14 +129,6 @@ def to_be_continued(due: Due, connection: Connection, run: SyncRun, *, calls: in
         _release(due, due_at=next_at, run_id=None, attempts=0, failures=0)
 
 
-def types_in_backfill(connection: Connection, run: SyncRun) -> set[str]:
-    """The entity types that another run is reading, or will read, in the lane "backfill"."""
-    if run.lane == SyncRun.Lane.BACKFILL:
-        return set()
-    other = _backfill_of(connection)
-    return _unfinished(connection, other) if other is not None else set()
-
-
 def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> str:
     """End a run that has read all it can; return why it has failed, '' if it has not.
 
@@ -143,7 +141,7 @@ def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> st
     error = " ".join(f"{name}: {line['reason']}" for name, line in failed.items())[:500]
     code = next(iter(failed.values()))["error_code"]
     with transaction.atomic():
-        for each in in_order(_types_of(connection), run.entity_types):
+        for each in in_order(lanes.types_of(connection), run.entity_types):
             if run.counts.get(each.name, {}).get("state") not in (*ENDED, "failed"):
                 note(run, each.name, "blocked")
         _fail(due, connection, run, code, error, calls=calls)
@@ -187,7 +185,7 @@ def stopped(
             exc = _asked_to_end(run) or exc
         if isinstance(exc, CancelledError):
             _end(run, SyncRun.State.CANCELLED, calls=calls, code=exc.code, error=str(exc)[:500])
-            again_at = _next(connection) if _can_sync_now(connection) else None
+            again_at = _next(connection) if _held(connection).can_sync else None
             _release(due, due_at=again_at, run_id=None, attempts=0)
             return str(exc)
         was_asked = not isinstance(exc, NOT_ASKED)
@@ -205,9 +203,14 @@ def stopped(
         _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         due_at: Any = None if needs_person else _next(connection)
+        is_settled = needs_person and _has_new_access(connection)
+        if is_settled:
+            due_at = Now()
         if isinstance(exc, AppRefusedError):
             due_at = Now() + APP_PROBE
         _release(due, due_at=due_at, run_id=None, attempts=0, failures=F("failures") + 1)
+        if is_settled:
+            return str(exc)
         if needs_person:
             # What access_for has found out itself, it has said already and more exactly.
             if connection.status != Connection.Status.NEEDS_REAUTH:
@@ -309,46 +312,6 @@ def _release(due: Due, **changes: Any) -> None:
         raise FencedError("Another worker has taken over.")
 
 
-def _moves_to_backfill(connection: Connection, run: SyncRun) -> bool:
-    unfinished = _unfinished(connection, run)
-    in_full = EntityTypeStatus.objects.filter(connection=connection, is_complete=False)
-    unfinished -= set(failures.failed_types(run))
-    is_reading_in_full = in_full.filter(entity_type__in=unfinished).exists()
-    is_asked_for = bool(unfinished) and run.mode != SyncRun.Mode.INCREMENTAL
-    return (is_reading_in_full or is_asked_for) and _backfill_of(connection) is None
-
-
-def _leave_to_live(connection: Connection, run: SyncRun) -> bool:
-    """Take out of the run what it has not begun and would not read in full; whether that is any."""
-    if run.mode != SyncRun.Mode.INCREMENTAL:
-        return False
-    rows = EntityTypeStatus.objects.filter(connection=connection, is_complete=True)
-    complete = {row.entity_type: row for row in rows}
-    left = [
-        each.name
-        for each in in_order(_types_of(connection), run.entity_types)
-        if each.name in complete.keys() - run.counts.keys()
-        and not is_spent(complete[each.name], each, connection)
-    ]
-    for name in left:
-        note(run, name, "live")
-    return bool(left)
-
-
-def _unfinished(connection: Connection, run: SyncRun) -> set[str]:
-    names = run.entity_types or [each.name for each in _types_of(connection)]
-    return {name for name in names if run.counts.get(name, {}).get("state") not in ENDED}
-
-
-def _backfill_of(connection: Connection) -> SyncRun | None:
-    open_runs = SyncRun.objects.open().filter(connection=connection)
-    return open_runs.filter(lane=SyncRun.Lane.BACKFILL).first()
-
-
-def _types_of(connection: Connection) -> tuple[EntityType, ...]:
-    return get_connector(connection.provider).entity_types
-
-
 def _wait(exc: RetryableError, failures: int) -> float:
     if exc.retry_after is not None:
         return exc.retry_after
@@ -357,7 +320,7 @@ def _wait(exc: RetryableError, failures: int) -> float:
 
 def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
     """When the schedule comes round again, after what `run` has read; by the database's clock."""
-    types = in_order(_types_of(connection))
+    types = in_order(lanes.types_of(connection))
     statuses = positions.statuses_of(connection, types)
     states = {name: line.get("state") for name, line in run.counts.items()} if run else {}
     untouched = {each.name for each in types if states.get(each.name, "waiting") == "waiting"}
@@ -375,8 +338,20 @@ def _asked_to_end(run: SyncRun) -> CancelledError | None:
     return CancelledError("The connection is paused now.") if paused.exists() else None
 
 
-def _can_sync_now(connection: Connection) -> bool:
-    return Connection.objects.active().filter(pk=connection.pk).exists()
+def _held(connection: Connection) -> Connection:
+    """The row as it is now; nobody pauses, resumes or reconnects it before the end.
+
+    Whoever does makes its work due before that is committed, and here it must not be undone. Runs
+    are held before it, as everywhere.
+    """
+    row: Connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+    return row
+
+
+def _has_new_access(connection: Connection) -> bool:
+    """Whether somebody reconnected it since this slice was refused."""
+    now = _held(connection)
+    return now.can_sync and now.credential_generation != connection.credential_generation
 
 
 def _publish_counts(connection: Connection) -> None:

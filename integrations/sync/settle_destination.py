@@ -90,9 +90,13 @@ def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> 
 
 
 def nothing_to_do(due: Due, destination: Destination | None) -> None:
-    """Give the lease back: the destination is gone or paused."""
+    """Give the lease back: the destination is gone or paused, unless somebody just resumed it."""
     with transaction.atomic():
         if destination is not None:
+            row = Destination.objects.select_for_update(no_key=True).filter(pk=destination.pk)
+            if (now := row.first()) is not None and not now.is_paused:
+                Due.objects.release(due.pk, fence=due.fence, due_at=Now(), attempts=0)
+                return
             open_runs = DestinationRun.objects.filter(destination=destination, state="running")
             open_runs.update(state=DestinationRun.State.CANCELLED, ended_at=database_now())
         Due.objects.release(due.pk, fence=due.fence, due_at=None, attempts=0)

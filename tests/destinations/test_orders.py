@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 from threading import Event
+from uuid import uuid4
 
 import pytest
 
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations.models import Destination
 from integrations.services.destinations import (
     pause_destination,
     resume_destination,
@@ -12,6 +16,7 @@ from integrations.services.destinations import (
 )
 from integrations.services.routes import change_route
 from integrations.sync.lease import LeaseWatch
+from integrations.sync.settle_destination import nothing_to_do
 from tests.destinations.conftest import ADMIN, follow, wait_of
 
 pytestmark = pytest.mark.django_db
@@ -128,3 +133,16 @@ def test_a_slice_that_writes_to_a_table_of_before_leaves_nothing_out_of_the_next
     follow(destination)
 
     assert len(base.rows("Firms")) == 20
+
+
+def test_a_slice_that_saw_the_pause_does_not_undo_that_it_was_resumed(destination):
+    pause_destination(destination=destination, actor=ADMIN)
+    due = Due.objects.get(object_id=destination.pk)
+    assert claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    due.refresh_from_db()
+    seen = Destination.objects.get(pk=destination.pk)
+    resume_destination(destination=destination, actor=ADMIN)
+
+    nothing_to_do(due, seen)
+
+    assert wait_of(destination) <= timedelta(0)

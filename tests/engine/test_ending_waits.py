@@ -8,13 +8,14 @@ from django.utils import timezone
 
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.errors import RateLimitError
+from integrations.errors import RateLimitError, ReauthorizationRequiredError
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import pause_connection, resume_connection
 from integrations.services.rhythm import change_type_interval
 from integrations.services.shadows import request_shadow
-from integrations.services.syncs import cancel_sync
-from integrations.sync.settle import stopped
+from integrations.services.syncs import cancel_sync, request_sync
+from integrations.sync.credentials import save_credentials
+from integrations.sync.settle import nothing_to_do, stopped
 from tenants.actor import Actor
 from tests.engine.conftest import run_of, work
 
@@ -109,3 +110,38 @@ def test_pausing_ends_a_shadow_diff_that_waits(waiting):
 
     shadow.refresh_from_db()
     assert shadow.state == "cancelled"
+
+
+def test_a_slice_that_saw_the_pause_does_not_undo_that_it_was_resumed(waiting):
+    pause_connection(connection=waiting, actor=SYSTEM)
+    seen = Connection.objects.get(pk=waiting.pk)
+    due = claimed(waiting)
+    resume_connection(connection=waiting, actor=SYSTEM)
+    run = request_sync(connection=waiting, actor=SYSTEM, trigger="api")
+
+    nothing_to_do(due, seen)
+
+    run.refresh_from_db()
+    assert (run.state, due_of(waiting).run_id) == ("queued", run.pk)
+    assert due_of(waiting).due_at <= timezone.now()
+
+
+def test_a_slice_that_was_refused_does_not_undo_that_somebody_has_reconnected(waiting):
+    refused = Connection.objects.get(pk=waiting.pk)
+    refused.status = Connection.Status.NEEDS_REAUTH
+    due = claimed(waiting)
+    save_credentials(waiting, {"key": "new"}, expires_at=None, scopes=[])
+    error = ReauthorizationRequiredError("It must be reconnected.")
+
+    stopped(due, refused, run_of(waiting), error, calls=1, has_progressed=False)
+
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.error) == ("active", "")
+    assert due_of(waiting).due_at <= timezone.now()
+
+
+def claimed(connection: Connection) -> Due:
+    due = due_of(connection)
+    assert claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    due.refresh_from_db()
+    return due
