@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
-from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -26,10 +24,11 @@ from hub.audit.record import record_event, record_now
 from hub.clock import database_now
 from hub.fleet.models import ConnectionStatus, Due
 from integrations import crash
-from integrations.errors import OperatorRequiredError, RetryableError
+from integrations.errors import FencedError, OperatorRequiredError, RetryableError
 from integrations.identity.step import forget_account
 from integrations.models import Connection, Disconnection, SyncRun
 from integrations.resilience.backoff import Backoff
+from integrations.services.purge import purge_account
 from integrations.services.revocation import Revoked, failed, revoke_access
 from integrations.sync.credentials import forget_credentials
 from integrations.sync.feed import raise_floor
@@ -44,18 +43,27 @@ SAGA = Actor.system("disconnect")
 REVOKE_TRIES = 6  # over about a quarter of an hour
 REVOKE_BACKOFF = Backoff(first=15, longest=600)  # seconds
 TRIES_AT_ONCE = 2  # while somebody waits for the end
-PURGE_ROWS = 5_000  # in one transaction, so that no lock is long
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to go on: until a worker is asked to stop or its slice is over, and how often a
-    provider is asked.
+    """How long to go on: until a worker is asked to stop, is overtaken or its slice is over, and
+    how often a provider is asked.
     """
 
     watch: LeaseWatch = field(default_factory=LeaseWatch)
     tries: int = REVOKE_TRIES
     ends_at: float = inf  # monotonic
+    claim: tuple[UUID, int] | None = None  # due row and fence; None for whoever waits for the end
+
+    def stop_if_overtaken(self) -> None:
+        """Called last before a call: what a provider ends knows no fence.
+
+        Raises:
+            FencedError: another worker has taken over; the account may be connected again by now.
+        """
+        if self.claim is not None and not Due.objects.is_held(self.claim[0], fence=self.claim[1]):
+            raise FencedError("Another worker has taken over.")
 
     def stop_if_asked(self) -> None:
         if self.watch.stop.is_set() or self.watch.lost.is_set():
@@ -69,36 +77,6 @@ class Pace:
 
 
 Step = Callable[[Disconnection, Pace], None]
-
-_PURGE_RECORDS = """
-WITH going AS (
-    SELECT id FROM integrations_record WHERE source_system = %(system)s LIMIT %(rows)s FOR UPDATE
-), parted AS (
-    UPDATE integrations_recordlink SET target_id = NULL
-    WHERE target_id IN (SELECT id FROM going) AND record_id NOT IN (SELECT id FROM going)
-), unlinked AS (
-    DELETE FROM integrations_recordlink WHERE record_id IN (SELECT id FROM going)
-)
-DELETE FROM integrations_record WHERE id IN (SELECT id FROM going)
-"""
-
-_SHADOWS = "SELECT id FROM integrations_shadowdiff WHERE connection_id = ANY(%(connections)s)"
-
-# What else is kept per account, or per connection that ever read it.
-_PURGE_OTHERS = tuple(
-    f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {owner} LIMIT %(rows)s)"
-    for table, owner in (
-        ("integrations_rejectedrecord", "source_system = %(system)s"),
-        ("integrations_checkpoint", "connection_id = ANY(%(connections)s)"),
-        ("integrations_entitytypestatus", "connection_id = ANY(%(connections)s)"),
-        ("integrations_entityshape", "connection_id = ANY(%(connections)s)"),
-        ("integrations_sweepbatch", "connection_id = ANY(%(connections)s)"),
-        ("integrations_deletionreview", "connection_id = ANY(%(connections)s)"),
-        ("integrations_shadowbatch", f"shadow_id IN ({_SHADOWS})"),
-        ("integrations_shadowdiff", "connection_id = ANY(%(connections)s)"),
-        ("integrations_syncrun", "connection_id = ANY(%(connections)s)"),
-    )
-)
 
 
 class LaterError(Exception):
@@ -147,10 +125,13 @@ def go_on(*, due_id: UUID, fence: int, watch: LeaseWatch, seconds: float = inf) 
     lease back.
 
     Called inside the tenant, with the lease held; returns a short sentence.
+
+    Raises:
+        FencedError: another worker has taken over; the provider was not asked.
     """
     due = Due.objects.get(pk=due_id)
     found = Disconnection.objects.select_related("connection").filter(pk=due.object_id).first()
-    pace = Pace(watch, ends_at=monotonic() + seconds)
+    pace = Pace(watch, ends_at=monotonic() + seconds, claim=(due_id, fence))
     if found is not None and found.is_under_way:
         try:
             for name in STEPS:
@@ -264,7 +245,7 @@ def _end_runs(connection: Connection) -> int:
 def _revoke(asked: Disconnection, pace: Pace) -> None:
     asked.connection.refresh_from_db()
     try:
-        revoked = revoke_access(asked.connection, actor=SAGA)
+        revoked = revoke_access(asked.connection, actor=SAGA, before=pace.stop_if_overtaken)
     except (RetryableError, OperatorRequiredError) as exc:
         Disconnection.objects.filter(pk=asked.pk).update(revoke_tries=F("revoke_tries") + 1)
         asked.refresh_from_db(fields=("revoke_tries",))
@@ -296,7 +277,7 @@ def _records(asked: Disconnection, pace: Pace) -> None:
     """
     sentence = "The records stay."
     if not asked.keep_records:
-        _purge(asked.connection, pace)
+        purge_account(asked, after_chunk=pace.stop_if_over)
         sentence = "The records, rejected records, checkpoints and runs are deleted."
     with transaction.atomic():
         if _is_open(asked, "records"):
@@ -304,24 +285,6 @@ def _records(asked: Disconnection, pace: Pace) -> None:
                 raise_floor()
                 forget_account(asked.connection.source_system)
             _note(asked, "records", Disconnection.Outcome.DONE, sentence)
-
-
-def _purge(connection: Connection, pace: Pace) -> None:
-    readers = Connection.objects.filter(source_system=connection.source_system)
-    values: dict[str, Any] = {
-        "system": connection.source_system,
-        "connections": list(readers.values_list("pk", flat=True)),
-        "rows": PURGE_ROWS,
-    }
-    for statement in (_PURGE_RECORDS, *_PURGE_OTHERS):
-        while True:
-            with database.cursor() as cursor:
-                cursor.execute(statement, values)
-                deleted = cursor.rowcount
-            crash.hit("after_purge_chunk")
-            if deleted < PURGE_ROWS:
-                break
-            pace.stop_if_over()
 
 
 @transaction.atomic

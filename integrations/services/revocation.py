@@ -1,5 +1,6 @@
 """Telling a provider that a connection's access is to end, and what came of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from integrations.auth import oauth_of, revoke
@@ -7,6 +8,7 @@ from integrations.auth.addresses import filled
 from integrations.auth.composio import delete_account
 from integrations.connectors.registry import get_connector
 from integrations.errors import (
+    FencedError,
     HubError,
     OperatorRequiredError,
     ReauthorizationRequiredError,
@@ -34,10 +36,15 @@ class Revoked:
     sentence: str
 
 
-def revoke_access(connection: Connection, *, actor: Actor) -> Revoked:
+def revoke_access(
+    connection: Connection, *, actor: Actor, before: Callable[[], None] = lambda: None
+) -> Revoked:
     """End the access at the provider, or say why that cannot be done. Safe to call again.
 
+    `before` is called when all is ready and nothing is left but the call. It may raise.
+
     Raises:
+        FencedError: what `before` raises leaves here as it is.
         RetryableError: the provider could not be asked, or its answer is not known.
         OperatorRequiredError: credentials or provider app cannot be used until somebody acts.
     """
@@ -48,14 +55,14 @@ def revoke_access(connection: Connection, *, actor: Actor) -> Revoked:
     except HubError as exc:
         return Revoked(Outcome.FAILED, f"{exc} Remove the access at {connection.provider} itself.")
     if connection.auth_kind == composio.NAME:
-        return _deleted(connection, actor)
+        return _deleted(connection, actor, before)
     declared = oauth_of(provider) if connection.auth_kind == OAuth2.kind else None
     if declared is None or not declared.revoke_url:
         sentence = f"{provider.label} cannot be told from here to end the access."
         return Revoked(Outcome.NOT_POSSIBLE, f"{sentence} {_by_hand(provider, connection)}")
     try:
-        return _asked(connection, provider, declared, actor)
-    except (RetryableError, OperatorRequiredError):
+        return _asked(connection, provider, declared, actor, before)
+    except (FencedError, RetryableError, OperatorRequiredError):
         raise
     except HubError as exc:
         return failed(connection, exc)
@@ -67,7 +74,13 @@ def failed(connection: Connection, exc: HubError) -> Revoked:
     return Revoked(Outcome.FAILED, f"{exc} {_by_hand(provider, connection)}")
 
 
-def _asked(connection: Connection, provider: Provider, declared: OAuth2, actor: Actor) -> Revoked:
+def _asked(
+    connection: Connection,
+    provider: Provider,
+    declared: OAuth2,
+    actor: Actor,
+    before: Callable[[], None],
+) -> Revoked:
     ended_before = Revoked(Outcome.DONE, f"{provider.label} had ended the access already.")
     by_access_token = declared.revoke_style == "bearer"
     try:
@@ -77,12 +90,14 @@ def _asked(connection: Connection, provider: Provider, declared: OAuth2, actor: 
     if held is None:
         return Revoked(Outcome.NOT_NEEDED, "There were no credentials to be ended.")
     app, token = held
+    address = filled(provider, declared.revoke_url, connection.extra)
+    before()
     has_ended = revoke(
         provider,
         declared,
         app,
         token,
-        address=filled(provider, declared.revoke_url, connection.extra),
+        address=address,
         egress=egress_of_settings(),
         deadline=Deadline.after(CALL_SECONDS, SystemClock()),
     )
@@ -91,12 +106,13 @@ def _asked(connection: Connection, provider: Provider, declared: OAuth2, actor: 
     return Revoked(Outcome.DONE, f"{provider.label} has ended the access.")
 
 
-def _deleted(connection: Connection, actor: Actor) -> Revoked:
+def _deleted(connection: Connection, actor: Actor, before: Callable[[], None]) -> Revoked:
     """Composio deletes the account, and ends the access it holds at the provider."""
     held = open_to_revoke(connection, actor=actor, by_access_token=False)
     if held is None:
         return Revoked(Outcome.NOT_NEEDED, "There were no credentials to be ended.")
     app, account = held
+    before()
     was_there = delete_account(
         gateway_of_settings(app.client_secret),
         account,

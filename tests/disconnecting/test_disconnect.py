@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.claims import claim_one, park_crash_loops
 from hub.fleet.models import ConnectionStatus, Due
 from hub.management.commands.worker import end_parked
+from integrations import tasks
 from integrations.errors import (
     ConnectionNotActiveError,
     ConnectRefusedError,
@@ -22,6 +25,7 @@ from integrations.errors import (
 from integrations.models import (
     Checkpoint,
     Connection,
+    Disconnection,
     EntityTypeStatus,
     Record,
     RecordLink,
@@ -29,7 +33,8 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services.connections import connect_with_key, resume_connection
-from integrations.services.disconnect import PURGE_ROWS, disconnect
+from integrations.services.disconnect import STEPS, Pace, disconnect
+from integrations.services.purge import PURGE_ROWS
 from integrations.services.syncs import request_sync
 from integrations.sync.credentials import access_for
 from integrations.sync.engine import work_slice
@@ -38,7 +43,7 @@ from integrations.sync.lease import LeaseWatch
 from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.models import Tenant
-from tests.admin.conftest import make_rejected
+from tests.admin.conftest import make_record, make_rejected
 from tests.connecting.conftest import World, audited
 from tests.connecting.test_refresh import BEARER
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync, work
@@ -264,13 +269,13 @@ def test_a_slice_that_is_at_work_commits_nothing_any_more(
     copper: Connection, world: World, acme: Tenant, admin: Actor
 ) -> None:
     world.control("set", slug="copper", latency_ms=300)
-    claim = claim_one(Due.objects.get().pk, worker_id=copper.pk, lease_seconds=60)
+    claim = claim_one(Due.objects.get().pk, worker_id=copper.pk, lease_seconds=600)
     assert claim is not None
 
     def slice_of_it() -> str:
         try:
             with in_tenant(acme):
-                work_slice(claim.due_id, claim.fence, seconds=60, watch=LeaseWatch())
+                work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
                 return "ended"
         except FencedError:
             return "fenced"
@@ -324,6 +329,53 @@ def test_a_renewal_that_is_under_way_cannot_bring_the_connection_back(
     assert revocations(world) == [200]
     assert not opens_something(world, quickbooks, token)
     assert len(world.token_calls()) == 1
+
+
+def test_a_worker_that_was_overtaken_before_its_call_revokes_nothing(
+    quickbooks: Connection, world: World, admin: Actor
+) -> None:
+    """It stood still between its step's beginning and the call, for longer than its lease."""
+    disconnect(connection=quickbooks, keep_records=True, actor=admin)
+    due = Due.objects.get(kind=Due.Kind.DISCONNECT)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
+    assert claim is not None
+
+    def work_on_it() -> str:
+        try:
+            with database.cursor() as cursor:
+                cursor.execute("SET lock_timeout = 0")
+            return tasks.work(str(claim.tenant_id), str(claim.due_id), claim.fence)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Connection.objects.select_for_update().get(pk=quickbooks.pk)
+            working = pool.submit(work_on_it)
+            while not somebody_waits_for_us() and not working.done():
+                time.sleep(0.02)
+            Due.objects.filter(pk=due.pk).update(fence=claim.fence + 1)
+        said = working.result(timeout=120)
+
+    assert said == "Taken over while working."
+    assert revocations(world) == []
+    quickbooks.refresh_from_db()
+    assert quickbooks.status == "disconnecting"
+
+
+def test_a_worker_that_wakes_when_the_account_is_connected_again_purges_nothing_of_it(
+    copper: Connection, world: World, admin: Actor
+) -> None:
+    asked = disconnect(connection=copper, keep_records=False, actor=admin)
+    woken = Disconnection.objects.get(pk=asked.pk)
+    work(asked)
+    fresh = connect_with_key(provider="copper", secrets=world.key(), actor=admin)
+    record, rejected = make_record(fresh, 1), make_rejected(fresh)
+
+    STEPS["records"](woken, Pace())
+
+    assert Record.objects.get() == record
+    assert RejectedRecord.objects.get() == rejected
 
 
 def test_nothing_that_comes_late_brings_it_back(
@@ -383,6 +435,16 @@ def test_only_an_admin_disconnects(copper: Connection, operator: Actor) -> None:
 
     copper.refresh_from_db()
     assert copper.status == "active"
+
+
+def somebody_waits_for_us() -> bool:
+    """Whether another connection waits for the end of this one's transaction."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks"
+            " WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def opens_something(world: World, connection: Connection, token: str) -> bool:

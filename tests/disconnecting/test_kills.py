@@ -14,7 +14,7 @@ from django.utils import timezone
 from hub.audit.models import AuditAction
 from hub.fleet.models import Due
 from integrations.models import Connection, Disconnection, Record, SyncRun
-from integrations.services.disconnect import PURGE_ROWS
+from integrations.services.purge import PURGE_ROWS
 from tests import warm
 from tests.connecting.conftest import World, audited
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync
