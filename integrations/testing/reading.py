@@ -43,6 +43,8 @@ def a_full_read_brings_every_type(subject: Subject) -> Iterator[Problem]:
             shown = {id for id, row in subject.rows(table).items() if row["visible"]}
             if missing := shown - whole.ids(declared.name):
                 yield declared.name, f"{len(missing)} were left out: {_some(missing)}"
+            if extra := whole.ids(declared.name) - shown:
+                yield declared.name, f"{len(extra)} are not shown there: {_some(extra)}"
     for name in set(whole.stored) - {one.name for one in subject.connector.entity_types}:
         yield name, "it was delivered without being declared"
 

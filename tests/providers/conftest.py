@@ -12,12 +12,20 @@ import orjson
 import pytest
 
 from integrations.connectors import registry
-from integrations.connectors.base import Connector
+from integrations.connectors.base import Connector, identify
 from integrations.errors import HubError
 from integrations.http.client import ProviderClient
 from integrations.http.egress import Egress
 from integrations.records import RECORD_TYPES
-from integrations.types import Checkpoint, Credentials, Cursor, Entity, RunContext, Unreadable
+from integrations.types import (
+    Account,
+    Checkpoint,
+    Credentials,
+    Cursor,
+    Entity,
+    RunContext,
+    Unreadable,
+)
 from tests.sandbox.conftest import Caller, caller, running
 
 __all__ = ["caller", "running"]
@@ -82,6 +90,11 @@ class Reader:
         """Path and query of every call so far."""
         requests = self.sandbox.own(f"/_requests?slug={self.connector.provider.slug}")
         return [one["path"] for one in requests]
+
+    def account(self) -> Account:
+        """Whose account this is, as the provider says."""
+        with self.client() as client:
+            return identify(self.connector, client)
 
     def error_of(self, entity_type: str, *, status: int, body: Any, path: str = "") -> HubError:
         """What reading the type raises while every answer, or every one to `path`, is this one.

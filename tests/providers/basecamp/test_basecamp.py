@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.connectors.basecamp import BasecampConnector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -206,8 +205,7 @@ def test_a_poisoned_person_is_set_aside_alone(basecamp: Reader) -> None:
 
 
 def test_the_chosen_account_is_where_calls_go(basecamp: Reader) -> None:
-    with basecamp.client() as client:
-        account = identify(basecamp.connector, client)
+    account = basecamp.account()
 
     assert basecamp.credentials.extra == {"href": HREF}
     assert account.label == next(iter(shown_people(basecamp))).data["name"]
@@ -253,10 +251,3 @@ def test_fifty_calls_in_ten_seconds_are_all_there_are(basecamp: Reader) -> None:
         basecamp.read("projects")
         basecamp.read("todos")
     assert refused.value.retry_after == 10
-
-
-def test_an_expired_token_asks_for_a_refresh(basecamp: Reader) -> None:
-    basecamp.order("expire_tokens")
-
-    with pytest.raises(AccessTokenRefusedError):
-        basecamp.read("people")

@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.connectors.github import GitHubConnector
 from integrations.connectors.lines import count_lines
 from integrations.errors import (
-    AccessTokenRefusedError,
     EntityTypeUnavailableError,
     RateLimitError,
 )
@@ -217,17 +215,9 @@ def test_a_poisoned_issue_is_one_unreadable_row(with_parents: Reader) -> None:
 
 
 def test_identity_is_the_user(github: Reader) -> None:
-    with github.client() as client:
-        account = identify(github.connector, client)
+    account = github.account()
 
     assert (account.id, account.label) == ("5001001", "nordlicht-hub")
-
-
-def test_an_expired_token_asks_for_a_refresh(github: Reader) -> None:
-    github.order("expire_tokens")
-
-    with pytest.raises(AccessTokenRefusedError):
-        github.read("repositories")
 
 
 def test_a_personal_access_token_is_sent_the_same_way(github: Reader, install: Install) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.connectors.gmail import GmailConnector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -182,8 +181,7 @@ def test_a_poisoned_message_is_set_aside_alone(gmail: Reader) -> None:
 
 
 def test_identity_is_the_address(gmail: Reader) -> None:
-    with gmail.client() as client:
-        account = identify(gmail.connector, client)
+    account = gmail.account()
 
     assert account.id == account.label == "kontakt@nordlicht.example"
 
@@ -218,13 +216,6 @@ def test_more_than_the_quota_is_refused_as_google_refuses_it(gmail: Reader) -> N
     with pytest.raises(RetryableError, match="rateLimitExceeded"):
         gmail.read("messages")
     assert gmail.ids("messages")
-
-
-def test_an_expired_token_asks_for_a_refresh(gmail: Reader) -> None:
-    gmail.order("expire_tokens")
-
-    with pytest.raises(AccessTokenRefusedError):
-        gmail.read("labels")
 
 
 def test_only_offline_access_brings_a_refresh_token_and_a_refresh_brings_none(

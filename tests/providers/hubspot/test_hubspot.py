@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.connectors.hubspot import HubSpotConnector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -18,20 +17,11 @@ from integrations.errors import (
 )
 from integrations.testing.access import Access, renewed
 from integrations.types import Checkpoint
-from tests.providers.conftest import Reader, assert_all_become_records
+from tests.providers.conftest import Reader
 
-ALL_TYPES = [declared.name for declared in HubSpotConnector.entity_types]
 SEARCHED = ["companies", "contacts", "deals"]
 CALLS = {"companies": 2, "contacts": 3, "deals": 4}
 """The search, a call for each kind of association, and the archived objects."""
-
-
-@pytest.mark.parametrize("entity_type", ALL_TYPES)
-def test_a_full_read_brings_every_row_there_is(hubspot: Reader, entity_type: str) -> None:
-    hubspot.read(entity_type)
-
-    assert hubspot.ids(entity_type) == hubspot.there(entity_type)
-    assert_all_become_records(hubspot, entity_type)
 
 
 @pytest.mark.parametrize("entity_type", SEARCHED)
@@ -166,8 +156,7 @@ def test_a_dead_refresh_token_needs_a_person(hubspot: Reader, access: Access) ->
 
 
 def test_identity_is_the_account(hubspot: Reader) -> None:
-    with hubspot.client() as client:
-        account = identify(hubspot.connector, client)
+    account = hubspot.account()
 
     assert (account.id, account.label) == ("4710001", "4710001")
 

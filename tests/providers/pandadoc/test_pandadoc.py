@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.errors import (
     AccessTokenRefusedError,
     EntityTypeUnavailableError,
@@ -183,8 +182,7 @@ def test_a_key_opens_the_same_workspace_as_a_consent(pandadoc: Reader) -> None:
 
 
 def test_identity_is_the_workspace(pandadoc: Reader) -> None:
-    with pandadoc.client() as client:
-        account = identify(pandadoc.connector, client)
+    account = pandadoc.account()
 
     assert (account.id, account.label) == ("nordlichtWorkspace23ab", "Nordlicht GmbH")
 
@@ -219,10 +217,3 @@ def test_more_than_an_endpoint_allows_is_refused_until_its_minute_is_over(
         pandadoc.read("documents")
     assert refused.value.retry_after == 60
     assert len(pandadoc.ids("documents")) >= 30
-
-
-def test_an_expired_token_asks_for_a_refresh(pandadoc: Reader) -> None:
-    pandadoc.order("expire_tokens")
-
-    with pytest.raises(AccessTokenRefusedError):
-        pandadoc.read("members")

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from integrations.connectors.base import identify
 from integrations.connectors.quickbooks import QuickBooksConnector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -149,8 +148,7 @@ def test_a_realm_that_could_lead_elsewhere_is_not_used(quickbooks: Reader, realm
 
 
 def test_identity_is_the_realm(quickbooks: Reader) -> None:
-    with quickbooks.client() as client:
-        account = identify(quickbooks.connector, client)
+    account = quickbooks.account()
 
     assert (account.id, account.label) == ("9130350000000101", "Nordlicht GmbH")
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from hub.fields import uuid7
-from integrations.connectors.base import identify
 from integrations.connectors.slack import SlackConnector
 from integrations.errors import (
     AccessTokenRefusedError,
@@ -27,14 +26,6 @@ from tests.providers.conftest import Reader, assert_all_become_records
 def with_channels(slack: Reader) -> Reader:
     slack.read("channels")
     return slack
-
-
-@pytest.mark.parametrize("entity_type", ["users", "channels"])
-def test_a_list_is_read_to_its_end(slack: Reader, entity_type: str) -> None:
-    slack.read(entity_type)
-
-    assert slack.ids(entity_type) == slack.there(entity_type)
-    assert_all_become_records(slack, entity_type)
 
 
 def test_all_messages_and_replies_are_read_and_forbidden_channels_skipped(
@@ -106,8 +97,7 @@ def test_a_cursor_slack_has_forgotten_begins_the_list_again(slack: Reader) -> No
 
 
 def test_identity_is_the_workspace(slack: Reader) -> None:
-    with slack.client() as client:
-        account = identify(slack.connector, client)
+    account = slack.account()
 
     assert (account.id, account.label) == ("T0NORDLICH", "Nordlicht GmbH")
 
