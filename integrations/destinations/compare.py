@@ -71,7 +71,7 @@ def compare(source_system: str, rows: Sequence[Row], *, with_rejected: bool) -> 
 
     `with_rejected`: look up what is stored of the rejected ones too.
     """
-    latest, gone = _last_words(rows)
+    latest, gone = last_words(rows)
     records = [row for row in latest if row.kind == "record"]
     rejected = [row for row in latest if row.kind == "rejected"]
     stored = _stored(source_system, records + (rejected if with_rejected else []))
@@ -90,7 +90,7 @@ def in_columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _last_words(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+def last_words(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """What the batch says last of each entity, and from which scopes it is gone.
 
     An entity that moved is gone from one scope and there in another, in either order: the one

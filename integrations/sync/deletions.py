@@ -22,6 +22,7 @@ from django.db.models import QuerySet
 from hub.clock import database_now
 from integrations.connectors.registry import get_connector
 from integrations.destinations.base import Batch, Row
+from integrations.destinations.compare import key_of, last_words
 from integrations.destinations.postgres import order_changes
 from integrations.destinations.wake import wake_destinations
 from integrations.models import (
@@ -270,13 +271,18 @@ def hold_back(
 ) -> int:
     """Take reported deletions out of the batch if they are too many to be true; return how many.
 
-    Only those count of which there is a record still. What waits or was kept already is left out
-    in any case. `line` are the run's counts of the type so far.
+    Only those count of which there is a record still, and which the batch does not list again,
+    there or elsewhere. What waits or was kept already is left out in any case. `line` are the run's
+    counts of the type so far.
     """
-    if batch.sweep is not None and batch.sweep.is_asked:
-        listed = [row for row in batch.rows if row.kind == "record"]
-        reviews.take_back(connection, declared, listed)
-    reported = [row for row in batch.rows if row.kind == "gone"]
+    is_asked = batch.sweep is not None and batch.sweep.is_asked
+    if not (is_asked or line["dropped"] or any(row.kind == "gone" for row in batch.rows)):
+        return 0
+    latest, gone = last_words(batch.rows)
+    listed = {key_of(row): row for row in latest if row.kind == "record"}
+    if is_asked or line["dropped"]:  # in this run somebody may have been asked since
+        reviews.take_back(connection, declared, list(listed.values()))
+    reported = [row for row in gone if key_of(row) not in listed]  # else it has only moved
     if not reported:
         return 0
     found = reviews.decided(connection, declared, reported, batch.run_id)
@@ -292,9 +298,12 @@ def hold_back(
         there = present(connection, declared)
         reviews.ask(connection, declared, "signal", values, _REPORTED, there)
         left_out |= fresh
-    waiting = {id(reported[place]) for place in left_out}
-    batch.rows = [row for row in batch.rows if id(row) not in waiting]
-    return len(waiting)
+    waiting = {(key_of(row), row.scope) for row in (reported[place] for place in left_out)}
+    read = len(batch.rows)
+    batch.rows = [
+        row for row in batch.rows if row.kind != "gone" or (key_of(row), row.scope) not in waiting
+    ]
+    return read - len(batch.rows)
 
 
 def present(connection: Connection, declared: EntityType) -> int:

@@ -90,9 +90,16 @@ class AcmeConnector(Declared, Connector):
         if isinstance(row, Unreadable):
             return Entity(entity_type, "unreadable", row, position=position)
         if row.get("gone"):
-            return Entity.gone(entity_type, row["id"], position=position)
+            return Entity.gone(entity_type, row["id"], row.get("shelf", ""), position=position)
         changed_at = datetime.fromtimestamp(row["changed"], UTC)
-        return Entity(entity_type, row["id"], row, changed_at=changed_at, position=position)
+        return Entity(
+            entity_type,
+            row["id"],
+            row,
+            row.get("shelf", ""),
+            changed_at=changed_at,
+            position=position,
+        )
 
     def transform(self, raw: Entity) -> NormalizedRecord:
         item = raw.data

@@ -136,6 +136,53 @@ def test_a_review_of_which_everything_came_back_is_not_asked_any_more(connection
     assert reported.state == DeletionReview.State.OUTDATED
 
 
+def test_what_the_same_batch_lists_again_is_not_deleted_by_approving_the_review(connection, server):
+    server.rows = {"companies": [company(n) for n in range(60)]}
+    server.page_size = 100
+    work(connection)
+    server.rows["companies"] = [gone(n) for n in range(36)] + [company(n) for n in range(5)]
+
+    work(connection)
+
+    line = run_of(connection).counts["companies"]
+    assert (line["dropped"], line["superseded"], line["unchanged"]) == (31, 5, 5)
+    approve(DeletionReview.objects.get())
+    assert present("companies") == {f"c{n}" for n in (*range(5), *range(36, 60))}
+
+
+def test_what_a_later_batch_lists_again_is_not_deleted_by_approving_the_review(
+    connection, server, settings
+):
+    settings.HUB_BATCH_ROWS = 200
+    server.page_size = 210  # a chunk each
+    server.rows = {"companies": [company(n) for n in range(400)]}
+    work(connection)
+    again = [company(n) for n in range(5)] + [gone(n) for n in range(390, 400)]
+    server.rows["companies"] = [gone(n) for n in range(210)] + again
+
+    work(connection)
+
+    approve(DeletionReview.objects.get())
+    assert present("companies") == {f"c{n}" for n in (*range(5), *range(210, 390))}
+
+
+def test_what_only_moves_is_no_deletion_that_a_person_is_asked_about(connection, server):
+    server.rows = {"companies": [company(n, shelf="old") for n in range(60)]}
+    server.page_size = 200
+    work(connection)
+    moved = [gone(n) | {"shelf": "old"} for n in range(60)]
+    server.rows["companies"] = moved + [company(n, shelf="new") for n in range(60)]
+
+    work(connection)
+
+    assert not DeletionReview.objects.exists()
+    assert len(present("companies")) == 60
+
+
+def approve(review: DeletionReview) -> None:
+    decide_deletions(review=review, approve=True, actor=PERSON)
+
+
 @pytest.fixture
 def absent(db, inside_acme, shelves):
     """30 of 60 books on three shelves were not found by a full sync."""
