@@ -294,7 +294,7 @@ class _Slice:
                 for chunk in classed(chunks):
                     crash.hit("after_fetch")
                     batch.add(chunk)
-                    if self._is_over:
+                    if self._is_over and (self.has_progressed or batch.positions):
                         chunks.stop()
                     is_full = (
                         len(batch.rows) >= settings.HUB_BATCH_ROWS or batch.size >= BATCH_BYTES

@@ -222,7 +222,7 @@ class _Shadow:
             try:
                 for chunk in classed(chunks):
                     batch.add(chunk)
-                    if self._is_over:
+                    if self._is_over and (self.has_progressed or batch.positions):
                         chunks.stop()
                     is_full = len(batch.rows) >= settings.HUB_BATCH_ROWS
                     is_full = is_full or batch.size >= BATCH_BYTES

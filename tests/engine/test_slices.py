@@ -109,3 +109,17 @@ def test_nothing_is_written_for_a_tenant_that_is_being_closed(connection, server
         work(connection)
 
     assert not Record.objects.exists()
+
+
+def test_a_slice_that_is_to_make_room_gets_to_a_position_however_far_away_that_is(
+    connection, server
+):
+    server.page_size = 5_000
+    server.rows = {"companies": [company(n) for n in range(5_000)]}
+    watch = LeaseWatch()
+    watch.stop.set()
+
+    said = work(connection, watch=watch)
+
+    assert said.wants_more
+    assert len(stored("companies")) == 5_000
