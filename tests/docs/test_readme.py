@@ -96,7 +96,7 @@ class Stranger:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

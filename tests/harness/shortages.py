@@ -105,6 +105,8 @@ class _Shortages:
         self.program = with_key(current_tenant())
         self.stranger = Caller("hub_nobody_knows")
         self.person = Client(raise_request_exception=False)
+        # The first probe reads the migrations, longer than a transaction here may lie idle.
+        self._ask(lambda: self.person.get("/health/ready/"))
         self.wrong: list[str] = []
 
     def meet(self, name: str) -> list[str]:

@@ -127,7 +127,7 @@ def listening(context: ssl.SSLContext) -> Iterator[tuple[int, list[str]]]:
     listener.close()
 
 
-def send(egress: Egress, url: str, seconds: float = 5) -> bytes:
+def send(egress: Egress, url: str, seconds: float = 60) -> bytes:
     with egress.open() as session:
         return session.send("GET", url, deadline=Deadline.after(seconds, SystemClock())).body
 

@@ -27,7 +27,7 @@ from tests.oidc.judge import JudgeConnector
 HERE = Path(__file__).parent
 PUBLIC_URL = "http://127.0.0.1:8000"
 ORIGIN = "https://judge.example"
-TOKEN_SECONDS = 30
+TOKEN_SECONDS = 300
 CLIENT = {"client_id": "hub", "client_secret": "made-up/with+signs:in=it"}
 PAGES_AT_MOST = 12
 

@@ -21,7 +21,7 @@ from tests.faults.conftest import database_url
 from tests.secrets.connectors import ORIGIN, TLS_ORIGIN
 from tests.secrets.provider import CanaryProvider
 
-START_SECONDS = 60
+START_SECONDS = 180  # on a busy machine
 
 
 @dataclass
@@ -33,7 +33,10 @@ class Hub:
     logs: Path
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, name: str, *command: str, files: tuple[int, ...] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Start a process of the hub, which inherits these open files."""
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command],
@@ -42,6 +45,7 @@ class Hub:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=files,
             )
         self.running.append(process)
         return process
@@ -51,14 +55,14 @@ class Hub:
         ended = [process for process in self.running if process.poll() is not None]
         assert not ended, self.said()[-3000:].decode()
         with suppress(requests.RequestException):
-            return requests.get(f"{self.url}/health/live/", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/health/live/", timeout=30).status_code == 200
         return False
 
     def end(self) -> None:
         for process in self.running:
             process.terminate()
         for process in self.running:
-            process.wait(timeout=60)
+            process.wait(timeout=180)
         self.running.clear()
 
     def said(self) -> bytes:
@@ -75,9 +79,8 @@ def provider() -> Iterator[CanaryProvider]:
 @pytest.fixture
 def hub(transactional_db: None, provider: CanaryProvider, tmp_path: Path) -> Iterator[Hub]:
     """A web server and a worker unit on the database of the test."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    listening = socket.create_server(("127.0.0.1", 0))  # kept: nobody else gets the port meanwhile
+    address = f"127.0.0.1:{listening.getsockname()[1]}"
     logs = tmp_path / "logs"
     logs.mkdir()
     environment = {
@@ -92,14 +95,15 @@ def hub(transactional_db: None, provider: CanaryProvider, tmp_path: Path) -> Ite
     hub = Hub(f"http://{address}", environment, logs)
     try:
         hub.start(
-            "web", "-m", "gunicorn", "hub.wsgi", "--bind", address, "--threads", "4",
-            "--no-control-socket",
+            "web", "-m", "gunicorn", "hub.wsgi", "--bind", f"fd://{listening.fileno()}",
+            "--threads", "4", "--no-control-socket", files=(listening.fileno(),),
         )  # fmt: skip
         hub.start("worker", "manage.py", "worker")
         wait_until(hub.is_up, START_SECONDS)
         yield hub
     finally:
         hub.end()
+        listening.close()
 
 
 def wait_until(what: Callable[[], Any], seconds: float) -> None:

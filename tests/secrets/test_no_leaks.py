@@ -84,7 +84,7 @@ class World:
 
     def ask(self, path: str, *, method: str = "GET", **options: Any) -> requests.Response:
         """Call the API; its answer may hold no secret."""
-        answer = requests.request(method, f"{self.hub.url}{path}", timeout=30, **options)
+        answer = requests.request(method, f"{self.hub.url}{path}", timeout=120, **options)
         self.answers.append(f"{answer.headers}\n{answer.text}")
         return answer
 
@@ -149,11 +149,10 @@ def let_the_worker_sync(plan: str, world: World, *, token_plan: str = "", ended:
     Connection.objects.update(status="active", **changes)
     fences = dict(Due.objects.values_list("pk", "fence"))
     Due.objects.update(due_at=timezone.now(), parked_reason="", failures=0, attempts=0, run_id=None)
+    asked = Due.objects.filter(pk__in=fences)  # the worker plans work of its own besides
     wait_until(
-        lambda: all(
-            due.fence > fences[due.pk] and due.lease_until is None for due in Due.objects.all()
-        ),
-        60,
+        lambda: all(due.fence > fences[due.pk] and due.lease_until is None for due in asked.all()),
+        180,
     )
 
 
@@ -186,7 +185,7 @@ def use_the_api(world: World, operator: Actor) -> None:
     """With a token and with a key: every list, every connection, a sync, and what is refused."""
     (password,) = world.secrets["own password"]
     words = {"username": PERSON, "password": password, "tenant": "acme"}
-    issued = requests.post(f"{world.hub.url}/api/v1/token/", json=words, timeout=30).json()
+    issued = requests.post(f"{world.hub.url}/api/v1/token/", json=words, timeout=120).json()
     jwt = world.keep("jwt", issued["access"])
     _, key = create_api_key(tenant=world.tenant, name="export", role=Role.ADMIN, actor=_admin())
     world.keep("api key", key)
@@ -248,7 +247,7 @@ def test_a_secret_taken_through_everything_is_found_nowhere(
     world.provider.plan, world.provider.token_plan = "crash_in_fetch", ""
     for slug in ("canary_oauth", "canary_basic"):
         command = ("manage.py", "sync", "--tenant", "acme", "--connection", slug)
-        world.hub.start(f"sync-{slug}", *command).wait(timeout=60)
+        world.hub.start(f"sync-{slug}", *command).wait(timeout=180)
     sign_in(world)
     pages = read_every_page(world, "/admin/") | read_every_page(world, "/t/acme/admin/")
     use_the_api(world, operator)
