@@ -138,7 +138,7 @@ def test_a_worker_alone_finishes_what_was_asked_for(quickbooks: Connection, worl
         [sys.executable, "manage.py", "worker", "--drain", "--processes", "1"],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
         cwd=settings.BASE_DIR,
         env={

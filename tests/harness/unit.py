@@ -13,7 +13,7 @@ from django.conf import settings
 from hub.fleet.models import Worker
 
 PARTS = ("worker", "monitor", "pusher", "sentinel", "main process", "unit")
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 
 class WorkerUnit:

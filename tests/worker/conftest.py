@@ -19,7 +19,7 @@ from hub.fleet.models import Worker
 
 LEASE_SECONDS = 6  # longer than a busy machine lets a process stand still
 PATIENCE_SECONDS = 5  # the same
-READY_SECONDS = 90  # two interpreters start, on a machine that may be busy
+READY_SECONDS = 240  # two interpreters start, on a machine that may be busy
 
 
 def wait_until(what: Callable[[], object], *, seconds: float) -> float:
