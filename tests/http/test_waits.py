@@ -14,10 +14,10 @@ from integrations.errors import (
     RateLimitError,
     RetryableError,
 )
+from integrations.http.answer import WireAnswer
+from integrations.http.client import ProviderClient
 from integrations.resilience.deadline import Deadline
-from integrations.types import (
-    Limit,
-)
+from integrations.types import AuthContext, Limit
 from tests.http.called import ACME, OK, FastClock, called
 from tests.http.servers import Script, answer
 
@@ -48,6 +48,44 @@ def test_no_usable_answer_is_asked_for_again_and_never_taken_for_data(
 
     assert made.client.calls == 3
     assert made.clock.slept == [0.25, 0.5]
+
+
+class Watched:
+    """A way out that notes how long each call may take."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def open(self) -> Watched:
+        return self
+
+    def overridden(self, url: str) -> str:
+        return url
+
+    def send(self, method: str, url: str, *, deadline: Deadline, **more: object) -> WireAnswer:
+        self.seconds.append(deadline.remaining)
+        return WireAnswer(200, {}, b"{}")
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("left", "has"), [(1000, 30), (12, 12)])
+def test_a_call_has_thirty_seconds_and_no_more_than_is_left_of_its_slice(
+    left: float, has: float
+) -> None:
+    """F19."""
+    clock, egress = FastClock(), Watched()
+    client = ProviderClient(
+        ACME,
+        AuthContext({}, "https://api.acme.example/v2"),
+        egress=egress,  # type: ignore[arg-type]
+        deadline=Deadline.after(left, clock),
+        clock=clock,
+    )
+
+    client.get("/items")
+
+    assert egress.seconds == [has]
 
 
 def test_a_call_that_took_long_is_not_made_again_in_the_same_slice() -> None:
