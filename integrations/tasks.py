@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 
 from hub.database_faults import Fault, code_of, fault_of, repeated
 from hub.fleet.attempts import audit_failed
@@ -150,10 +150,14 @@ def _try_again(due_id: UUID, fence: int, reason: str) -> None:
 
 
 def _wait(due_id: UUID, fence: int, fault: Fault) -> None:
-    """Give the work back until the database may serve it again. It has made no attempt."""
+    """Give the work back until the database may serve it again. It has made no attempt.
+
+    Since when that is so every time is kept, as nothing else ends it.
+    """
     with _or_until_lease_ends(due_id):
-        attempts = Greatest(F("attempts") - 1, 0)
-        _give_back(due_id, fence, due_at=_later(fault.wait), attempts=attempts)
+        attempts, since = Greatest(F("attempts") - 1, 0), Coalesce(F("faulted_since"), Now())
+        later = {"due_at": _later(fault.wait), "attempts": attempts, "faulted_since": since}
+        _give_back(due_id, fence, **later)
 
 
 @contextmanager

@@ -748,6 +748,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('fleet', '0010_due_shadow_and_preflight', now()),
     ('fleet', '0011_due_identities', now()),
     ('fleet', '0012_due_housekeeping', now()),
+    ('fleet', '0013_due_faulted_since', now()),
     ('integrations', '0001_initial', now()),
     ('integrations', '0002_sync_run_cancel_asked_at', now()),
     ('integrations', '0003_disconnection', now()),

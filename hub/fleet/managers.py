@@ -104,8 +104,17 @@ class DueQuerySet(models.QuerySet["Due"]):
         return bool(mine.give_back(**changes))
 
     def give_back(self, **changes: Any) -> int:
-        """Take the leases off these rows and set `changes`; return how many."""
+        """Take the leases off these rows and set `changes`; return how many.
+
+        The database has served this attempt, unless `changes` say since when it does not.
+        """
+        changes = {"faulted_since": None, **changes}
         return self.update(lease_until=None, leased_by=None, started_at=None, **changes)
+
+    def got_on(self, due_id: UUID, *, fence: int) -> None:
+        """Note that something was done: what was met before it, kills, waits or faults, is over."""
+        mine = self.filter(pk=due_id, fence=fence)
+        mine.update(attempts=0, failures=0, faulted_since=None)
 
     def free_all(self, worker_id: UUID, *, only_rung: bool = False) -> int:
         """Take every lease from a worker whose processes are gone; what was due is due again.

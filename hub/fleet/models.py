@@ -95,6 +95,9 @@ class Due(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="Claims since the last progress.")
     failures = models.PositiveIntegerField(default=0, help_text="Failed runs in a row.")
     parked_reason = models.CharField(max_length=60, blank=True)
+    faulted_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when each attempt met a fault of the database."
+    )
     run_id = models.UUIDField(null=True, blank=True, help_text="The run that is open, if one is.")
 
     objects = DueManager()

@@ -244,6 +244,26 @@ def parked_work() -> Answer:
     return "ok", "none", ""
 
 
+def database_faults() -> Answer:
+    """Work that is never parked, because the database fails it and not the work itself."""
+    faulted = Due.objects.filter(faulted_since__lte=Now() - VERY_LATE, due_at__isnull=False)
+    found = faulted.aggregate(count=Count("id"), first=Min("faulted_since"))
+    if not found["count"]:
+        return "ok", "none that lasts", ""
+    rows = faulted.order_by("faulted_since").values_list("kind", "provider", "tenant__slug")
+    named = [
+        f"{kind} of {provider} for {slug}" if provider else f"{kind} for {slug}"
+        for kind, provider, slug in rows[: NAMES_SHOWN + 1]
+    ]
+    span = _span(database_now() - found["first"])
+    todo = (
+        "Look for 'slice waits for the database' in the workers' log: it says for each by due_id"
+        " what the database refuses; then give that what it lacks, time, room or an index."
+    )
+    said = f"{found['count']} at every attempt, the first for {span}: {_names(named)}"
+    return "warning", said, todo
+
+
 def connections() -> Answer:
     counts = dict(
         ConnectionStatus.objects.values_list("status").annotate(count=Count("pk")).order_by()
@@ -316,6 +336,7 @@ ESTATE: dict[str, Callable[[], Answer]] = {
     "due work": due_work,
     "leases": leases,
     "parked work": parked_work,
+    "database faults": database_faults,
     "connections": connections,
     "destinations": destinations,
     "provider apps": provider_apps,

@@ -9,6 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
@@ -231,8 +232,11 @@ class DueAdmin(OpsReadOnlyAdmin):
     def tries(self, due: Due) -> int:
         return due.attempts
 
-    @admin.display(description="parked because", ordering="parked_reason")
+    @admin.display(description="held up by", ordering="parked_reason")
     def parked(self, due: Due) -> str:
+        if due.faulted_since is not None:
+            first = format_html("at every attempt, first {}", display.ago(due.faulted_since))
+            return display.with_note("faults of the database", first)
         return due.parked_reason.replace("_", " ") or display.NONE
 
 

@@ -362,7 +362,7 @@ class _Slice:
         self.has_rejections = self.has_rejections or written.rejected > 0
         if not self.has_progressed:
             self.has_progressed = True
-            Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+            Due.objects.got_on(self.due.pk, fence=self.due.fence)
             self.due.failures = 0
         self.progress(self.run)
         if self.watch.lost.is_set():

@@ -366,7 +366,7 @@ class _Slice:
         """Something was dealt with: kills and waits before it were no end."""
         if not self.has_progressed:
             self.has_progressed = True
-            Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+            Due.objects.got_on(self.due.pk, fence=self.due.fence)
             self.due.failures = 0
 
     def _move_to(self, change_seq: int) -> None:

@@ -285,7 +285,7 @@ class _Shadow:
         crash.hit("after_commit")
         if not self.has_progressed:
             self.has_progressed = True
-            Due.objects.filter(pk=self.due.pk, fence=self.due.fence).update(attempts=0, failures=0)
+            Due.objects.got_on(self.due.pk, fence=self.due.fence)
         self.progress(self.shadow)
         if self.watch.lost.is_set():
             raise FencedError("The lease was lost.")

@@ -16,6 +16,7 @@ from tests.admin.conftest import (
     make_status,
 )
 from tests.factories import ConnectionFactory, SyncRunFactory
+from tests.factories.fleet import DueFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -222,6 +223,15 @@ def test_the_fleet_lists_those_that_need_a_person_together(ops, acme):
     listed = ops.get("/admin/fleet/connectionstatus/", {"status": "person"}).context["cl"]
 
     assert {row.status for row in listed.result_list} == {"broken", "needs_reauth"}
+
+
+def test_due_work_says_since_when_the_database_has_served_it_at_no_attempt(ops, acme):
+    DueFactory(faulted_since=timezone.now() - timedelta(minutes=200))
+
+    html = ops.get("/admin/fleet/due/").content.decode()
+
+    assert "faults of the database" in html
+    assert "at every attempt, first <time" in html
 
 
 def test_the_fleet_lists_one_tenant_by_its_slug(ops, acme, globex):

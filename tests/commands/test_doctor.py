@@ -67,7 +67,8 @@ def test_when_all_is_well_every_line_says_so_and_the_exit_code_is_0():
     assert set(found) >= {
         "python", "database", "disk", "configuration", "connectors", "static files", "way out",
         "public tables", "tenants", "encryption keys", "key rotation", "workers", "due work",
-        "leases", "parked work", "connections", "destinations", "provider apps", "audit log",
+        "leases", "parked work", "database faults", "connections", "destinations", "provider apps",
+        "audit log",
     }  # fmt: skip
 
 
@@ -185,6 +186,17 @@ def test_parked_work_waits_for_a_person():
     Due.objects.filter(pk=DueFactory(paused=True).pk).update(parked_reason="crash_loop")
 
     assert "1 parked, 1 because" in finding("parked work", "warning")
+
+
+def test_work_that_the_database_has_served_at_no_attempt_for_an_hour_is_named(acme):
+    for minutes in (2, 200):
+        DueFactory(faulted_since=timezone.now() - timedelta(minutes=minutes))
+    DueFactory(kind=Due.Kind.HOUSEKEEPING, provider="", tenant=acme, later=True)
+
+    said = finding("database faults", "warning")
+
+    assert "1 at every attempt, the first for 3 h: sync of copper for acme" in said
+    assert "'slice waits for the database'" in said
 
 
 def test_connections_that_need_a_person_are_counted(acme):

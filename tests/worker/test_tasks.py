@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from hub.fields import uuid7
@@ -34,8 +34,12 @@ def outbox():
 def rung():
     """A due row of acme that was claimed and rung, and the arguments of its task."""
     due = DueFactory(kind=Due.Kind.OUTBOX)
+    return due, rung_again(due)
+
+
+def rung_again(due):
     taken = claim_one(due.pk, worker_id=uuid7(), lease_seconds=60)
-    return due, (str(due.tenant_id), str(due.pk), taken.fence)
+    return str(due.tenant_id), str(due.pk), taken.fence
 
 
 def test_work_is_done_inside_the_tenant_and_the_door_is_shut_behind_it(outbox, rung, acme):
@@ -101,6 +105,45 @@ def test_a_failure_nobody_expected_is_tried_again_later_and_tells_no_text(outbox
     assert (due.lease_until, due.failures, due.attempts) == (None, 1, 1)
     wait = due.due_at - timezone.now()
     assert timedelta(seconds=10) < wait < timedelta(seconds=31)
+
+
+def too_slow(*_):
+    """Work on a statement that takes longer than the database allows, every time."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10ms'")
+        cursor.execute("SELECT pg_sleep(60)")
+
+
+def test_work_that_meets_a_fault_of_the_database_every_time_says_since_when(outbox, rung):
+    outbox(too_slow)
+    due, args = rung
+
+    assert tasks.work(*args).startswith("Waits: ")
+
+    since = Due.objects.get(pk=due.pk).faulted_since
+    assert since is not None
+    again = rung_again(due)
+    tasks.work(*again)
+    due.refresh_from_db()
+    assert (due.faulted_since, due.attempts, due.failures) == (since, 0, 0)
+    outbox(lambda due_id, fence, watch: str(Due.objects.release(due_id, fence=fence)))
+    tasks.work(*rung_again(due))
+    assert Due.objects.get(pk=due.pk).faulted_since is None
+
+
+def test_work_that_gets_on_before_it_meets_a_fault_has_not_met_one_every_time(outbox, rung):
+    def handler(due_id, fence, watch):
+        Due.objects.got_on(due_id, fence=fence)
+        too_slow()
+
+    outbox(handler)
+    due, args = rung
+    long_ago = timezone.now() - timedelta(hours=3)
+    Due.objects.filter(pk=due.pk).update(faulted_since=long_ago)
+
+    tasks.work(*args)
+
+    assert Due.objects.get(pk=due.pk).faulted_since > long_ago
 
 
 def test_an_error_of_ours_is_named_by_its_code(outbox, rung):
