@@ -29,6 +29,11 @@ if TYPE_CHECKING:  # it reads the settings that name this module
 
 logger = logging.getLogger("hub.api")
 
+INSTEAD: dict[type[exceptions.APIException], str] = {
+    exceptions.NotAcceptable: "Answers are JSON; send Accept: application/json, or no such header.",
+    exceptions.UnsupportedMediaType: "Send JSON, with the header Content-Type: application/json.",
+}
+
 
 class MiddlewareAuthentication(BaseAuthentication):
     """Take over whom AuthMiddleware has found."""
@@ -139,7 +144,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
         return problem(
             exc.status_code,
             exc.default_code,
-            detail=str(exc.detail),
+            detail=_sentence(exc, context.get("view")),
             headers={"Retry-After": str(int(wait) + 1)} if wait is not None else None,
         )
     if (error := unavailable(exc)) is not None:
@@ -188,6 +193,13 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
     if request.path_info.endswith("/"):
         return not_found()
     return not_found("There is nothing under this address; addresses end in a slash.")
+
+
+def _sentence(exc: exceptions.APIException, view: Any) -> str:
+    """What to send instead, where the framework says only what is wrong."""
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        return f"This address takes {', '.join(view.allowed_methods)}." if view else str(exc)
+    return INSTEAD.get(type(exc), str(exc.detail))
 
 
 def _errors_of(detail: Any, at: str = "") -> dict[str, list[str]]:

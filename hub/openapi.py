@@ -4,7 +4,10 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+)
 from drf_spectacular.openapi import AutoSchema
 
 from hub.problems import CONTENT_TYPE
@@ -47,6 +50,17 @@ class HubSchema(AutoSchema):
         text = super().get_description() or ""
         found = SENTENCE.fullmatch(text)
         return (found[1].replace("\n", " "), found[2]) if found else (text, "")
+
+
+class AskedNames(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A body of ours may hold nothing but what is described."""
+
+    target_class = "hub.parameters.Asked"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        described = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**described, "additionalProperties": False}
 
 
 class HubCredentials(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Query parameters that an address does not know are refused.
+"""Names that an address does not know are refused, in the query and in the body.
 
 A filter that is misspelt would otherwise be no filter, and the caller would take everything for
-what was asked for.
+what was asked for; an order to sync from a date would be one to sync as always.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.exceptions import APIException
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 
 ALWAYS_KNOWN = {"format"}  # which DRF itself reads
@@ -49,3 +50,23 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     said = f"There is no parameter “{unknown[0][:60]}” here; "
     said += f"there are {', '.join(names)}." if names else "this address takes none."
     raise UnknownParameterError(said)
+
+
+class Asked(serializers.Serializer[Any]):
+    """The body of a request: a name that it does not know is refused, with those it knows."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """With choices that say what there is to choose."""
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.ChoiceField):
+                choices = ", ".join(str(choice) for choice in field.choices)
+                field.error_messages["invalid_choice"] = f"Choose one of: {choices}."
+        return fields
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            known = ", ".join(sorted(self.fields))
+            said = f"There is no such name here; there are {known}."
+            raise ValidationError({name[:60]: [said] for name in unknown})
+        return super().to_internal_value(data)

@@ -8,13 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from hub.parameters import Asked
 from integrations.api.connect_sessions import present_connection
 from integrations.api.connections import ConnectionSerializer, shown_connections
 from integrations.services.composio import connect_through_composio, create_composio_link
 from tenants.middleware import actor_of
 
 
-class ComposioLinkRequestSerializer(serializers.Serializer[Any]):
+class ComposioLinkRequestSerializer(Asked):
     provider = serializers.CharField(max_length=40, help_text="The slug of what is connected.")
     end_user = serializers.CharField(
         required=False, allow_blank=True, max_length=100, help_text="Whom the link is for."
@@ -34,7 +35,7 @@ class ComposioLinkSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
-class ComposioConnectionRequestSerializer(serializers.Serializer[Any]):
+class ComposioConnectionRequestSerializer(Asked):
     provider = serializers.CharField(max_length=40, help_text="The slug of what is connected.")
     account = serializers.CharField(max_length=200, help_text="As the link named it.")
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)

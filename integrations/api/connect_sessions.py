@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from hub.parameters import Asked
 from integrations.errors import InvalidInputError
 from integrations.models import Connection
 from integrations.services.connect_links import connect_url, create_connect_session
@@ -16,7 +17,7 @@ from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
 
-class ConnectSessionRequestSerializer(serializers.Serializer[Any]):
+class ConnectSessionRequestSerializer(Asked):
     providers = serializers.ListField(
         child=serializers.CharField(max_length=40),
         default=list,

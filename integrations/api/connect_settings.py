@@ -1,7 +1,5 @@
 """/api/v1/connect-settings/: where end users may be sent back to, and who may frame the page."""
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,12 +7,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hub.connect.addresses import MOST_ADDRESSES, allowed_addresses, set_allowed_addresses
-from hub.parameters import refuse_unknown
+from hub.parameters import Asked, refuse_unknown
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
 
-class ConnectSettingsSerializer(serializers.Serializer[Any]):
+class ConnectSettingsSerializer(Asked):
     return_addresses = serializers.ListField(
         child=serializers.CharField(allow_blank=True),
         max_length=MOST_ADDRESSES,

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from hub.fleet.models import Due
+from hub.parameters import Asked
 from integrations.api.disconnections import DisconnectionSerializer, DisconnectRequestSerializer
 from integrations.managers import ConnectionQuerySet
 from integrations.models import Connection, EntityTypeStatus, Preflight
@@ -84,7 +85,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         read_only_fields = fields
 
 
-class ConnectionChangesSerializer(serializers.Serializer[Any]):
+class ConnectionChangesSerializer(Asked):
     """What may be changed; everything else follows from the account."""
 
     name = serializers.CharField(max_length=200, required=False)

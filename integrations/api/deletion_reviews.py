@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from hub.parameters import Asked
 from integrations.models import DeletionReview, Record
 from integrations.services.deletions import decide_deletions, doomed
 from tenants.middleware import actor_of
@@ -62,7 +63,7 @@ class DeletionReviewDetailSerializer(DeletionReviewSerializer):
         return DoomedRecordSerializer(records, many=True).data
 
 
-class DecisionSerializer(serializers.Serializer[Any]):
+class DecisionSerializer(Asked):
     delete = serializers.BooleanField(help_text="True: delete the records. False: keep them.")
 
 

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from hub.fleet.models import DestinationStatus
+from hub.parameters import Asked
 from integrations.api.connect_sessions import present_connection
 from integrations.models import Destination, DestinationRun, ExternalId
 from integrations.services.destinations import (
@@ -115,7 +116,7 @@ class DestinationSerializer(serializers.ModelSerializer[Destination]):
         return None if run is None else DestinationRunSerializer(run).data
 
 
-class _AccessSerializer(serializers.Serializer[Any]):
+class _AccessSerializer(Asked):
     name = serializers.CharField(max_length=200)
     secrets = serializers.DictField(
         child=serializers.CharField(), default=dict, help_text="Sealed; never shown again."
@@ -139,7 +140,7 @@ class DestinationChangesSerializer(_AccessSerializer):
     )
 
 
-class RewriteRequestSerializer(serializers.Serializer[Any]):
+class RewriteRequestSerializer(Asked):
     forget_tables = serializers.BooleanField(
         default=False, help_text="Make tables and columns anew that somebody removed there."
     )

@@ -5,13 +5,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from hub.parameters import Asked
 from integrations.models import Disconnection
 from integrations.services.disconnect import STEPS
 
 FAILED = "The provider did not end the access. Somebody at the customer removes it there by hand."
 
 
-class DisconnectRequestSerializer(serializers.Serializer[Any]):
+class DisconnectRequestSerializer(Asked):
     keep_records = serializers.BooleanField(
         help_text="False deletes its records, rejected records, checkpoints and runs."
     )

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from hub.parameters import Asked
 from integrations.managers import IdentityGroupQuerySet
 from integrations.models import IdentityGroup, IdentityMember
 from integrations.services.identities import confirm_identity, forbid_identity, split_identity
@@ -62,7 +63,7 @@ class IdentityGroupSerializer(serializers.ModelSerializer[IdentityGroup]):
         read_only_fields = fields
 
 
-class SplitRequestSerializer(serializers.Serializer[Any]):
+class SplitRequestSerializer(Asked):
     records = serializers.ListField(
         child=serializers.IntegerField(),
         min_length=1,

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from hub.parameters import Asked
 from integrations.api.connect_sessions import present_connection
 from integrations.api.destinations import DESTINATION, BelowDestination
 from integrations.destinations.columns import KINDS, LINK
@@ -83,7 +84,7 @@ class RouteSerializer(serializers.ModelSerializer[Route]):
         read_only_fields = fields
 
 
-class RouteChangesSerializer(serializers.Serializer[Any]):
+class RouteChangesSerializer(Asked):
     """What is left out stays, or follows from the rest."""
 
     name = serializers.CharField(max_length=200, required=False)

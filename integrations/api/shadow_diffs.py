@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from hub.parameters import Asked
 from integrations.models import Connection, ShadowDiff
 from integrations.services.shadows import cancel_shadow, request_shadow
 from tenants.middleware import actor_of
@@ -92,7 +93,7 @@ class ShadowDiffDetailSerializer(ShadowDiffSerializer):
         read_only_fields = fields
 
 
-class ShadowRequestSerializer(serializers.Serializer[Any]):
+class ShadowRequestSerializer(Asked):
     mode = serializers.ChoiceField(
         choices=[(mode.value, mode.label) for mode in ShadowDiff.MODES],
         default=ShadowDiff.MODES[0],

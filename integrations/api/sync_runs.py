@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from hub.parameters import Asked
 from integrations.managers import SyncRunQuerySet
 from integrations.models import Connection, SyncRun
 from integrations.services.syncs import cancel_sync, request_sync
@@ -82,7 +83,7 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
         read_only_fields = fields
 
 
-class SyncRunRequestSerializer(serializers.Serializer[Any]):
+class SyncRunRequestSerializer(Asked):
     mode = serializers.ChoiceField(choices=SyncRun.Mode.choices, default=SyncRun.Mode.INCREMENTAL)
     entity_types = serializers.ListField(
         child=serializers.CharField(max_length=60),

@@ -8,11 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from hub.parameters import Asked
 from tenants.services import issue_access_token
 from tenants.tokens import LIFETIME
 
 
-class SignInSerializer(serializers.Serializer[Any]):
+class SignInSerializer(Asked):
     username = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1024, trim_whitespace=False, write_only=True)
     tenant = serializers.SlugField(max_length=40, help_text="The tenant's name in addresses.")

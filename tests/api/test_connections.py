@@ -83,18 +83,14 @@ def test_an_operator_pauses_and_resumes(api):
 def test_name_and_intervals_can_be_changed_and_nothing_else(api):
     connection = connected()
     before = Connection.objects.filter(pk=connection.pk).values().get()
+    may = {"name": "Copper, sales", "interval_seconds": 900, "reconcile_seconds": 86_400}
 
-    response = api.patch(
-        f"connections/{connection.pk}/",
-        {
-            **dict.fromkeys(before, "x"),
-            "name": "Copper, sales",
-            "interval_seconds": 900,
-            "reconcile_seconds": 86_400,
-            "junk": True,
-        },
-    )
+    refused = api.patch(f"connections/{connection.pk}/", dict.fromkeys(before, "x") | may)
+    assert Connection.objects.filter(pk=connection.pk).values().get() == before
+    response = api.patch(f"connections/{connection.pk}/", may)
 
+    assert refused.status_code == 422
+    assert set(refused.json()["errors"]) == set(before) - set(may)
     assert response.status_code == 200
     after = Connection.objects.filter(pk=connection.pk).values().get()
     changed = {name for name in before if before[name] != after[name]}

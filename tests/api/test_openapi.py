@@ -57,3 +57,10 @@ def test_every_operation_has_a_summary_of_its_own_below_its_path(described):
     assert summaries["get /api/v1/connections/{id}/"] == "Read one connection"
     assert summaries["post /api/v1/connections/{id}/pause/"].startswith("Pause")
     assert len(set(summaries.values())) >= len(summaries) - 4  # pause, resume of two kinds
+
+
+def test_a_body_is_described_as_holding_nothing_else(described):
+    schemas = described["components"]["schemas"]
+
+    assert schemas["SyncRunRequest"]["additionalProperties"] is False
+    assert "additionalProperties" not in schemas["SyncRun"]

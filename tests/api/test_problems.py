@@ -107,6 +107,38 @@ def test_wrong_fields_are_named_one_by_one(api):
     assert all(isinstance(said, list) for said in body["errors"].values())
 
 
+def test_a_body_that_names_what_is_not_there_is_refused_with_what_is(api):
+    connection = connected()
+
+    response = api.post(f"connections/{connection.pk}/sync-runs/", {"from": "2026-01-31"})
+
+    body = problem_in(response, 422, "invalid_input")
+    assert body["errors"] == {
+        "from": ["There is no such name here; there are entity_types, mode, not_before."]
+    }
+    assert not connection.sync_runs.exists()
+
+
+def test_a_wrong_choice_is_answered_with_those_there_are(api):
+    response = api.post(f"connections/{connected().pk}/sync-runs/", {"mode": "sideways"})
+
+    said = problem_in(response, 422, "invalid_input")["errors"]["mode"]
+    assert said == ["Choose one of: incremental, full, backfill."]
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "said"),
+    [
+        ("DELETE", "application/json", "This address takes POST, OPTIONS."),
+        ("POST", "text/plain", "Send JSON, with the header Content-Type: application/json."),
+    ],
+)
+def test_what_the_address_does_not_take_is_answered_with_what_it_takes(api, method, kind, said):
+    response = api.call(method, "token/", "a=b", Content_Type=kind)
+
+    assert response.json()["detail"] == said
+
+
 BAD_REQUESTS = [
     ("a body that is no JSON", "POST", "token/", "{not json", {}, 400, "parse_error"),
     ("a method the address has not", "DELETE", "providers/", None, {}, 405, "method_not_allowed"),
