@@ -26,9 +26,9 @@ def test_a_sync_that_finds_the_access_revoked_asks_for_a_person(
     connection = Connection.objects.get()
     world.control("revoke", slug=provider, account=connection.account_id)
 
-    claim = claim_one(Due.objects.get().pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(Due.objects.get().pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
-    work_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+    work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
 
     connection.refresh_from_db()
     assert connection.status == "needs_reauth"

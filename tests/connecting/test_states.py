@@ -51,9 +51,9 @@ def ends_now() -> None:
 
 def slice_of(connection: Connection) -> SliceResult:
     due = Due.objects.get(object_id=connection.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
-    result = work_slice(claim.due_id, claim.fence, seconds=60, watch=LeaseWatch())
+    result = work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
     connection.refresh_from_db()
     return result
 

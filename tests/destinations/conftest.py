@@ -245,10 +245,10 @@ def route(destination: Destination) -> Callable[..., Route]:
     return make
 
 
-def follow(destination: Destination, *, seconds: float = 30, watch: Any = None) -> str:
+def follow(destination: Destination, *, seconds: float = 600, watch: Any = None) -> str:
     """Claim the destination's work and do one slice of it; return its sentence."""
     due = Due.objects.get(object_id=destination.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
     said = follow_slice(claim.due_id, claim.fence, seconds=seconds, watch=watch or LeaseWatch())
     destination.refresh_from_db()

@@ -36,13 +36,13 @@ POINTS = (
 def begin(destination, point: str) -> tuple[int, UUID]:
     """Follow in a process of its own, which acts at the point; return it and the due row."""
     due = Due.objects.get(object_id=destination.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     _close_connections()
     pid = os.fork()
     if pid == 0:
         crash.arm(point)
         try:
-            follow_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+            follow_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
         finally:
             os._exit(0)
     return pid, due.pk

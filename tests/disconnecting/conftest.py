@@ -54,9 +54,9 @@ def connected(request: pytest.FixtureRequest) -> Callable[[str], Connection]:
 def sync(connection: Connection) -> None:
     """Run one slice, which reads all there is."""
     due = Due.objects.get(object_id=connection.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
-    result = work_slice(claim.due_id, claim.fence, seconds=60, watch=LeaseWatch())
+    result = work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
     assert result.state == "succeeded", result.sentence
 
 

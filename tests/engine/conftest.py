@@ -64,12 +64,12 @@ def connection(db: None, inside_acme: None, server: Server) -> Connection:
 
 
 def work(
-    connection: Connection, *, seconds: float = 30, due: Due | None = None, **options: Any
+    connection: Connection, *, seconds: float = 600, due: Due | None = None, **options: Any
 ) -> SliceResult:
     """Claim the connection's work and do one slice of it; a backfill that is open goes first."""
     due = due or Due.objects.filter(object_id=connection.pk).order_by("lane").first()
     assert due is not None
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
     options.setdefault("watch", LeaseWatch())
     return work_slice(claim.due_id, claim.fence, seconds=seconds, **options)

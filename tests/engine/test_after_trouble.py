@@ -133,10 +133,10 @@ def test_a_run_that_is_asked_to_end_while_a_worker_holds_it_does_not_wait(connec
     server.fail_at[("companies", 0)] = [ProviderUnavailableError("down") for _ in range(2)]
     assert work(connection).state == "running"
     due = Due.objects.get(object_id=connection.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     cancel_sync(run=run_of(connection), actor=Actor.system("tests"))
 
-    work_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+    work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
 
     assert run_of(connection).state == "cancelled"
 

@@ -58,9 +58,9 @@ def asked(connection: Connection, mode: str = "full", **options: Any) -> ShadowD
     return request_shadow(connection=connection, mode=mode, actor=SYSTEM, **options)
 
 
-def slice_of(shadow: ShadowDiff, *, seconds: float = 30, **options: Any) -> ShadowDiff:
+def slice_of(shadow: ShadowDiff, *, seconds: float = 600, **options: Any) -> ShadowDiff:
     due = Due.objects.get(object_id=shadow.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
     shadow_slice(claim.due_id, claim.fence, seconds=seconds, watch=LeaseWatch(), **options)
     shadow.refresh_from_db()

@@ -68,7 +68,7 @@ def test_consent_makes_a_connection_whose_token_is_taken(
     assert (connection.status, connection.account_id) == ("active", "ada")
     assert connection.account_label == "ada@judge.example"
     assert judge.takes(token_of(connection))
-    assert TOKEN_SECONDS - 10 < lives <= TOKEN_SECONDS
+    assert TOKEN_SECONDS - 60 < lives <= TOKEN_SECONDS
     assert judge.log() == [
         {"event": "grant.success", "grant_type": "authorization_code", "error": "", "detail": ""}
     ]
@@ -138,10 +138,10 @@ def test_a_sync_reads_everything_although_its_token_is_refused(
     connection: Connection, judge: Judge
 ) -> None:
     judge.forget_access()
-    claim = claim_one(Due.objects.get().pk, worker_id=uuid4(), lease_seconds=60)
+    claim = claim_one(Due.objects.get().pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
 
-    result = work_slice(claim.due_id, claim.fence, seconds=30, watch=LeaseWatch())
+    result = work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
 
     assert result.state == "succeeded", result.sentence
     assert Record.objects.count() == 25

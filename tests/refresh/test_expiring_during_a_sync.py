@@ -44,9 +44,9 @@ def give_a_token_of(requests: int, connection: Connection, world: World) -> None
 
 def synced(connection: Connection) -> SliceResult:
     due = Due.objects.get(object_id=connection.pk)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=120)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
     assert claim is not None
-    return work_slice(claim.due_id, claim.fence, seconds=60, watch=LeaseWatch())
+    return work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
 
 
 def lists(world: World, slug: str) -> list[dict[str, Any]]:
