@@ -76,7 +76,7 @@ class Refreshes(threading.Thread):
 
     def end(self) -> None:
         self.ends.set()
-        self.join(30)
+        self.join(120)
 
 
 @pytest.fixture

@@ -301,11 +301,11 @@ class TestWhileOthersWork:
                 mine = Connection.objects.select_for_update().get(pk=row.pk)
                 mine.credentials = seal_for(mine, "credentials", {"key": "slow"}, tenant_id=acme.pk)
                 has_sealed.set()
-                may_save.wait(10)
+                may_save.wait(60)
                 mine.save(update_fields=["credentials"])
 
         writer = in_another_thread(seal_slowly)
-        assert has_sealed.wait(10)
+        assert has_sealed.wait(60)
         begin_rotation(actor=TESTER)
         threading.Timer(0.5, may_save.set).start()
 
@@ -331,10 +331,10 @@ class TestWhileOthersWork:
             with in_tenant(acme), transaction.atomic():
                 Connection.objects.select_for_update().get(pk=rows[0].pk)
                 holds.set()
-                may_end.wait(10)
+                may_end.wait(60)
 
         holder = in_another_thread(hold)
-        assert holds.wait(10)
+        assert holds.wait(60)
         seen: list[int] = []
 
         def progress(done: int, total: int) -> None:
@@ -360,7 +360,7 @@ class TestWhileOthersWork:
         found: list[UUID] = []
 
         def seal() -> None:
-            start.wait(10)
+            start.wait(60)
             with transaction.atomic():
                 app = ProviderApp(provider="slack")
                 sealed = seal_for(app, "client_secret", {}, tenant_id=None)
