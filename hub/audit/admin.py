@@ -165,7 +165,6 @@ class HubModelAdmin(admin.ModelAdmin):
             "title": f"History of {obj}",
             "opts": self.opts,
             "object": obj,
-            "module_name": str(self.opts.verbose_name_plural).capitalize(),
             "events": _events_table(self.history_of(request, obj)[:HISTORY_ROWS]),
             **(extra_context or {}),
         }
