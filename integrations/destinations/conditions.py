@@ -8,13 +8,13 @@ and "is_not" anything.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from integrations.destinations.cells import value_at
 from integrations.destinations.change import Change
 from integrations.destinations.columns import source_kind
 from integrations.errors import InvalidInputError
+from integrations.records.values import exact_number
 
 MOST_CONDITIONS = 50
 OPS = ("is", "is_not", "one_of", "contains", "at_least", "at_most", "empty", "not_empty")
@@ -51,15 +51,15 @@ class Condition:
         return any(self._in_order(one) for one in values)
 
     def _same(self, found: Any, wanted: Any) -> bool:
-        numbers = _number(found), _number(wanted)
+        numbers = exact_number(found), exact_number(wanted)
         if None not in numbers and self.kind != "text":
             return numbers[0] == numbers[1]
         return bool(_plain(found) == _plain(wanted))
 
     def _in_order(self, found: Any) -> bool:
         """At least or at most; what cannot be compared is neither."""
-        here: Any = _number(found)
-        there: Any = _number(self.value)
+        here: Any = exact_number(found)
+        there: Any = exact_number(self.value)
         if here is None or there is None:
             here, there = str(found), str(self.value)
             if self.kind not in ("day", "time", "anything"):
@@ -112,7 +112,7 @@ def _condition(record_type: str, written: Any) -> Condition:
 
 def _unfit(kind: str, value: Any) -> str:
     """What the field is, if the value cannot be compared with it."""
-    if kind in ("decimal", "integer") and _number(value) is None:
+    if kind in ("decimal", "integer") and exact_number(value) is None:
         return "a number"
     if kind == "flag" and not isinstance(value, bool):
         return "true or false"
@@ -124,16 +124,6 @@ def _unfit(kind: str, value: Any) -> str:
     except ValueError:
         return "a date" if kind == "day" else "a time"
     return ""
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _plain(value: Any) -> Any:

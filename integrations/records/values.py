@@ -25,7 +25,7 @@ def utc(value: Any) -> datetime | None:
         return None
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    number = None if _begins_with_a_year(value) else _number(value)
+    number = None if _begins_with_a_year(value) else exact_number(value)
     if number is not None:
         seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
         try:
@@ -49,11 +49,22 @@ def day(value: Any) -> date | None:
     return at.date() if at else None
 
 
+def exact_number(value: Any) -> Decimal | None:
+    """The exact number, as its shortest decimal form writes it; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
 def money(value: Any, exponent: int | None = None) -> Decimal | None:
     """An exact amount; with `exponent` the value counts minor units: (1250, 2) is 12.50."""
     if value is None or value == "":
         return None
-    amount = _number(value)
+    amount = exact_number(value)
     if amount is None or not amount.is_finite():
         raise ValueError("no amount of money")
     return amount if exponent is None else amount.scaleb(-exponent)
@@ -101,14 +112,3 @@ def dig_all(item: Any, path: str) -> list[Any]:
 def _begins_with_a_year(value: Any) -> bool:
     """Whether it is "2026-…", which no number is: most times are, and trying costs the most."""
     return isinstance(value, str) and value[4:5] == "-" and value[:4].isdecimal()
-
-
-def _number(value: Any) -> Decimal | None:
-    """The exact number, as its shortest decimal form writes it; None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
