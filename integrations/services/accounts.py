@@ -161,9 +161,8 @@ def _keep(
     provider: Provider, account: Account, access: Access, name: str | None, actor: Actor
 ) -> Connection:
     source_system = f"{provider.slug}:{account.id}"
-    connection = (
-        Connection.objects.present().select_for_update().filter(source_system=source_system).first()
-    )
+    known = Connection.objects.present().select_for_update(no_key=True)
+    connection = known.filter(source_system=source_system).first()
     if connection is not None and connection.is_leaving:
         raise ConnectRefusedError(
             f"{account.label} is being disconnected at this moment. Please try again in a few "

@@ -239,7 +239,8 @@ def _change(connection: Connection, column: str, new: object, *, actor: Actor) -
 
 
 def _locked(connection: Connection) -> Connection:
-    row: Connection = Connection.objects.select_for_update().get(pk=connection.pk)
+    # Batches that are being committed refer to this row; neither waits for the other.
+    row: Connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     return row
 
 

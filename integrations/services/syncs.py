@@ -94,7 +94,8 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
 
     What was committed stays. Safe to call twice, and for a run that has ended already.
     """
-    run = SyncRun.objects.select_for_update().select_related("connection").get(pk=run.pk)
+    runs = SyncRun.objects.select_for_update(of=("self",)).select_related("connection")
+    run = runs.get(pk=run.pk)
     if not run.is_open or run.cancel_asked_at is not None:
         return run
     run.cancel_asked_at = database_now()

@@ -22,6 +22,7 @@ from hub.connect.provider_apps import (
     note_accepted,
     note_refused,
 )
+from hub.database_faults import repeated
 from integrations import crash
 from integrations.auth import (
     AppSecrets,
@@ -124,6 +125,9 @@ def access_for(
     crash.hit("after_token_commit")
     if given_up is not None:
         raise given_up
+    if connection.waits_for_app:
+        # Not with the renewal: what is due may be held by a batch, and the token would be lost.
+        repeated(lambda: mark_working(connection))
     return _handed_out(connection, secrets)
 
 
@@ -178,11 +182,14 @@ def _read_again(connection: Connection) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    """Hold the connection's row until the transaction ends, and read it as it is now."""
+    """Hold the connection's row until the transaction ends, and read it as it is now.
+
+    Batches refer to the row, and do not wait for that: they hold up other writers.
+    """
     with database.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
     before = connection.status
-    Connection.objects.select_for_update().filter(pk=connection.pk).first()
+    Connection.objects.select_for_update(no_key=True).filter(pk=connection.pk).first()
     _read_again(connection)
     is_news = before != connection.status
     if is_news and connection.status == Connection.Status.NEEDS_REAUTH:
@@ -247,8 +254,6 @@ def _renewed(
     )
     if app is not None:
         note_accepted(app, actor=actor)
-    if connection.waits_for_app:
-        mark_working(connection)
     return secrets
 
 
@@ -266,8 +271,6 @@ def _looked_after(connection: Connection, secrets: dict[str, Any], actor: Actor)
             f"{composio.LABEL} holds no access for {connection} any more: {account.trouble}."
         )
     # The key may still be refused by the proxy, so it is not said to be accepted here.
-    if connection.waits_for_app:
-        mark_working(connection)
     return secrets
 
 

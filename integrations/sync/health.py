@@ -42,7 +42,7 @@ def mark_needs_reauth(
     A second call with the same reason changes nothing, and a disconnected connection stays so.
     """
     status = Connection.Status
-    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     is_known = row.status == status.NEEDS_REAUTH and row.error_code == reason_code
     if not row.is_leaving and not is_known:
         row.status = status.NEEDS_REAUTH
@@ -63,7 +63,7 @@ def mark_app_refused(connection: Connection, *, operator: str, customer: str, ac
     The schedule stops at once; every hour one attempt to renew shows whether that has passed, and
     the first that succeeds repairs it. A second call changes nothing.
     """
-    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     if row.can_sync:
         row.status = Connection.Status.BROKEN
         row.error_code = AppRefusedError.code
@@ -85,7 +85,7 @@ def mark_app_refused(connection: Connection, *, operator: str, customer: str, ac
 @transaction.atomic
 def mark_working(connection: Connection) -> None:
     """Note a success of just now; what was broken is whole again and its work comes round again."""
-    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     row.last_success_at = database_now()
     is_repaired = row.status in (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
     if row.status != Connection.Status.PAUSED and not row.is_leaving:
