@@ -108,7 +108,8 @@ def test_a_full_sync_is_looked_at_before_and_its_deletions_wait_for_a_person(
         for part in ("rhythm", "preflight"):
             page.locator(f"#{part}").screenshot(path=str(ARTEFACTS / f"review-{part}.png"))
         page.get_by_role("button", name="Full sync", exact=True).click()
-        page.locator("input[type=submit][value='Full sync']").click()
+        with page.expect_navigation():
+            page.locator("input[type=submit][value='Full sync']").click()
         worker()
         page.goto("/t/acme/admin/")
         page.get_by_role("link", name="Look and decide").click()
