@@ -1,6 +1,7 @@
 """What is served at the top: operations and the API. A tenant's pages are in hub/urls_tenant.py."""
 
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import hub.openapi  # noqa: F401  registers what the description says for every operation
@@ -13,6 +14,7 @@ handler404 = "hub.api.handler404"
 handler500 = "hub.api.handler500"
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", sites.ops.urls),
     path("health/live/", health.live),
     path("health/ready/", health.ready),

@@ -1,7 +1,9 @@
 """The audit log as people read it."""
 
+from functools import cache
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -127,7 +129,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def on(self, event: AuditEvent) -> str:
         if not event.target_kind:
             return display.NONE
-        return display.with_note(event.target_label, event.target_kind.replace("_", " "))
+        return display.with_note(event.target_label, kind_label(event.target_kind))
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:
@@ -137,8 +139,24 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def target(self, event: AuditEvent) -> str:
         if not event.target_kind:
             return display.NONE
-        return f"{event.target_label} ({event.target_kind} {event.target_id})"
+        model = _models().get(event.target_kind)
+        label: object = event.target_label
+        if event.target_id and model is not None and self.admin_site.is_registered(model):
+            page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+            label = display.link(reverse(page, args=[event.target_id]), event.target_label)
+        return display.together(label, f"({kind_label(event.target_kind)} {event.target_id})")
 
     @admin.display(description="detail")
     def detail_shown(self, event: AuditEvent) -> str:
-        return display.pretty_json(event.detail)
+        return display.fields_table(event.detail)
+
+
+def kind_label(kind: str) -> str:
+    """ "provider app" for "providerapp", and "BI access" stays what it is."""
+    model = _models().get(kind)
+    return str(model._meta.verbose_name) if model else kind.replace("_", " ")
+
+
+@cache
+def _models() -> dict[str, type[models.Model]]:
+    return {model._meta.model_name or "": model for model in apps.get_models()}

@@ -1,6 +1,7 @@
 """Connections inside a tenant: how they do, and the buttons for what people do with them."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django import forms
@@ -23,7 +24,7 @@ from integrations.admin.base import link_to
 from integrations.admin.connection_control import INTERVALS, ConnectionControl, control_of
 from integrations.admin.deletion_reviews import waiting
 from integrations.admin.entity_shapes import drift_of
-from integrations.admin.labels import ProviderFilter, plain_label, provider_label
+from integrations.admin.labels import ProviderFilter, as_declared, plain_label, provider_label
 from integrations.admin.progress import duration_text, progress_bar
 from integrations.admin.through_composio import ThroughComposio
 from integrations.errors import HubError, PermissionRefusedError
@@ -95,9 +96,10 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
 
     @admin.display(description="connection", ordering="name")
     def called(self, connection: Connection) -> str:
-        return display.with_note(
-            connection.name, f"{provider_label(connection.provider)} · {self.account(connection)}"
-        )
+        about = f"{provider_label(connection.provider)} · {self.account(connection)}"
+        if connection.name == about:  # as it is until somebody names it
+            return about
+        return display.with_note(connection.name, about)
 
     @admin.display(description="provider", ordering="provider")
     def provider_shown(self, connection: Connection) -> str:
@@ -244,7 +246,11 @@ class ConnectionAdmin(ThroughComposio, ConnectionControl, TenantModelAdmin):
                         display.ago(status.checkpoint_at),
                         drift.get(status.entity_type, display.NONE),
                     )
-                    for status in connection.entity_type_statuses.all()
+                    for status in as_declared(
+                        connection.provider,
+                        connection.entity_type_statuses.all(),
+                        attrgetter("entity_type"),
+                    )
                 ],
             ),
             "checkpoints": display.table(

@@ -1,6 +1,7 @@
 """What people call the things that stand as slugs in the tables, in columns and in filters."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db import models
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 from integrations.connectors.registry import get_connector
 from integrations.destinations.registry import get_destination_type
 from integrations.errors import NotFoundRefusedError
+
+Row = TypeVar("Row")
 
 
 def provider_label(slug: str) -> str:
@@ -24,6 +27,19 @@ def destination_label(slug: str) -> str:
         return get_destination_type(slug).label
     except NotFoundRefusedError:
         return slug
+
+
+def as_declared(slug: str, rows: Iterable[Row], name_of: Callable[[Row], str]) -> list[Row]:
+    """The rows about entity types in the order in which the provider's are declared and read.
+
+    Types that the connector has no longer come last.
+    """
+    try:
+        names = [each.name for each in get_connector(slug).entity_types]
+    except NotFoundRefusedError:
+        return list(rows)
+    places = {name: place for place, name in enumerate(names)}
+    return sorted(rows, key=lambda row: places.get(name_of(row), len(places)))
 
 
 def plain_label(slug: str) -> str:

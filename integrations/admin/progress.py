@@ -1,6 +1,7 @@
 """How far a sync run has come: for the page as it is rendered, and for the script that moves it."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from django.urls import reverse
@@ -9,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hub import display
+from integrations.admin.labels import as_declared
 from integrations.models import DestinationRun, ShadowDiff, SyncRun
 from integrations.models.sync_run import COUNTS
 
@@ -107,7 +109,9 @@ def counts_table(run: SyncRun) -> SafeString | str:
                 display.badge(line.get("state", ""), LINE_STATES.get(line.get("state", ""), "")),
                 *(int(line.get(count, 0)) for count in COUNTS),
             )
-            for name, line in run.counts.items()
+            for name, line in as_declared(
+                run.connection.provider, run.counts.items(), itemgetter(0)
+            )
         ],
     )
 

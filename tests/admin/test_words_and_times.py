@@ -193,3 +193,53 @@ def test_the_gateway_is_called_by_its_label_in_the_filter_of_provider_apps(ops):
 
     assert '<a href="?provider=composio">Composio</a>' in html
     assert ">composio<" not in html
+
+
+def test_the_page_of_an_audit_event_leads_to_its_object_and_shows_no_json(
+    acme, connection, acme_admin
+):
+    event = make_event(acme, connection, mode="full", **{"why <b>": "asked"})
+
+    html = acme_admin.get(f"/t/acme/admin/audit/auditevent/{event.pk}/change/").content.decode()
+
+    assert f'<a href="{HERE}/connection/{connection.pk}/change/">Harbour</a>' in html
+    assert "why &lt;b&gt;</td>" in html
+    assert ">full</td>" in html
+    assert "{" not in html.partition("Detail")[2].partition("</table>")[0]
+
+
+def test_the_audit_log_names_the_kind_of_an_object_as_people_do(acme, ops):
+    app = set_provider_app(
+        provider="copper", client_id="id", client_secret="s", actor=Actor.system("tests")
+    )
+    make_event(None, app)
+
+    html = ops.get("/admin/audit/auditevent/").content.decode()
+
+    assert ">provider app</div>" in html
+    assert "providerapp<" not in html
+
+
+def test_entity_types_stand_in_the_order_in_which_the_provider_is_read(acme, connection, viewer):
+    lines = dict.fromkeys(("messages", "gone", "channels", "teams"), COUNTS["companies"])
+    with in_tenant(acme):
+        run = SyncRunFactory(connection=connection, counts=lines)
+
+    html = viewer.get(f"{HERE}/syncrun/{run.pk}/change/").content.decode()
+
+    places = [html.index(f">{name}</td>") for name in ("teams", "channels", "messages", "gone")]
+    assert places == sorted(places)
+
+
+def test_a_connection_that_nobody_named_is_not_said_twice(acme, connection, viewer):
+    with in_tenant(acme):
+        ConnectionFactory(provider="teams", account_label="Acme", name="Microsoft Teams · Acme")
+
+    html = viewer.get(f"{HERE}/connection/").content.decode()
+
+    assert html.count("Microsoft Teams · Acme") == 1
+    assert '<div class="mini quiet">Microsoft Teams · ' in html  # of the one that has a name
+
+
+def test_the_address_of_the_hub_alone_leads_to_operations(client):
+    assert client.get("/").headers["Location"] == "/admin/"
