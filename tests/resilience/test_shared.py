@@ -32,6 +32,9 @@ __all__ = ["outside", "running", "world"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
 
+RUNS = 6
+LATE_SECONDS = 0.1  # as a call may be at a limit of a second: see LATENESS_SECONDS of the budget
+
 CLOCK = SystemClock()
 Opened = Callable[[], Store]
 
@@ -222,16 +225,33 @@ def test_the_provider_never_refuses_processes_that_share_its_limit(
     most: int,
     allowed: str,
 ) -> None:
-    """F17, in little: three processes call for two seconds as fast as they may."""
-    outside.world.control("set", limits_scale=scale)
+    """F17, in little: three processes call for two seconds as fast as they may.
+
+    Where a busy machine held a call up for longer than any budget allows for, a refusal says
+    nothing; they begin anew.
+    """
     monkeypatch.setenv("HUB_LIMITS_FACTOR", str(factor))
+    for _ in range(RUNS):
+        statuses, answered, longest = spent(outside, slug, scale)
+        if longest < LATE_SECONDS or (set(statuses) == {200} and len(statuses) >= least):
+            break
+
+    assert statuses == [200] * len(statuses), longest
+    assert len(statuses) == answered
+    assert least <= len(statuses) <= most
+    record_property(f"calls by 3 processes where {allowed} are allowed", len(statuses))
+
+
+def spent(outside: Outside, slug: str, scale: float) -> tuple[list[int], int, float]:
+    """How the provider answered each call; how many count as answered; how long one took."""
+    with SHARED.transaction() as cursor:
+        cursor.execute("DELETE FROM public.fleet_ratebudget")
+        cursor.execute("DELETE FROM public.fleet_circuit")
+    outside.world.control("reset")
+    outside.world.control("set", limits_scale=scale)
     offered = outside.world.credentials(slug)[0]
     secrets = json.dumps({name: str(value) for name, value in offered.items()})
     process = outside.start("-m", "tests.resilience.spenders", slug, secrets, "3", "2")
     results = json.loads(process.communicate(timeout=180)[0])
-
-    asked = [one for one in outside.world.requests() if one["slug"] == slug]
-    assert [one["status"] for one in asked] == [200] * len(asked)
-    assert len(asked) == sum(answered for answered, _ in results)
-    assert least <= len(asked) <= most
-    record_property(f"calls by 3 processes where {allowed} are allowed", len(asked))
+    statuses = [one["status"] for one in outside.world.requests() if one["slug"] == slug]
+    return statuses, sum(each for each, _ in results), max(longest for _, longest in results)
