@@ -188,8 +188,10 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_entitytypestatus (
     known_from timestamp with time zone,
     resynced_at timestamp with time zone,
     waits_until timestamp with time zone,
+    reconcile_seconds integer,
     CONSTRAINT integrations_entitytypestatus_generation_check CHECK ((generation >= 0)),
     CONSTRAINT integrations_entitytypestatus_interval_seconds_check CHECK ((interval_seconds >= 0)),
+    CONSTRAINT integrations_entitytypestatus_reconcile_seconds_check CHECK ((reconcile_seconds >= 0)),
     CONSTRAINT integrations_entitytypestatus_unknown_times_check CHECK ((unknown_times >= 0))
 );
 
@@ -763,6 +765,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0012_entity_shape', now()),
     ('integrations', '0013_resyncs_and_known_from', now()),
     ('integrations', '0014_deletion_review_forgotten', now()),
+    ('integrations', '0015_entity_type_reconcile_seconds', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

@@ -25,10 +25,14 @@ from integrations.errors import HubError, InvalidInputError
 from integrations.models import Connection, EntityTypeStatus, Preflight, ShadowDiff, SyncRun
 from integrations.services.connections import change_reconcile_interval
 from integrations.services.preflights import request_preflight
-from integrations.services.rhythm import change_type_interval, why_not_shorter
+from integrations.services.rhythm import (
+    change_type_interval,
+    change_type_reconcile_interval,
+    why_not_shorter,
+)
 from integrations.services.shadows import request_shadow
 from integrations.services.syncs import request_sync
-from integrations.sync.rhythm import interval_of
+from integrations.sync.rhythm import interval_of, reconcile_interval_of
 from integrations.types import EntityType
 
 ALL_TYPES = "*"  # in the form for reading again
@@ -63,6 +67,8 @@ class TypeRhythm:
     every: str
     choices: list[Choice]
     why: str
+    in_full_field: str
+    in_full: list[Choice]  # how often it is read in full, to find what was missed
 
 
 class ConnectionControl(ConnectionActions):
@@ -128,20 +134,24 @@ class ConnectionControl(ConnectionActions):
         actor, changed = self.actor_of(request), 0
         set_now = {row.entity_type: row for row in connection.entity_type_statuses.all()}
         for declared in _walked(connection):
-            asked = request.POST.get(_field(declared), "")
-            before = getattr(set_now.get(declared.name), "interval_seconds", None)
-            try:
-                seconds = int(asked) if asked else None
-                if seconds != before:
-                    change_type_interval(
-                        connection=connection,
-                        entity_type=declared.name,
-                        seconds=seconds,
-                        actor=actor,
-                    )
-                    changed += 1
-            except (ValueError, HubError) as refusal:
-                self.message_user(request, f"{declared.name}: {refusal}", messages.ERROR)
+            for field, column, change in (
+                (_field(declared), "interval_seconds", change_type_interval),
+                (_in_full_field(declared), "reconcile_seconds", change_type_reconcile_interval),
+            ):
+                asked = request.POST.get(field, "")
+                before = getattr(set_now.get(declared.name), column, None)
+                try:
+                    seconds = int(asked) if asked else None
+                    if seconds != before:
+                        change(
+                            connection=connection,
+                            entity_type=declared.name,
+                            seconds=seconds,
+                            actor=actor,
+                        )
+                        changed += 1
+                except (ValueError, HubError) as refusal:
+                    self.message_user(request, f"{declared.name}: {refusal}", messages.ERROR)
         try:
             seconds = int(request.POST.get("reconcile", connection.reconcile_seconds))
             if seconds != connection.reconcile_seconds:
@@ -239,7 +249,27 @@ def _rhythm(
         every=display.span_text(every),
         choices=choices,
         why=why_not_shorter(connection, declared),
+        in_full_field=_in_full_field(declared),
+        in_full=_in_full(connection, declared, status),
     )
+
+
+def _in_full(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus | None
+) -> list[Choice]:
+    own = status.reconcile_seconds if status else None
+    unset = reconcile_interval_of(connection, declared, None)
+    label = f"every {display.span_text(unset.total_seconds())}" if unset else "when asked for"
+    choices = [Choice("", f"as usual ({label})", own is None)]
+    offered = sorted({*RECONCILE, *([own] if own is not None else [])})
+    return choices + [
+        Choice(
+            str(seconds),
+            f"every {display.span_text(seconds)}" if seconds else "never",
+            seconds == own,
+        )
+        for seconds in offered
+    ]
 
 
 def _preflight(connection: Connection) -> dict[str, Any]:
@@ -301,6 +331,10 @@ def _walked(connection: Connection) -> list[EntityType]:
 
 def _field(declared: EntityType) -> str:
     return f"every-{declared.name}"
+
+
+def _in_full_field(declared: EntityType) -> str:
+    return f"in-full-{declared.name}"
 
 
 def _day(text: str) -> datetime | None:

@@ -26,7 +26,11 @@ from integrations.services.connections import (
 )
 from integrations.services.disconnect import disconnect
 from integrations.services.preflights import request_preflight
-from integrations.services.rhythm import change_type_interval, seconds_between_reads
+from integrations.services.rhythm import (
+    change_type_interval,
+    change_type_reconcile_interval,
+    seconds_between_reads,
+)
 from tenants.context import current_tenant
 from tenants.middleware import actor_of
 
@@ -51,6 +55,7 @@ class EntityTypeStatusSerializer(serializers.ModelSerializer[EntityTypeStatus]):
             "unavailable_reason",
             "interval_seconds",
             "every_seconds",
+            "reconcile_seconds",
         )
         read_only_fields = fields
 
@@ -100,6 +105,12 @@ class ConnectionChangesSerializer(Asked):
         required=False,
         help_text="Seconds per entity type, a minute to a day and no shorter than the provider"
         " allows; null: as often as the connection.",
+    )
+    reconcile_intervals = serializers.DictField(
+        child=serializers.IntegerField(allow_null=True, min_value=0),
+        required=False,
+        help_text="Seconds per entity type between full reads that look for what was missed; one"
+        " to 90 days, 0: never; null: as the connection, where no deletions are reported.",
     )
 
 
@@ -156,6 +167,10 @@ class ConnectionViewSet(ReadOnlyModelViewSet[Connection]):
             change_reconcile_interval(connection=connection, seconds=seconds, actor=actor)
         for name, seconds in asked.validated_data.get("intervals", {}).items():
             change_type_interval(
+                connection=connection, entity_type=name, seconds=seconds, actor=actor
+            )
+        for name, seconds in asked.validated_data.get("reconcile_intervals", {}).items():
+            change_type_reconcile_interval(
                 connection=connection, entity_type=name, seconds=seconds, actor=actor
             )
         return self._shown()

@@ -37,6 +37,12 @@ class EntityTypeStatus(models.Model):
     interval_seconds = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: as often as the connection."
     )
+    reconcile_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How often what was missed is looked for in full; 0: never. Empty: as often as"
+        " the connection says, where the provider reports no deletions.",
+    )
     walked_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was last read to its end."
     )

@@ -33,7 +33,7 @@ from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.services.accounts import NOT_ACCEPTED, Access, account_behind, keep_account
 from integrations.services.entered import checked_fields
-from integrations.services.rhythm import check_interval
+from integrations.services.rhythm import check_interval, check_reconcile_interval
 from integrations.services.shadows import cancel_shadow
 from integrations.services.syncs import end_paused_runs, held_runs
 from integrations.sync.health import say_working
@@ -52,8 +52,6 @@ from tenants.decorators import requires_role
 from tenants.roles import Role
 
 TOKEN_SECONDS = 20.0
-SHORTEST_RECONCILE_SECONDS = 24 * 3600
-LONGEST_RECONCILE_SECONDS = 90 * 24 * 3600
 
 KeyWay: TypeAlias = ApiKey | Basic | ClientCredentials
 
@@ -217,9 +215,7 @@ def change_reconcile_interval(*, connection: Connection, seconds: int, actor: Ac
     Raises:
         InvalidInputError: it is neither 0 nor between a day and 90 days.
     """
-    if seconds and not SHORTEST_RECONCILE_SECONDS <= seconds <= LONGEST_RECONCILE_SECONDS:
-        problem = "Choose between one day and 90 days, or 0 for never."
-        raise InvalidInputError(problem, {"reconcile_seconds": [problem]})
+    check_reconcile_interval(seconds)
     _change(connection, "reconcile_seconds", seconds, actor=actor)
 
 

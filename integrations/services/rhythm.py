@@ -21,6 +21,8 @@ from tenants.roles import Role
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=1)  # of connections and of their types
+SHORTEST_RECONCILE = timedelta(days=1)
+LONGEST_RECONCILE = timedelta(days=90)
 
 
 @requires_role(Role.OPERATOR)
@@ -51,6 +53,35 @@ def change_type_interval(
         actor=actor,
         target=connection,
         detail={f"interval of {entity_type}": {"old": before, "new": seconds}},
+    )
+    return status
+
+
+@requires_role(Role.OPERATOR)
+@transaction.atomic
+def change_type_reconcile_interval(
+    *, connection: Connection, entity_type: str, seconds: int | None, actor: Actor
+) -> EntityTypeStatus:
+    """Read the type in full every `seconds`, to find what was missed; 0: never.
+
+    None: as often as the connection says, where the provider reports no deletions; else never.
+
+    Raises:
+        InvalidInputError: no such type, or neither 0 nor between a day and 90 days; or it comes
+            along in another one.
+    """
+    declared_type(connection, entity_type)
+    check_reconcile_interval(seconds or 0)
+    status, _ = EntityTypeStatus.objects.select_for_update().get_or_create(
+        connection=connection, entity_type=entity_type
+    )
+    before, status.reconcile_seconds = status.reconcile_seconds, seconds
+    status.save(update_fields=["reconcile_seconds"])
+    record_event(
+        AuditAction.CONNECTION_CHANGED,
+        actor=actor,
+        target=connection,
+        detail={f"reconciling interval of {entity_type}": {"old": before, "new": seconds}},
     )
     return status
 
@@ -118,6 +149,13 @@ def check_interval(wanted: timedelta) -> None:
     if not SHORTEST <= wanted <= LONGEST:
         problem = "Choose an interval between one minute and one day."
         raise InvalidInputError(problem, {"interval_seconds": [problem]})
+
+
+def check_reconcile_interval(seconds: int) -> None:
+    """Raises InvalidInputError if it is neither 0, for never, nor between a day and 90 days."""
+    if seconds and not SHORTEST_RECONCILE <= timedelta(seconds=seconds) <= LONGEST_RECONCILE:
+        problem = "Choose between one day and 90 days, or 0 for never."
+        raise InvalidInputError(problem, {"reconcile_seconds": [problem]})
 
 
 def _check(connection: Connection, declared: EntityType, wanted: timedelta) -> None:

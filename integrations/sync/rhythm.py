@@ -63,11 +63,24 @@ def too_soon_until(
 
 
 def wants_full_read(connection: Connection, declared: EntityType, status: EntityTypeStatus) -> bool:
-    """Whether it is time to read the type in full, to find what has only vanished."""
-    if declared.deletions != "absence" or not connection.reconcile_seconds:
+    """Whether it is time to read the type in full, to find what has only vanished or was missed."""
+    every = reconcile_interval_of(connection, declared, status)
+    if every is None or status.full_read_at is None:
         return False
-    age = database_now() - status.full_read_at if status.full_read_at else timedelta()
-    return age >= timedelta(seconds=connection.reconcile_seconds)
+    return database_now() - status.full_read_at >= every
+
+
+def reconcile_interval_of(
+    connection: Connection, declared: EntityType, status: EntityTypeStatus | None
+) -> timedelta | None:
+    """How often the type is read in full though nobody asks and nothing compels; None: never.
+
+    Without an interval of its own that is so where the provider reports no deletions.
+    """
+    seconds = status.reconcile_seconds if status is not None else None
+    if seconds is None:
+        seconds = connection.reconcile_seconds if declared.deletions == "absence" else 0
+    return timedelta(seconds=seconds) if seconds else None
 
 
 def next_at(

@@ -115,6 +115,20 @@ def test_intervals_are_set_for_each_entity_type_and_for_what_vanishes(acme_opera
     assert connection.reconcile_seconds == 0
 
 
+def test_full_reads_are_set_for_each_entity_type(acme_operator, connection):
+    address = f"{CONNECTIONS}{connection.pk}/rhythm/"
+
+    answer = acme_operator.post(address, {"in-full-teams": "86400"}, follow=True)
+
+    html = answer.content.decode()
+    assert "1 changed." in html
+    assert EntityTypeStatus.objects.get(entity_type="teams").reconcile_seconds == 86_400
+    assert '<select name="in-full-teams" aria-label="teams in full">' in html
+    assert html.count('<option value="86400" selected>') == 1
+    refused = acme_operator.post(address, {"in-full-teams": "60"}, follow=True)
+    assert "Teams: Choose between one day and 90 days" in refused.content.decode()
+
+
 def test_an_interval_the_provider_does_not_allow_is_not_offered_and_refused_with_the_reason(
     acme_operator, connection
 ):

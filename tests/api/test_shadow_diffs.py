@@ -47,6 +47,18 @@ def test_intervals_are_set_for_each_entity_type_and_all_or_none(api):
     assert EntityTypeStatus.objects.count() == 1
 
 
+def test_full_reads_are_set_for_each_entity_type_and_all_or_none(api):
+    path = f"connections/{connected().pk}/"
+
+    answer = api.patch(path, {"reconcile_intervals": {"companies": 86_400}})
+    refused = api.patch(path, {"reconcile_intervals": {"companies": None, "people": 60}})
+
+    (shown,) = answer.json()["entity_types"]
+    assert (shown["name"], shown["reconcile_seconds"]) == ("companies", 86_400)
+    assert refused.status_code == 422
+    assert EntityTypeStatus.objects.get().reconcile_seconds == 86_400
+
+
 def test_a_backfill_needs_its_date_and_a_run_shows_it(api):
     path = f"connections/{connected().pk}/sync-runs/"
 

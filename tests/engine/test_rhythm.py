@@ -10,13 +10,14 @@ from hub.fleet.models import Due
 from integrations.errors import FatalError, InvalidInputError, ReadTooSoonError
 from integrations.models import EntityTypeStatus, SyncRun
 from integrations.records import Company
-from integrations.services.rhythm import change_type_interval
+from integrations.services.rhythm import change_type_interval, change_type_reconcile_interval
 from integrations.services.syncs import request_sync
 from integrations.sync.rhythm import next_at
 from integrations.types import EntityType
 from tenants.actor import Actor
 from tests.engine.conftest import connected, run_of, work
 from tests.engine.shelf_provider import ShelfConnector
+from tests.engine.test_deletions import present
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,42 @@ def read_long_ago(**ages: timedelta) -> None:
 def minutes_to_next(connection) -> float:
     due = Due.objects.get(object_id=connection.pk)
     return (due.due_at - timezone.now()).total_seconds() / 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_found"), [(None, False), (86_400, True), (30 * 86_400, False)]
+)
+def test_what_was_missed_where_deletions_are_reported_is_found_at_an_interval_of_its_own(
+    connection, server, seconds, is_found
+):
+    work(connection)
+    change_type_reconcile_interval(
+        connection=connection, entity_type="companies", seconds=seconds, actor=SYSTEM
+    )
+    server.rows["companies"].pop(3)  # and nothing reports it
+    EntityTypeStatus.objects.update(full_read_at=timezone.now() - timedelta(days=8))
+
+    work(connection)
+
+    assert ("c3" not in present("companies")) == is_found
+
+
+def test_a_type_can_be_left_out_of_looking_for_what_has_vanished(shelf, shelves):
+    change_type_reconcile_interval(connection=shelf, entity_type="books", seconds=0, actor=SYSTEM)
+    shelves.books["a"].remove(3)
+    EntityTypeStatus.objects.update(full_read_at=timezone.now() - timedelta(days=800))
+
+    work(shelf)
+
+    assert "a-3" in present("books")
+
+
+@pytest.mark.parametrize("seconds", [3_600, 91 * 86_400])
+def test_a_type_is_read_in_full_no_more_than_daily_and_at_least_every_90_days(shelf, seconds):
+    with pytest.raises(InvalidInputError, match="Choose between one day and 90 days"):
+        change_type_reconcile_interval(
+            connection=shelf, entity_type="books", seconds=seconds, actor=SYSTEM
+        )
 
 
 def test_a_type_with_a_longer_interval_waits_while_the_others_are_read(shelf, shelves):
