@@ -58,12 +58,13 @@ def test_whatever_lifetime_is_claimed_the_next_renewal_comes_in_time(
     expires_in: dict[str, Any], seconds: int, connection: Connection, world: World
 ) -> None:
     answering(world, **expires_in)
+    begun_at = timezone.now()
 
     token = renewed(connection)
 
-    lives = (connection.access_expires_at - timezone.now()).total_seconds()  # type: ignore[operator]
+    given_at = connection.access_expires_at - timedelta(seconds=seconds)  # type: ignore[operator]
     assert token == "eyJmade-up"
-    assert seconds - 5 < lives <= seconds
+    assert begun_at - timedelta(seconds=5) < given_at <= timezone.now()
     world.forget_requests()
     assert access_for(connection, actor=Actor.system("worker"), reason="test").access_token == token
     assert world.token_calls() == []
