@@ -105,9 +105,10 @@ ON CONFLICT (source_system, entity_type, source_id) DO UPDATE SET
 
 _RESOLVE = """
 UPDATE integrations_rejectedrecord r SET resolved_at = %s
-FROM unnest(%s::text[], %s::text[]) AS k(entity_type, source_id)
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS k(entity_type, source_id, scope)
 WHERE r.resolved_at IS NULL AND r.source_system = %s
     AND r.entity_type = k.entity_type AND r.source_id = k.source_id
+    AND k.scope IN ('', r.scope)
 """
 
 _REMEMBER = """
@@ -168,7 +169,7 @@ class PostgresDestination(Destination):
             if gone:
                 deleted = self._delete(batch, gone, now)
         refused = self._reject(batch, rejected, now) if rejected else 0
-        self._resolve(batch, records, now)
+        self._resolve(batch, records, gone, now)
         if batch.adopts and found.stored:
             self._adopt(batch, [row.id for row in found.stored.values()])
         if changed or deleted:
@@ -256,12 +257,13 @@ class PostgresDestination(Destination):
             )
             return int(cursor.rowcount)
 
-    def _resolve(self, batch: Batch, records: list[Row], now: datetime) -> None:
-        """What was set aside earlier and is stored now is resolved."""
-        if records and batch.has_rejections:
-            types, ids = in_columns([(row.entity_type, row.source_id) for row in records])
+    def _resolve(self, batch: Batch, records: list[Row], gone: list[Row], now: datetime) -> None:
+        """What was set aside earlier and is stored now, or gone from where it was, is resolved."""
+        said = [(row.entity_type, row.source_id, "") for row in records]
+        said += [(row.entity_type, row.source_id, row.scope) for row in gone]
+        if said and batch.has_rejections:
             with connection.cursor() as cursor:
-                cursor.execute(_RESOLVE, [now, types, ids, batch.source_system])
+                cursor.execute(_RESOLVE, [now, *in_columns(said), batch.source_system])
 
     def _adopt(self, batch: Batch, record_ids: list[int]) -> None:
         """Make these the connection's own. That is no change of them: see docs/decisions/0014."""

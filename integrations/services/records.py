@@ -11,8 +11,8 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
 from integrations.destinations.base import Batch
-from integrations.destinations.postgres import PostgresDestination
-from integrations.errors import AlreadyRunningError
+from integrations.destinations.postgres import PostgresDestination, order_changes
+from integrations.errors import AlreadyRunningError, RefusedError
 from integrations.http.json_reader import read_piece
 from integrations.models import EntityTypeStatus, RejectedRecord
 from integrations.sync.prepare import prepare
@@ -28,10 +28,11 @@ REPLAY_SECONDS = 30.0
 def replay_rejected(*, rejected: RejectedRecord, actor: Actor) -> str:
     """Try the stored bytes of a rejected record again with today's connector; return a sentence.
 
-    Safe to call twice. What fails again stays rejected, with the reason of now.
+    What fails again stays rejected, with the reason of now.
 
     Raises:
         AlreadyRunningError: a sync of this connection is writing just now.
+        RefusedError: the entity was stored or deleted since, which these bytes would set back.
     """
     due = Due.objects.filter(object_id=rejected.connection_id, kind=Due.Kind.SYNC).first()
     claim = due and claim_one(due.pk, worker_id=uuid7(), lease_seconds=REPLAY_SECONDS)
@@ -39,6 +40,10 @@ def replay_rejected(*, rejected: RejectedRecord, actor: Actor) -> str:
         raise AlreadyRunningError("A sync of this connection is running; replay when it is done.")
     try:
         with transaction.atomic():
+            order_changes()  # before the row is held, as a sync does
+            rows = RejectedRecord.objects.select_for_update(no_key=True, of=("self",))
+            if rows.get(pk=rejected.pk).resolved_at is not None:
+                raise RefusedError("Something newer has arrived since; there is nothing to replay.")
             written = PostgresDestination().write(_batch(rejected, due.pk, claim.fence))
             record_event(AuditAction.RECORD_REPLAYED, actor=actor, target=rejected)
     finally:

@@ -6,7 +6,7 @@ import pytest
 
 from hub.audit.models import AuditEvent
 from hub.fleet.models import Due
-from integrations.errors import AlreadyRunningError, PermissionRefusedError
+from integrations.errors import AlreadyRunningError, PermissionRefusedError, RefusedError
 from integrations.models import Record, RejectedRecord
 from integrations.services.records import replay_rejected
 from tenants.actor import Actor
@@ -69,3 +69,24 @@ def test_a_viewer_may_not_replay(rejected):
 
     with pytest.raises(PermissionRefusedError):
         replay_rejected(rejected=rejected, actor=viewer)
+
+
+def test_what_has_arrived_since_is_not_set_back_by_a_replay(connection, server, rejected, operator):
+    RejectedRecord.objects.update(raw=json.dumps(company(4, name="Of then")).encode())
+    rejected.refresh_from_db()
+    server.rows["companies"][4] = company(4, name="Of now")
+    work(connection)
+
+    with pytest.raises(RefusedError, match="has arrived since"):
+        replay_rejected(rejected=rejected, actor=operator)
+
+    assert Record.objects.get(source_id="c4").data["name"] == "Of now"
+
+
+def test_what_is_deleted_at_the_provider_is_not_set_aside_any_more(connection, server, rejected):
+    server.rows["companies"][4] = {"id": "c4", "gone": True}
+
+    work(connection)
+
+    rejected.refresh_from_db()
+    assert rejected.resolved_at is not None
