@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from hub import display, sites
 from hub.audit.admin import CappedPaginator
 from hub.fleet.managers import ALIVE_WITHIN
-from hub.fleet.models import ConnectionStatus, Due, Worker
+from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, Worker
 from integrations.admin.connection_actions import ConnectionActions
 from integrations.admin.labels import (
     LaneFilter,
@@ -30,6 +30,10 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 
 NEED_A_PERSON = (Connection.Status.NEEDS_REAUTH, Connection.Status.BROKEN)
+SEEN_AS: dict[type[models.Model], tuple[str, ...]] = {
+    ConnectionStatus: (Due.Kind.SYNC, Due.Kind.REFRESH, Due.Kind.SHADOW, Due.Kind.PREFLIGHT),
+    DestinationStatus: (Due.Kind.DESTINATION,),
+}
 PERSON = "person"  # in addresses: those that need one, whatever the reason
 
 
@@ -207,6 +211,28 @@ class DueAdmin(OpsReadOnlyAdmin):
     search_fields = ("tenant__slug", "provider", "=object_id", "=run_id")
     search_help_text = "Tenant, provider, object id or run id."
     ordering = ("due_at", "id")
+    fields = (
+        "what",
+        "tenant",
+        "about",
+        "provider_shown",
+        "lane_shown",
+        "due_at",
+        "interval",
+        "lease_until",
+        "leased_by",
+        "claimed_at",
+        "started_at",
+        "fence",
+        "attempts",
+        "failures",
+        "parked",
+        "run_id",
+        "id",
+    )
+
+    def title_of(self, obj: Due) -> str:
+        return " · ".join(filter(None, (self.what(obj), provider_label(obj.provider))))
 
     @admin.display(description="work", ordering="kind")
     def what(self, due: Due) -> str:
@@ -215,6 +241,20 @@ class DueAdmin(OpsReadOnlyAdmin):
     @admin.display(description="provider", ordering="provider")
     def provider_shown(self, due: Due) -> str:
         return provider_label(due.provider) if due.provider else display.NONE
+
+    @admin.display(description="object")
+    def about(self, due: Due) -> str:
+        """The way to it, where operations see it: its id says little."""
+        for model, kinds in SEEN_AS.items():
+            if due.kind in kinds:
+                page = f"admin:fleet_{model._meta.model_name}_change"
+                said = f"Open the {model._meta.verbose_name}"
+                return display.link(reverse(page, args=[due.object_id]), said)
+        return str(due.object_id)
+
+    @admin.display(description="interval")
+    def interval(self, due: Due) -> str:
+        return display.span_text(due.interval_seconds)
 
     @admin.display(description="lane", ordering="lane")
     def lane_shown(self, due: Due) -> str:

@@ -54,6 +54,9 @@ class NamedRows(OpsAdmin):
         found = super().get_object(request, object_id, from_field)
         return named([found])[0] if found else None
 
+    def title_of(self, obj: Any) -> str:
+        return " · ".join(filter(None, (obj.label, obj.note)))
+
     @admin.display(description="tenant", ordering="tenant_id")
     def tenant(self, row: Any) -> str:
         return row.tenant_name or display.NONE

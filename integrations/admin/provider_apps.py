@@ -95,6 +95,9 @@ class ProviderAppAdmin(AddedByService, OpsAdmin):
         )
         return super().get_queryset(request).defer("client_secret").annotate(is_set=is_set)
 
+    def title_of(self, obj: ProviderApp) -> str:
+        return f"{_label(obj.provider)} app of {self.for_whom(obj)}"
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # both ways in are the same form, so that the service decides
 

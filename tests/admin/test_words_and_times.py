@@ -10,6 +10,7 @@ from hub.audit.event_admin import ABOUT
 from hub.audit.models import AuditAction, AuditEvent
 from hub.audit.record import record_event
 from hub.connect.provider_apps import set_provider_app
+from hub.fleet.models import Due
 from integrations.models import Connection, DestinationRun, Record, SyncRun
 from tenants.actor import Actor
 from tenants.context import in_tenant
@@ -243,3 +244,29 @@ def test_a_connection_that_nobody_named_is_not_said_twice(acme, connection, view
 
 def test_the_address_of_the_hub_alone_leads_to_operations(client):
     assert client.get("/").headers["Location"] == "/admin/"
+
+
+def test_due_work_leads_to_its_connection_and_speaks_no_slugs(acme, connection, ops):
+    make_status(acme, connection)
+    due = Due.objects.create(
+        kind=Due.Kind.SYNC, tenant=acme, object_id=connection.pk, provider="teams"
+    )
+
+    html = ops.get(f"/admin/fleet/due/{due.pk}/change/").content.decode()
+
+    assert "<h1>Sync · Microsoft Teams</h1>" in html
+    page = f"/admin/fleet/connectionstatus/{connection.pk}/change/"
+    assert f'<a href="{page}">Open the connection</a>' in html
+    assert ops.get(page).status_code == 200
+    assert ">1 h</div>" in html
+    assert ">teams<" not in html
+
+
+def test_a_provider_app_is_titled_by_its_provider(ops):
+    app = set_provider_app(
+        provider="teams", client_id="id", client_secret="s", actor=Actor.system("tests")
+    )
+
+    html = ops.get(f"/admin/connect/providerapp/{app.pk}/change/").content.decode()
+
+    assert "<h1>Microsoft Teams app of all tenants</h1>" in html
