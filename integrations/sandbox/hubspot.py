@@ -194,8 +194,8 @@ class HubSpot(OAuthPart[HubSpotRows]):
         stages = self.table(account, "stages")
         body = []
         for row in self.table(account, "pipelines").ordered("id", by_id):
-            held = orjson.dumps({**row.data, "stages": None})[:-5]
-            body.append(held + joined(stages.in_scope(row.id)) + b"}")
+            below = joined(stages.in_scope(row.id))
+            body.append(row.encoded()[:-1] + b',"stages":' + below + b"}")
         return Response(200, b'{"results":[' + b",".join(body) + b"]}", rows=len(body))
 
     @route("GET", OBJECTS)
