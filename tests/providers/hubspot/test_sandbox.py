@@ -81,6 +81,8 @@ def test_rows_without_associations_stand_among_the_errors(caller: Caller, access
 def test_the_sixth_search_of_a_second_is_refused_without_a_word_on_when(
     caller: Caller, access: Access
 ) -> None:
+    caller.count_slowly("hubspot", "searches")
+
     answers = [ask(caller, access, SEARCH, {"limit": 1}) for _ in range(6)]
 
     assert [status for status, _ in answers] == [200, 200, 200, 200, 200, 429]

@@ -91,6 +91,7 @@ def test_five_calls_to_one_channel_within_a_second_are_too_many(
     with_channels: Reader, path: str
 ) -> None:
     with_channels.order("set", limits=True)
+    with_channels.sandbox.count_slowly("teams", "place")
 
     answers = [ask(with_channels, path + "?$top=1") for _ in range(5)]
 
