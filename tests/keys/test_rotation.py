@@ -64,11 +64,11 @@ class TestWrappingAnew:
     def test_saying_it_again_changes_nothing(self, estate: Estate, settings: Any) -> None:
         settings.HUB_ENCRYPTION_KEYS = [NEW, OLD]
         rotate()
-        before = list(DataKey.objects.values_list("wrapped", flat=True))
+        before = list(DataKey.objects.order_by("pk").values_list("wrapped", flat=True))
 
         rotate()
 
-        assert list(DataKey.objects.values_list("wrapped", flat=True)) == before
+        assert list(DataKey.objects.order_by("pk").values_list("wrapped", flat=True)) == before
         assert len(audited(AuditAction.KEYS_ROTATED)) == 1
 
     def test_a_key_in_use_is_not_retired_and_says_by_how_many(
