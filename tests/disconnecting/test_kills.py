@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from django.conf import settings
@@ -18,7 +17,7 @@ from integrations.services.purge import PURGE_ROWS
 from tests import warm
 from tests.connecting.conftest import World, audited
 from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync
-from tests.faults.conftest import database_url
+from tests.faults.conftest import database_url, wait_for_leases
 from tests.interrupted import cases, interrupt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,7 +90,7 @@ def test_a_disconnect_that_was_killed_is_finished_and_no_step_is_done_twice(
     def go_on() -> warm.Process:
         quickbooks.refresh_from_db()
         assert not quickbooks.can_sync
-        time.sleep(LEASE_SECONDS)
+        wait_for_leases()
         Due.objects.filter(kind="disconnect").update(due_at=timezone.now())  # as time passes
         return disconnecting(quickbooks, world)
 
@@ -122,7 +121,7 @@ def test_a_purge_that_was_killed_keeps_what_it_has_deleted_and_goes_on(
     code, said = disconnected_by_a_process(copper, world, crash="after_purge_chunk:1")
     assert code == -signal.SIGKILL, said
     assert Record.objects.count() == 12_000 - PURGE_ROWS
-    time.sleep(LEASE_SECONDS)
+    wait_for_leases()
 
     code, said = disconnected_by_a_process(copper, world)
     assert code == 0, said

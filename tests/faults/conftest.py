@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 import requests
 from django.db import connection as database
+from django.db.models.functions import Now
 from psycopg.conninfo import make_conninfo
 
+from hub.fleet.models import Due
 from integrations.models import Connection
 from integrations.sandbox import Sandbox
 from integrations.services.connections import connect_with_key
@@ -42,6 +45,14 @@ def database_url() -> str:
         host=named["HOST"] or None,
         port=named["PORT"] or None,
     )
+
+
+def wait_for_leases() -> None:
+    """Until none is held any more: those of processes that were killed run out."""
+    until = time.monotonic() + 60
+    while Due.objects.filter(lease_until__gte=Now()).exists():
+        assert time.monotonic() < until, "somebody keeps a lease"
+        time.sleep(0.05)
 
 
 @dataclass

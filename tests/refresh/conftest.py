@@ -84,7 +84,7 @@ def twenty(outside: Outside, committed: Connection) -> Iterator[Askers]:
         yield Askers(process)
         assert process.stdin
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=180)
 
 
 def reuse_of(world: World) -> int:

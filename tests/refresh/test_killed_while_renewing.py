@@ -13,7 +13,7 @@ import pytest
 from hub.fleet.models import Due
 from integrations.models import Checkpoint, Connection
 from tests.connecting.conftest import Browser, World
-from tests.faults.conftest import LEASE_SECONDS, Syncs
+from tests.faults.conftest import Syncs, wait_for_leases
 from tests.faults.test_kill_and_resume import settled, stored
 from tests.refresh.conftest import Askers, Outside, is_accepted, reuse_of
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def killed_at(point: str, outside: Outside, connection: Connection) -> None:
     process = outside.ask_once(connection, crash=point)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=180)
     assert (process.returncode, said) == (-signal.SIGKILL, "")
 
 
 def asked(outside: Outside, connection: Connection) -> dict[str, str]:
     process = outside.ask_once(connection)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=180)
     answer: dict[str, str] = json.loads(said)
     return answer
 
@@ -63,7 +63,7 @@ def test_killed_after_the_commit_the_next_use_what_was_stored(
 def test_killed_before_the_save_a_time_of_grace_lets_the_next_one_do_it(
     committed: Connection, outside: Outside, world: World
 ) -> None:
-    world.control("set", slug="quickbooks", refresh_grace_seconds=60)
+    world.control("set", slug="quickbooks", refresh_grace_seconds=600)
     world.forget_requests()
     killed_at("after_token_call", outside, committed)
 
@@ -78,18 +78,18 @@ def test_killed_before_the_save_a_time_of_grace_lets_the_next_one_do_it(
 def test_processes_that_wait_for_one_that_is_killed_need_one_call_more(
     twenty: Askers, committed: Connection, outside: Outside, world: World
 ) -> None:
-    world.control("set", slug="quickbooks", refresh_grace_seconds=60)
+    world.control("set", slug="quickbooks", refresh_grace_seconds=600)
     twenty.ask()
     world.forget_requests()
     world.control("fault", slug="quickbooks", path="tokens/bearer", delay_ms=2000)
     holder = outside.ask_once(committed, crash="after_token_call")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 180
     while not world.token_calls() and time.monotonic() < until:
         time.sleep(0.02)
 
     said = twenty.ask()
 
-    assert holder.wait(timeout=30) == -signal.SIGKILL
+    assert holder.wait(timeout=180) == -signal.SIGKILL
     assert len(world.token_calls()) == 2
     assert len({each["token"] for each in said}) == 1
     assert is_accepted(world, committed, said[0]["token"])
@@ -115,5 +115,5 @@ def test_without_grace_the_customer_reconnects_and_the_sync_goes_on_where_it_was
     assert list(Checkpoint.objects.order_by("pk").values()) == positions
 
     browser.connect(link, "quickbooks")
-    time.sleep(LEASE_SECONDS)
+    wait_for_leases()
     settled(world, syncs, committed, "quickbooks", before)
