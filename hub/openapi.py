@@ -110,7 +110,8 @@ from `/api/v1/token/` as `Authorization: Bearer …`. Either belongs to one tena
 else.
 
 **Lists** come in pages: `next_cursor` of one page is the `cursor` of the next, and null on the
-last. A parameter that an address does not know is refused, so no filter is misspelt unnoticed.
+last. A parameter or a name in a body that an address does not know is refused, so nothing is
+misspelt unnoticed.
 
 **Refusals and failures** all have one shape, RFC 9457 problem details: `code` is for programs,
 `detail` a sentence for people, `errors` says per field what is wrong.

@@ -84,7 +84,7 @@ class RecordAdmin(TenantModelAdmin):
     sortable_by = ()
     change_form_template = "admin/record.html"
     fieldsets = (
-        (None, {"fields": ("record_type", "last_read", "data_shown")}),
+        (None, {"fields": ("kind", "last_read", "data_shown")}),
         (
             "Provenance",
             {

@@ -48,6 +48,8 @@ def test_a_filter_says_what_is_chosen_and_an_empty_answer_leads_back(connection,
     assert "Nothing matches" in html
     html = viewer.get(f"{HERE}/connection/?provider=teams").content.decode()
     assert "Provider: <strong>Microsoft Teams</strong>" in html
+    for asked in ("connection/?status=nonsense", "syncrun/?id=no-such-id"):
+        assert "Nothing matches" in viewer.get(f"{HERE}/{asked}", follow=True).content.decode()
 
 
 @pytest.mark.parametrize(
