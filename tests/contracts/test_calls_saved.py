@@ -17,25 +17,19 @@ from urllib.parse import unquote
 import pytest
 from django.db.models import F
 
-from hub.fleet.models import Due
 from integrations.models import Checkpoint, Connection, EntityTypeStatus, Record, SyncRun
 from integrations.sandbox import Sandbox
 from integrations.sandbox.part import Setting
 from integrations.sandbox.world import World
-from integrations.sync.credentials import save_credentials
-from integrations.sync.status import publish
 from integrations.testing import Subject
-from tenants.context import current_tenant
 from tests.contracts.own import OURS, WITH_PART, own
-from tests.engine.conftest import run_of, work
-from tests.factories import ConnectionFactory
+from tests.providers.synced import connected_by, sync
 
 ROWS = int(os.environ.get("ROWS", "600"))
 SHARE_CHANGED = 0.01
 SHARE_OF_CALLS = 0.05
 CALLS_PER_TYPE = 2
 QUOTED = re.compile(r'"([^"]+)"')
-SECRET_NAMES = ("access_token", "key", "username", "password")
 
 pytestmark = pytest.mark.django_db
 
@@ -50,13 +44,6 @@ class Measured:
     @property
     def slug(self) -> str:
         return self.subject.slug
-
-    def sync(self) -> SyncRun:
-        while work(self.connection, seconds=120).wants_more:
-            pass
-        run = run_of(self.connection)
-        assert run.state == SyncRun.State.SUCCEEDED, run.error
-        return run
 
     def change(self) -> dict[str, list[str]]:
         """Change one row in a hundred of every type; returns their ids by type."""
@@ -111,7 +98,8 @@ def measured(request: Any, settings: Any) -> Iterator[Measured]:
         settings.HUB_TENANT_CALLS_PER_SECOND = 100_000  # calls are counted here, not spread
         subject = Subject(connector, sandbox, own(slug).tables)
         subject.begin()
-        yield Measured(subject, connected(subject))
+        assert subject.access is not None
+        yield Measured(subject, connected_by(subject.access, slug))
 
 
 def scale_for(slug: str) -> float:
@@ -125,36 +113,15 @@ def scale_for(slug: str) -> float:
     return max(0.1, (ROWS * 1.05 - sizes[0] + growth) / growth)
 
 
-def connected(subject: Subject) -> Connection:
-    access = subject.access
-    assert access is not None
-    connection: Connection = ConnectionFactory.build(
-        provider=subject.slug,
-        account_id=access.account_id,
-        source_system=f"{subject.slug}:{access.account_id}",
-        extra=dict(access.credentials.extra),
-    )
-    secrets = {name: getattr(access.credentials, name) for name in SECRET_NAMES}
-    save_credentials(connection, secrets, expires_at=None, scopes=[])
-    publish(connection)
-    Due.objects.create(
-        kind=Due.Kind.SYNC,
-        tenant=current_tenant(),
-        object_id=connection.pk,
-        provider=connection.provider,
-    )
-    return connection
-
-
 def test_an_incremental_sync_makes_few_calls_and_says_what_it_saved(
     measured: Measured, record_property: Any
 ) -> None:
-    whole = measured.sync()
+    whole = sync(measured.connection)
     rows = Record.objects.count()
     changed = measured.change()
     measured.wait_a_day()
 
-    run = measured.sync()
+    run = sync(measured.connection)
 
     assert whole.is_whole
     count = sum(map(len, changed.values()))

@@ -12,7 +12,7 @@ from integrations.sync.preflight import check
 from integrations.testing import Subject
 from tenants.actor import Actor
 from tests.contracts.own import OURS, WITH_PART, own
-from tests.contracts.test_calls_saved import connected
+from tests.providers.synced import connected_by
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,8 @@ def test_a_pre_flight_finds_every_type_readable_in_two_calls_each(
         settings.HUB_TENANT_CALLS_PER_SECOND = 100_000
         subject = Subject(connector, sandbox, own(slug).tables)
         subject.begin()
-        connection = connected(subject)
+        assert subject.access is not None
+        connection = connected_by(subject.access, slug)
         sandbox.world.forget_requests()
 
         report = check(connection, actor=ACTOR, because=Preflight.Because.ASKED)

@@ -1,6 +1,6 @@
 """A connection to the provider in memory, and one call that works a slice of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +13,14 @@ from integrations.sync.credentials import save_credentials
 from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.status import publish
+from tenants.actor import Actor
 from tenants.context import current_tenant
+from tenants.roles import Role
 from tests.engine import acme_provider, shelf_provider
 from tests.engine.acme_provider import Server, company, person
 from tests.factories import ConnectionFactory
+
+PERSON = Actor("user", "1", "Ada", Role.OPERATOR)
 
 
 @pytest.fixture
@@ -43,11 +47,18 @@ def shelves() -> Iterator[shelf_provider.Server]:
     server.__init__()  # type: ignore[misc]
 
 
-def connected(provider: str = "acme_memory", *, account: str = "1") -> Connection:
-    connection = ConnectionFactory.build(
-        provider=provider, account_id=account, source_system=f"{provider}:{account}"
+def connected(
+    provider: str = "acme_memory",
+    *,
+    account: str = "1",
+    secrets: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Connection:
+    """A connection by what needs no renewal, whose first sync is due."""
+    connection: Connection = ConnectionFactory.build(
+        provider=provider, account_id=account, source_system=f"{provider}:{account}", **fields
     )
-    save_credentials(connection, {"key": "k"}, expires_at=None, scopes=[])
+    save_credentials(connection, secrets or {"key": "k"}, expires_at=None, scopes=[])
     publish(connection)
     Due.objects.create(
         kind=Due.Kind.SYNC,
@@ -83,3 +94,15 @@ def stored(entity_type: str) -> dict[str, str]:
     """The names of the records of the type that are there, by id."""
     records = Record.objects.present().filter(entity_type=entity_type)
     return {record.source_id: record.data["name"] for record in records}
+
+
+def full(connection: Connection) -> SliceResult:
+    """A slice of a full sync."""
+    SyncRun.objects.create(connection=connection, mode=SyncRun.Mode.FULL)
+    return work(connection)
+
+
+def present(entity_type: str = "books") -> set[str]:
+    """The ids of the records of the type that are there."""
+    rows = Record.objects.present().filter(entity_type=entity_type)
+    return set(rows.values_list("source_id", flat=True))

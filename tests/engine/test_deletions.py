@@ -19,29 +19,15 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.sync.deletions import can_show_absence, end_walk
-from tenants.actor import Actor
-from tenants.roles import Role
-from tests.engine.conftest import connected, run_of, work
+from tests.engine.conftest import connected, full, present, run_of, work
 from tests.engine.shelf_provider import ShelfConnector
 
 pytestmark = pytest.mark.django_db
-
-PERSON = Actor("user", "1", "Ada", Role.OPERATOR)
 
 
 @pytest.fixture
 def connection(db, inside_acme, shelves):
     return connected("shelf_memory")
-
-
-def full(connection):
-    SyncRun.objects.create(connection=connection, mode=SyncRun.Mode.FULL)
-    return work(connection)
-
-
-def present(entity_type: str = "books") -> set[str]:
-    rows = Record.objects.present().filter(entity_type=entity_type)
-    return set(rows.values_list("source_id", flat=True))
 
 
 def test_what_a_whole_list_no_longer_names_is_deleted_with_the_next_run(connection, shelves):

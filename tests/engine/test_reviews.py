@@ -5,9 +5,8 @@ import pytest
 from integrations.models import DeletionReview
 from integrations.services.deletions import decide_deletions
 from tests.engine.acme_provider import company
-from tests.engine.conftest import connected, run_of, work
+from tests.engine.conftest import PERSON, connected, full, present, run_of, work
 from tests.engine.test_after_trouble import connected_again
-from tests.engine.test_deletions import PERSON, full, present
 
 pytestmark = pytest.mark.django_db
 

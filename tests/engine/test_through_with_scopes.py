@@ -4,8 +4,7 @@ import pytest
 
 from integrations.models import SweepBatch, SyncRun
 from integrations.sync import read_ahead
-from tests.engine.conftest import connected, run_of, work
-from tests.engine.test_deletions import present
+from tests.engine.conftest import connected, present, run_of, work
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,8 @@ from integrations.records import Company
 from integrations.services.deletions import decide_deletions
 from integrations.sync.deletions import is_too_much
 from integrations.types import EntityType
-from tests.engine.conftest import connected, run_of, work
+from tests.engine.conftest import PERSON, connected, full, present, run_of, work
 from tests.engine.shelf_provider import ShelfConnector
-from tests.engine.test_deletions import PERSON, full, present
 
 pytestmark = pytest.mark.django_db
 

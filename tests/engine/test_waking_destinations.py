@@ -16,8 +16,7 @@ from integrations.models import DeletionReview
 from integrations.services.deletions import decide_deletions
 from tenants.context import current_tenant
 from tests.engine.acme_provider import company
-from tests.engine.conftest import connected, work
-from tests.engine.test_deletions import PERSON, full
+from tests.engine.conftest import PERSON, connected, full, work
 
 pytestmark = pytest.mark.django_db
 

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from hub.fleet.models import Due
 from integrations.connectors.base import Connector
 from integrations.models import Connection, SyncRun
-from integrations.sync.credentials import save_credentials
-from integrations.sync.status import publish
-from integrations.testing.access import open_access
-from tenants.context import current_tenant
+from integrations.testing.access import Access, open_access
+from tests.engine import conftest as engine
 from tests.engine.conftest import run_of, work
-from tests.factories import ConnectionFactory
 from tests.sandbox.conftest import Caller
+
+SECRET_NAMES = ("access_token", "key", "username", "password")
 
 
 def connected(connector: type[Connector], caller: Caller) -> Connection:
     """A connection to the first account, with a token that does not end."""
-    access, slug = open_access(connector, caller.sandbox), connector.provider.slug
-    made: Connection = ConnectionFactory.build(
-        provider=slug,
-        account_id=access.account_id,
-        source_system=f"{slug}:{access.account_id}",
-        extra=dict(access.credentials.extra),
-    )
-    secrets = {"access_token": access.credentials.access_token}
-    save_credentials(made, secrets, expires_at=None, scopes=[])
-    publish(made)
-    Due.objects.create(
-        kind=Due.Kind.SYNC, tenant=current_tenant(), object_id=made.pk, provider=slug
-    )
-    return made
+    return connected_by(open_access(connector, caller.sandbox), connector.provider.slug)
+
+
+def connected_by(access: Access, slug: str) -> Connection:
+    """A connection that has this access, without what would renew it."""
+    given = access.credentials
+    secrets = {name: getattr(given, name) for name in SECRET_NAMES}
+    account, extra = access.account_id, dict(given.extra)
+    return engine.connected(slug, account=account, secrets=secrets, extra=extra)
 
 
 def sync(connection: Connection) -> SyncRun:
