@@ -191,11 +191,13 @@ WITH locked AS (
 _PARK = f"""
 WITH locked AS (
     SELECT d.id, {_IS_LOST} FROM public.fleet_due d
-    WHERE attempts >= %s AND (lease_until IS NULL AND due_at <= {NOW} OR lease_until < {NOW})
+    WHERE attempts >= %(attempts)s AND id <> ALL (%(passed)s::uuid[])
+        AND (lease_until IS NULL AND due_at <= {NOW} OR lease_until < {NOW})
+    LIMIT %(at_most)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE public.fleet_due d SET
-    parked_reason = %s, due_at = NULL, fence = fence + 1,
+    parked_reason = %(reason)s, due_at = NULL, fence = fence + 1,
     lease_until = NULL, leased_by = NULL, started_at = NULL
 FROM locked WHERE d.id = locked.id
 RETURNING d.*, locked.is_lost
@@ -246,10 +248,19 @@ def claim_one(due_id: UUID, *, worker_id: UUID, lease_seconds: float) -> Claim |
     return claims[0] if claims else None
 
 
-def park_crash_loops() -> list[Due]:
-    """Park and return what was claimed too often without progress; it is not rung again."""
+def park_crash_loops(*, at_most: int | None = None, passed: Sequence[UUID] = ()) -> list[Due]:
+    """Park and return what was claimed too often without progress; it is not rung again.
+
+    Of those that are not `passed` over, `at_most` so many; None: all.
+    """
+    values = {
+        "attempts": MAX_ATTEMPTS,
+        "passed": list(passed),
+        "at_most": at_most,
+        "reason": CRASH_LOOP,
+    }
     with transaction.atomic():
-        parked: list[Any] = list(Due.objects.raw(_PARK, [MAX_ATTEMPTS, CRASH_LOOP]))
+        parked: list[Any] = list(Due.objects.raw(_PARK, values))
         _audit_lost(due for due in parked if due.is_lost)
     return parked
 

@@ -28,7 +28,7 @@ from django.db.models.functions import Now
 
 from hub.audit.partitions import ensure_partitions
 from hub.clock import database_now
-from hub.database_faults import code_of
+from hub.database_faults import code_of, fault_of
 from hub.fields import uuid7
 from hub.fleet.attempts import free_lost
 from hub.fleet.claims import Claim, claim, park_crash_loops
@@ -169,12 +169,28 @@ class Unit:
         return len(claims)
 
     def _park(self) -> None:
-        """Park what kills its processes and end what it was for, in one transaction."""
-        with transaction.atomic():
-            for due in park_crash_loops():
-                said = {"due_id": str(due.pk), "tenant_id": str(due.tenant_id)}
-                self._say("work parked: its process dies again and again", logging.ERROR, **said)
-                self.on_parked(due)
+        """Park what kills its processes, each together with the end of what it was for.
+
+        Where that cannot be said, as in a schema that lags behind, it is tried again later.
+        """
+        passed: list[UUID] = []
+        while True:
+            count = len(passed)
+            try:
+                with transaction.atomic():
+                    for due in park_crash_loops(at_most=1, passed=passed):
+                        passed.append(due.pk)
+                        said = {"due_id": str(due.pk), "tenant_id": str(due.tenant_id)}
+                        self.on_parked(due)
+                        what = "work parked: its process dies again and again"
+                        self._say(what, logging.ERROR, **said)
+            except Exception as exc:  # whatever is wrong with one, the others are parked
+                if len(passed) == count or fault_of(exc) is not None:
+                    raise
+                what, error = "work cannot be parked", type(exc).__name__
+                self._say(what, logging.ERROR, **said, error=error)
+            if len(passed) == count:
+                return
 
     def _watch(self) -> None:
         """Start the cluster, or replace it if it ended, gives no beat, or begins nothing."""

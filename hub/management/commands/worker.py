@@ -17,7 +17,7 @@ from integrations.services.destinations import end_parked_destination
 from integrations.services.disconnect import end_parked_disconnect
 from integrations.services.shadows import end_parked_shadow
 from integrations.services.syncs import end_parked_run
-from tenants.context import in_tenant
+from tenants.context import OPEN_STATES, in_tenant
 
 PER_TENANT = 4  # slices at once, over all units
 PER_PROVIDER = 20
@@ -74,6 +74,6 @@ ON_PARKED: dict[str, Callable[..., None]] = {
 def end_parked(due: Due) -> None:
     """Say where people look that the work was parked, and why."""
     # Of a tenant that is being closed, it ends with its schema.
-    if due.kind in ON_PARKED and due.tenant.is_active:
+    if due.kind in ON_PARKED and due.tenant.state in OPEN_STATES:
         with in_tenant(due.tenant):
             ON_PARKED[due.kind](due=due)
