@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import requests
 
 from integrations.connectors import registry
 from integrations.connectors.base import Connector, identify
@@ -88,8 +89,18 @@ class Reader:
 
     def asked(self) -> list[str]:
         """Path and query of every call so far."""
-        requests = self.sandbox.own(f"/_requests?slug={self.connector.provider.slug}")
-        return [one["path"] for one in requests]
+        found = self.sandbox.own(f"/_requests?slug={self.connector.provider.slug}")
+        return [one["path"] for one in found]
+
+    def forget_asked(self) -> None:
+        """As if nothing had been asked yet."""
+        self.sandbox.http.delete(f"{self.sandbox.sandbox.url}/_requests")
+
+    def ask_again(self, path: str) -> requests.Response:
+        """What the sandbox answers now to one of the calls that were asked."""
+        headers = {"Authorization": f"Bearer {self.credentials.access_token}"}
+        url = self.sandbox.sandbox.url + path
+        return self.sandbox.http.get(url, headers=headers | self.connector.provider.headers)
 
     def account(self) -> Account:
         """Whose account this is, as the provider says."""

@@ -42,10 +42,6 @@ def requests(reader: Reader) -> list[dict[str, Any]]:
     return found
 
 
-def forget_requests(reader: Reader) -> None:
-    reader.sandbox.http.delete(f"{reader.sandbox.sandbox.url}/_requests")
-
-
 def test_a_later_read_asks_once_for_each_table_and_brings_what_was_modified(
     airtable: Reader,
 ) -> None:
@@ -65,7 +61,7 @@ def test_what_is_asked_for_reaches_back_to_shortly_before_the_last_run(airtable:
     began = datetime.now(UTC)
     read_all(airtable)
     ended = datetime.now(UTC)
-    forget_requests(airtable)
+    airtable.forget_asked()
 
     airtable.again("rows")
 
@@ -96,7 +92,7 @@ def test_a_list_whose_iterator_is_lost_begins_again_from_its_first_page(airtable
     airtable.order("add", "rows", **add)
     airtable.stored["tables"] = {table.source_id: table}
     airtable.read("rows", stop_after=first_page)
-    forget_requests(airtable)
+    airtable.forget_asked()
     airtable.order("expire_cursors")
 
     airtable.again("rows")
@@ -192,7 +188,7 @@ def test_a_base_that_locks_the_hub_out_is_asked_again_after_half_a_minute(
     count_slowly(airtable.sandbox)
     for _ in range(5):
         airtable.read("tables")
-    forget_requests(airtable)
+    airtable.forget_asked()
 
     with pytest.raises(RateLimitError) as refused:
         airtable.read("tables")

@@ -92,7 +92,7 @@ def test_a_backfill_begins_at_its_date(hubspot: Reader) -> None:
 
 def test_a_run_that_has_read_what_is_present_goes_on_with_the_archived(hubspot: Reader) -> None:
     hubspot.read("companies")
-    hubspot.sandbox.http.delete(f"{hubspot.sandbox.sandbox.url}/_requests")
+    hubspot.forget_asked()
 
     hubspot.read("companies", hubspot.checkpoint("companies", finished=frozenset({""})))
 

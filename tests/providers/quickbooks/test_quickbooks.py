@@ -240,7 +240,7 @@ def test_a_payment_points_to_the_invoices_it_settles() -> None:
 def test_a_checkpoint_of_the_feed_never_queries(quickbooks: Reader) -> None:
     last = datetime.now(UTC) - timedelta(days=19)  # the feed reaches 30 days back
     since = Checkpoint({"": {"feed": last.isoformat(timespec="seconds")}})
-    quickbooks.sandbox.http.delete(f"{quickbooks.sandbox.sandbox.url}/_requests")
+    quickbooks.forget_asked()
 
     quickbooks.read("payments", since)
 

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from integrations.connectors.teams import TeamsConnector
 from tests.providers.conftest import Reader
 from tests.providers.graph import (
     TYPES,
@@ -63,12 +62,9 @@ def last_step(path: str) -> str:
 
 
 def test_what_the_sandbox_shows_are_properties_of_graphs_types(read: Reader) -> None:
-    headers = {**TeamsConnector.provider.headers}
-    headers["Authorization"] = f"Bearer {read.credentials.access_token}"
-
     checked = set()
     for path in called(read):
-        answer = read.sandbox.http.get(read.sandbox.sandbox.url + path, headers=headers)
+        answer = read.ask_again(path)
         if answer.status_code == 403:
             continue
         kind = LISTS[last_step(path)]
