@@ -28,7 +28,7 @@ ON CONFLICT (hour, tenant_id, provider) DO UPDATE SET
 
 # Spread over the day, so that no hour is busier than others.
 _PLAN_HOUSEKEEPING = """
-INSERT INTO public.fleet_due (id, kind, tenant_id, object_id, lane, provider, due_at,
+INSERT INTO public.fleet_due AS d (id, kind, tenant_id, object_id, lane, provider, due_at,
     interval_seconds, fence, attempts, failures, parked_reason)
 SELECT gen_random_uuid(), 'housekeeping', t.id, t.id, 'live', '',
     statement_timestamp() + random() * interval '1 day', 86400, 0, 0, 0, ''
@@ -36,8 +36,11 @@ FROM public.tenants_tenant t
 WHERE t.state = 'active' AND NOT EXISTS (
     SELECT FROM public.fleet_due d
     WHERE d.object_id = t.id AND d.kind = 'housekeeping' AND d.tenant_id = t.id
+        AND d.parked_reason = ''
 )
-ON CONFLICT DO NOTHING
+ON CONFLICT (object_id, kind, lane, tenant_id) DO UPDATE
+    SET due_at = excluded.due_at, attempts = 0, parked_reason = ''
+    WHERE d.parked_reason <> ''
 """
 
 
@@ -138,6 +141,8 @@ class DueQuerySet(models.QuerySet["Due"]):
 
     def plan_housekeeping(self) -> int:
         """Give every tenant its daily housekeeping that has none yet; return to how many.
+
+        What was parked is tried again: nobody in the tenant would miss it, nor put it back.
 
         One statement, however many tenants there are.
         """

@@ -46,3 +46,16 @@ def test_the_run_of_a_tenant_that_was_suspended_meanwhile_is_ended_too(connectio
 
     assert run_of(connection).state == "failed"
     assert (due.get().run_id, due.get().parked_reason) == (None, "crash_loop")
+
+
+def test_housekeeping_that_was_parked_is_tried_again_on_another_day(acme):
+    Due.objects.plan_housekeeping()
+    due = Due.objects.filter(kind=Due.Kind.HOUSEKEEPING, tenant=acme)
+    due.update(attempts=5, due_at=timezone.now())
+    unit(end_parked)._park()
+    assert due.get().due_at is None
+
+    Due.objects.plan_housekeeping()
+
+    assert (due.get().attempts, due.get().parked_reason) == (0, "")
+    assert due.get().due_at > timezone.now()
