@@ -181,3 +181,19 @@ def test_reported_deletions_of_half_are_done(inside_acme, server):
     work(connection)
 
     assert len(present("companies")) == 30
+
+
+def test_reported_deletions_are_counted_over_all_batches_of_a_run(inside_acme, server, settings):
+    connection = connected()
+    server.page_size = settings.HUB_BATCH_ROWS = 100
+    server.rows = {"companies": [{"id": f"c{n}", "name": "x", "changed": 1} for n in range(1_000)]}
+    work(connection)
+    server.rows["companies"] = [{"id": f"c{n}", "gone": True} for n in range(630)]
+
+    work(connection)
+
+    line = run_of(connection).counts["companies"]
+    deleted = line["deleted"]
+    assert 0 < deleted <= 500  # whole batches, until half of all would be passed
+    assert present("companies") == {f"c{n}" for n in range(deleted, 1_000)}
+    assert line["dropped"] == DeletionReview.objects.pending().get().held == 630 - deleted
