@@ -272,3 +272,11 @@ def test_a_provider_app_is_titled_by_its_provider(ops):
     html = ops.get(f"/admin/connect/providerapp/{app.pk}/change/").content.decode()
 
     assert "<h1>Microsoft Teams app of all tenants</h1>" in html
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/t/nobody/admin/", "/t/acme/admin/nowhere/"])
+def test_an_address_that_is_not_there_is_answered_in_a_sentence(viewer, path):
+    response = viewer.get(path)
+
+    assert response.status_code == 404
+    assert "There is no such page" in response.content.decode()
