@@ -11,7 +11,7 @@ from integrations.models import Record, SyncRun
 from integrations.sync.engine import work_slice
 from integrations.sync.lease import LeaseWatch
 from tenants.models import Tenant
-from tests.engine.acme_provider import company
+from tests.engine.acme_provider import AcmeConnector, company
 from tests.engine.conftest import run_of, stored, work
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +30,23 @@ def test_after_an_interruption_no_committed_page_is_asked_for_again(connection, 
     assert server.asked[0] == ("companies", page)
     assert len(stored("companies")) == 25
     assert run_of(connection).totals["read"] == 40
+
+
+@pytest.mark.parametrize("seconds", [0, 30])
+def test_no_call_may_end_later_than_ten_seconds_after_its_slice(
+    connection, server, monkeypatch, seconds
+):
+    left, fetch = [], AcmeConnector.fetch_entities
+
+    def fetch_entities(self, entity_type, since):
+        left.append(self.http.deadline.remaining)
+        return fetch(self, entity_type, since)
+
+    monkeypatch.setattr(AcmeConnector, "fetch_entities", fetch_entities)
+    work(connection, seconds=seconds)
+
+    assert all(0 < remaining <= seconds + 10 for remaining in left)
+    assert left
 
 
 def many(server) -> None:
