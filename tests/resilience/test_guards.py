@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hub.fields import uuid7
+from integrations.errors import CircuitOpenError
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
+from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
+from integrations.resilience.store import Store
 from integrations.sync.guards import guard_for
 from integrations.types import ApiKey, Identity, Limit, Provider
 
 pytestmark = pytest.mark.django_db
 
+IN_TIME = Deadline.never(SystemClock())
 ACME = Provider(
     slug="acme",
     label="Acme",
@@ -94,3 +99,22 @@ def test_a_tenant_has_a_budget_over_all_providers(settings: Any) -> None:
 
     assert own.limit == Limit(200, 10)
     assert own.tenant_id == own.owner
+
+
+def test_five_failures_hold_back_all_connections_of_the_app_and_no_other_provider_s(
+    shared: Callable[[], Store],
+) -> None:
+    def of(slug: str, account: str) -> Guard:
+        row = Connection(id=uuid7(), provider=slug, source_system=account, auth_kind="api_key")
+        provider = replace(ACME, slug=slug)
+        made = guard_for(row, provider, base_url="", clock=SystemClock(), store=shared())
+        made.admit("/items", IN_TIME)
+        return made
+
+    failing = [of("acme", str(number)) for number in range(5)]
+    for each in failing:  # once each: none of them is broken by itself
+        each.failed("down")
+
+    with pytest.raises(CircuitOpenError):
+        of("acme", "another")
+    of("umbra", "1")
