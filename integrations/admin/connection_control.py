@@ -5,6 +5,7 @@ The forms stand below the connection's own page and post to addresses of their o
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,6 +19,7 @@ from hub import display
 from hub.audit.admin import service_action
 from integrations.admin.base import address_of, link_to
 from integrations.admin.connection_actions import ConnectionActions
+from integrations.admin.labels import as_declared
 from integrations.admin.progress import progress_bar
 from integrations.admin.shadow_diffs import PROGRESS
 from integrations.connectors.registry import get_connector
@@ -292,7 +294,9 @@ def _preflight(connection: Connection) -> dict[str, Any]:
                     line["calls"],
                     line["reason"] or display.NONE,
                 )
-                for name, line in made.lines.items()
+                for name, line in as_declared(
+                    connection.provider, made.lines.items(), itemgetter(0)
+                )
             ],
         ),
     }

@@ -92,9 +92,11 @@ def declared_type(connection: Connection, name: str) -> EntityType:
     Raises:
         InvalidInputError: there is none, or it comes along in another one.
     """
-    types = {each.name: each for each in get_connector(connection.provider).entity_types}
+    connector = get_connector(connection.provider)
+    types = {each.name: each for each in connector.entity_types}
     if name not in types:
-        problem = f"{connection.provider} has no {name}; it has {', '.join(types)}."
+        label = connector.provider.label
+        problem = f"{label} has no entity type '{name}'; it has {', '.join(types)}."
     elif inside := types[name].inside:
         problem = f"{name} come along in {inside}; name that."
     else:

@@ -167,7 +167,7 @@ def test_chosen_types_are_read_again_from_a_date_or_from_the_beginning(acme_oper
         ({}, "Choose entity types to read again, or all of them."),
         ({"entity_type": "teams", "not_before": "31.1."}, "Enter the day as 2026-01-31."),
         ({"entity_type": "teams", "not_before": "2999-01-01"}, "A backfill begins in the past."),
-        ({"entity_type": "nothing"}, "has no nothing"),
+        ({"entity_type": "nothing"}, "has no entity type &#x27;nothing&#x27;"),
     ],
 )
 def test_what_cannot_be_read_again_is_said(acme_operator, connection, sent, said):

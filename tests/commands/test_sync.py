@@ -94,8 +94,14 @@ def test_a_full_sync_of_the_same_data_rewrites_nothing(connection):
     ("options", "sentence"),
     [
         (("--connection", "nowhere"), "There is no connection 'nowhere'; there are: 'acme_memory"),
-        (("--connection", "acme_memory", "--entity-type", "x"), "has no x; it has companies"),
-        (("--connection", "acme_memory", "--entity-type", "x", "--dry-run"), "has no x"),
+        (
+            ("--connection", "acme_memory", "--entity-type", "x"),
+            "has no entity type 'x'; it has companies",
+        ),
+        (
+            ("--connection", "acme_memory", "--entity-type", "x", "--dry-run"),
+            "has no entity type 'x'",
+        ),
         (("--connection", "acme_memory", "--shadow", "--dry-run"), "not allowed with"),
         (("--connection", "acme_memory", "--full", "--from", "2026-01-31"), "not allowed with"),
         (("--connection", "acme_memory", "--dry-run", "--from", "2026-01-31"), "takes no date"),

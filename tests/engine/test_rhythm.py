@@ -207,7 +207,9 @@ def test_an_interval_shorter_than_the_provider_allows_is_refused_with_the_reason
 
 
 def test_an_unknown_type_has_no_interval(shelf):
-    with pytest.raises(InvalidInputError, match="has no pens; it has shelves, books, notes"):
+    with pytest.raises(
+        InvalidInputError, match="has no entity type 'pens'; it has shelves, books, notes"
+    ):
         change_type_interval(connection=shelf, entity_type="pens", seconds=3_600, actor=SYSTEM)
 
 
