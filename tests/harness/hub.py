@@ -21,9 +21,9 @@ from integrations.models import SyncRun
 from tests.harness.simulator import ORIGIN
 
 SLUG = "acme_faulty"
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 180.0  # on a busy machine
 LEASE_SECONDS = 30.0  # tests let it run out by hand
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 60.0
 TURNS = 25  # slices until everything must be done
 # Options of the database's sessions for processes that no other may be in the way of; the settings
 # of the harness end a transaction that is idle for a second, as one of a frozen process is.
