@@ -23,6 +23,7 @@ from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.roles import Role
 from tests.api.caller import with_key
+from tests.api.rows import alike
 from tests.views.conftest import ask, keep
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +129,18 @@ def test_a_confirmed_group_is_offered_to_grow_and_grows_when_somebody_says_so(cr
 
     assert confirmed() == [{*first, third}]
     assert only_group().pk == larger.pk
+
+
+def test_a_group_does_not_grow_over_a_pair_that_somebody_has_refused(crm, books):
+    one, other, third = ada(crm), ada(books), ada(crm, 3)
+    stale = alike(one, other)  # found before the others were decided about
+    forbid_identity(group=alike(one, third), actor=OPERATOR)
+    confirm_identity(group=alike(other, third), actor=OPERATOR)
+
+    with pytest.raises(RefusedError, match="said not to be the same"):
+        confirm_identity(group=stale, actor=OPERATOR)
+
+    assert confirmed() == [{other.pk, third.pk}]
 
 
 def test_a_refused_group_never_comes_back(crm, books):
