@@ -107,6 +107,16 @@ class Cluster:
             check=True,
         )
 
+    def set_up_hub(self, **more: str) -> None:
+        """Make this process one of the hub, on this server; `more` goes into its environment."""
+        os.environ["DATABASE_URL"] = self.url
+        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
+        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
+        os.environ.update(more)
+        import django
+
+        django.setup()
+
     def _control(self, *arguments: str) -> None:
         command = [str(self._server.bin_path / "pg_ctl"), "-D", str(self.folder), *arguments]
         with (self.home / "pg_ctl.log").open("a") as log:

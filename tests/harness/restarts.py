@@ -7,7 +7,6 @@ point, the server goes down and comes back, the process goes on.
 """
 
 import argparse
-import os
 import sys
 from contextlib import ExitStack
 from random import Random
@@ -28,14 +27,9 @@ def main() -> int:
 
     with ExitStack() as stack:
         cluster = stack.enter_context(Cluster())
-        os.environ["DATABASE_URL"] = cluster.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
-        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
         if options.copy:
             cluster.fill(options.copy)
-        import django
-
-        django.setup()
+        cluster.set_up_hub()
         points = tuple(filter(None, options.points.split(",")))
         return _restart(stack, cluster, points, Random(options.seed), is_empty=not options.copy)
 

@@ -13,7 +13,6 @@ again. Without --copy on an empty server. Ends with 77 where nobody may mount a 
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,14 +71,8 @@ def main() -> int:
         if options.copy:
             cluster.fill(options.copy)
         simulator = stack.enter_context(Simulator())
-        os.environ["DATABASE_URL"] = cluster.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
-        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
-        os.environ["HUB_PROVIDER_ADDRESSES"] = json.dumps({ORIGIN: simulator.url})
-        os.environ["HUB_BATCH_ROWS"] = "20"
-        import django
-
-        django.setup()
+        addresses = json.dumps({ORIGIN: simulator.url})
+        cluster.set_up_hub(HUB_PROVIDER_ADDRESSES=addresses, HUB_BATCH_ROWS="20")
         logging.disable(logging.CRITICAL)  # hundreds of tracebacks
         from tests.harness.estate import prepared
 

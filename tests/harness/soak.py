@@ -8,7 +8,6 @@ strike meets depends on the machine.
 """
 
 import argparse
-import os
 import sys
 import time
 from contextlib import ExitStack
@@ -50,14 +49,9 @@ def main() -> int:
             cluster = stack.enter_context(Cluster())
         else:
             cluster = stack.enter_context(Cluster(table_disk=DISK))
-        os.environ["DATABASE_URL"] = cluster.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
-        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
         if options.copy:
             cluster.fill(options.copy)
-        import django
-
-        django.setup()
+        cluster.set_up_hub()
         soak = _Soak(stack, cluster, Random(options.seed))
         soak.prepare(is_empty=not options.copy)
         soak.run(

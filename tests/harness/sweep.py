@@ -7,7 +7,6 @@ slices are long or end at the first position, and what changes at the provider m
 """
 
 import argparse
-import os
 import sys
 from contextlib import ExitStack
 from random import Random
@@ -27,12 +26,7 @@ def main() -> int:
 
     with ExitStack() as stack:
         cluster = stack.enter_context(Cluster())
-        os.environ["DATABASE_URL"] = cluster.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
-        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
-        import django
-
-        django.setup()
+        cluster.set_up_hub()
         return _sweep(stack, cluster, range(options.seed, options.seed + options.seeds))
 
 

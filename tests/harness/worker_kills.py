@@ -3,7 +3,6 @@
 python -m tests.harness.worker_kills          every process in turn, times of production
 """
 
-import os
 import signal
 import sys
 import time
@@ -128,12 +127,7 @@ def main() -> int:
 
     with ExitStack() as stack:
         cluster = stack.enter_context(Cluster())
-        os.environ["DATABASE_URL"] = cluster.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
-        os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
-        import django
-
-        django.setup()
+        cluster.set_up_hub()
         try:
             return _all_in_turn(stack, cluster)
         except NotFinishedError as exc:
