@@ -4,7 +4,7 @@ Asks, and changes nothing: a destination writes what is found here, a shadow dif
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -106,9 +106,10 @@ def last_words(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
                 gone.pop((key, row.scope), None)
                 gone.pop((key, ""), None)
             continue
-        gone[key, row.scope] = row
         if key in latest and row.scope in ("", latest[key].scope):
             del latest[key]
+            row = replace(row, scope="")  # stored it may still be where it was before
+        gone[key, row.scope] = row
     return list(latest.values()), list(gone.values())
 
 

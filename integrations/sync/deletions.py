@@ -301,7 +301,9 @@ def hold_back(
     waiting = {(key_of(row), row.scope) for row in (reported[place] for place in left_out)}
     read = len(batch.rows)
     batch.rows = [
-        row for row in batch.rows if row.kind != "gone" or (key_of(row), row.scope) not in waiting
+        row
+        for row in batch.rows
+        if row.kind != "gone" or not waiting & {(key_of(row), row.scope), (key_of(row), "")}
     ]
     return read - len(batch.rows)
 

@@ -118,6 +118,19 @@ def test_what_the_provider_deleted_is_kept_as_deleted_and_comes_back(connection,
     assert Record.objects.get(source_id="c4").deleted_at is None
 
 
+def test_what_moved_and_was_deleted_there_within_a_batch_is_deleted(connection, server):
+    server.rows["companies"] = [company(1, shelf="old"), company(2, shelf="old")]
+    work(connection)
+    server.rows["companies"] = [
+        company(1, shelf="new"),
+        {"id": "c1", "gone": True, "shelf": "new"},
+    ]
+
+    work(connection)
+
+    assert stored("companies") == {"c2": "Company 2"}
+
+
 def test_an_older_version_never_replaces_a_newer_one_where_the_newest_wins(connection, server):
     server.rows["people"] = [person(1, name="New", changed=1_760_000_100)]
     work(connection)
