@@ -10,12 +10,12 @@ import pytest
 
 from hub.fields import uuid7
 from integrations.errors import CircuitOpenError
-from integrations.models import Connection
+from integrations.models import Connection, Destination
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
 from integrations.resilience.store import Store
-from integrations.sync.guards import guard_for
+from integrations.sync.guards import guard_for, guard_for_destination
 from integrations.types import ApiKey, Identity, Limit, Provider
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +118,16 @@ def test_five_failures_hold_back_all_connections_of_the_app_and_no_other_provide
     with pytest.raises(CircuitOpenError):
         of("acme", "another")
     of("umbra", "1")
+
+
+def test_all_who_write_to_a_place_share_its_pace_and_each_spends_its_tenant_s_budget() -> None:
+    def to(place: str) -> set[str]:
+        destination = Destination(id=uuid7(), type="airtable", name="Base")
+        made = guard_for_destination(
+            destination, place=place, limits=[Limit(4, 1)], label="A base", clock=SystemClock()
+        )
+        assert [each.scope for each in made._budgets] == ["account", "tenant"]
+        return names(made)
+
+    assert to("appOne") == to("appOne")
+    assert to("appOne") != to("appTwo")
