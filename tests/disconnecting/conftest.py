@@ -92,3 +92,14 @@ def make_many_records(connection: Connection) -> Record:
             " generate_series(1, 11999) n"
         )
     return first
+
+
+def opens_something(world: World, connection: Connection, token: str) -> bool:
+    addresses = world.sandbox.addresses()
+    bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    if connection.provider == "slack":
+        answer = world.http.post(f"{addresses['https://slack.com']}/api/auth.test", headers=bearer)
+        return bool(answer.json()["ok"])
+    base, account = addresses["https://quickbooks.api.intuit.com"], connection.account_id
+    path = f"{base}/v3/company/{account}/companyinfo/{account}"
+    return world.http.get(path, headers=bearer).status_code == 200

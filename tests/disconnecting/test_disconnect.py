@@ -1,52 +1,44 @@
 """F28: disconnecting ends runs, access and credentials at once, and records if asked."""
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection as database
-from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 
 from hub.audit.models import AuditAction, AuditEvent
-from hub.fleet.claims import claim_one, park_crash_loops
+from hub.fleet.claims import park_crash_loops
 from hub.fleet.models import ConnectionStatus, Due
 from hub.management.commands.worker import end_parked
-from integrations import tasks
 from integrations.errors import (
-    ConnectionNotActiveError,
     ConnectRefusedError,
-    FencedError,
     PermissionRefusedError,
 )
 from integrations.models import (
     Checkpoint,
     Connection,
-    Disconnection,
     EntityTypeStatus,
     Record,
     RecordLink,
     RejectedRecord,
     SyncRun,
 )
-from integrations.services.connections import connect_with_key, resume_connection
-from integrations.services.disconnect import STEPS, Pace, disconnect
+from integrations.services.connections import connect_with_key
+from integrations.services.disconnect import disconnect
 from integrations.services.purge import PURGE_ROWS
-from integrations.services.syncs import request_sync
 from integrations.sync.credentials import access_for
-from integrations.sync.engine import work_slice
-from integrations.sync.health import mark_needs_reauth, mark_working
-from integrations.sync.lease import LeaseWatch
 from tenants.actor import Actor
-from tenants.context import in_tenant
-from tenants.models import Tenant
-from tests.admin.conftest import make_record, make_rejected
+from tests.admin.conftest import make_rejected
 from tests.connecting.conftest import World, audited
-from tests.connecting.test_refresh import BEARER
-from tests.disconnecting.conftest import make_many_records, revocations, steps_audited, sync, work
+from tests.disconnecting.conftest import (
+    make_many_records,
+    opens_something,
+    revocations,
+    steps_audited,
+    sync,
+    work,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -265,137 +257,6 @@ def test_a_disconnect_that_was_parked_says_so_and_ends_when_it_is_asked_for_agai
     assert (copper.status, copper.error_code) == ("disconnected", "revoke_not_possible")
 
 
-def test_a_slice_that_is_at_work_commits_nothing_any_more(
-    copper: Connection, world: World, acme: Tenant, admin: Actor
-) -> None:
-    world.control("set", slug="copper", latency_ms=300)
-    claim = claim_one(Due.objects.get().pk, worker_id=copper.pk, lease_seconds=600)
-    assert claim is not None
-
-    def slice_of_it() -> str:
-        try:
-            with in_tenant(acme):
-                work_slice(claim.due_id, claim.fence, seconds=600, watch=LeaseWatch())
-                return "ended"
-        except FencedError:
-            return "fenced"
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        slicing = pool.submit(slice_of_it)
-        while not Record.objects.exists() and not slicing.done():
-            time.sleep(0.02)
-
-        asked = disconnect(connection=copper, keep_records=True, actor=admin)
-        stored = Record.objects.count()
-        run = SyncRun.objects.get()
-
-        assert slicing.result(timeout=120) == "fenced"
-    work(asked)
-
-    assert 0 < stored == Record.objects.count()
-    assert run.state == "cancelled"
-    assert SyncRun.objects.get().state == "cancelled"
-
-
-def test_a_renewal_that_is_under_way_cannot_bring_the_connection_back(
-    quickbooks: Connection, world: World, acme: Tenant, admin: Actor
-) -> None:
-    world.control("fault", slug="quickbooks", path=BEARER, delay_ms=700)
-    world.forget_requests()
-
-    def renew() -> str:
-        try:
-            with in_tenant(acme):
-                row = Connection.objects.get(pk=quickbooks.pk)
-                return access_for(row, actor=WORKER, reason="test", refused=1).access_token
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(2) as pool:
-        renewing = pool.submit(renew)
-        while not world.token_calls() and not renewing.done():
-            time.sleep(0.02)
-        asked = disconnect(connection=quickbooks, keep_records=True, actor=admin)
-        late = pool.submit(renew)
-        token = renewing.result(timeout=120)
-        with pytest.raises(ConnectionNotActiveError):
-            late.result(timeout=120)
-    work(asked)
-
-    quickbooks.refresh_from_db()
-    assert (quickbooks.status, quickbooks.credentials) == ("disconnected", None)
-    assert revocations(world) == [200]
-    assert not opens_something(world, quickbooks, token)
-    assert len(world.token_calls()) == 1
-
-
-def test_a_worker_that_was_overtaken_before_its_call_revokes_nothing(
-    quickbooks: Connection, world: World, admin: Actor
-) -> None:
-    """It stood still between its step's beginning and the call, for longer than its lease."""
-    disconnect(connection=quickbooks, keep_records=True, actor=admin)
-    due = Due.objects.get(kind=Due.Kind.DISCONNECT)
-    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
-    assert claim is not None
-
-    def work_on_it() -> str:
-        try:
-            with database.cursor() as cursor:
-                cursor.execute("SET lock_timeout = 0")
-            return tasks.work(str(claim.tenant_id), str(claim.due_id), claim.fence)
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            Connection.objects.select_for_update().get(pk=quickbooks.pk)
-            working = pool.submit(work_on_it)
-            while not somebody_waits_for_us() and not working.done():
-                time.sleep(0.02)
-            Due.objects.filter(pk=due.pk).update(fence=claim.fence + 1)
-        said = working.result(timeout=120)
-
-    assert said == "Taken over while working."
-    assert revocations(world) == []
-    quickbooks.refresh_from_db()
-    assert quickbooks.status == "disconnecting"
-
-
-def test_a_worker_that_wakes_when_the_account_is_connected_again_purges_nothing_of_it(
-    copper: Connection, world: World, admin: Actor
-) -> None:
-    asked = disconnect(connection=copper, keep_records=False, actor=admin)
-    woken = Disconnection.objects.get(pk=asked.pk)
-    work(asked)
-    fresh = connect_with_key(provider="copper", secrets=world.key(), actor=admin)
-    record, rejected = make_record(fresh, 1), make_rejected(fresh)
-
-    STEPS["records"](woken, Pace())
-
-    assert Record.objects.get() == record
-    assert RejectedRecord.objects.get() == rejected
-
-
-def test_nothing_that_comes_late_brings_it_back(
-    copper: Connection, admin: Actor, operator: Actor
-) -> None:
-    asked = disconnect(connection=copper, keep_records=True, actor=admin)
-
-    for _ in range(2):
-        mark_working(copper)
-        mark_needs_reauth(copper, reason_code="x", operator="x", customer="x", actor=WORKER)
-        with pytest.raises(ConnectionNotActiveError):
-            resume_connection(connection=copper, actor=operator)
-        with pytest.raises(ConnectionNotActiveError):
-            request_sync(connection=copper, actor=operator, trigger="manual")
-        copper.refresh_from_db()
-        assert copper.is_leaving
-        if copper.status == "disconnecting":
-            work(asked)
-
-
 def test_the_account_can_be_connected_again_only_when_the_disconnect_is_over(
     copper: Connection, world: World, admin: Actor
 ) -> None:
@@ -435,24 +296,3 @@ def test_only_an_admin_disconnects(copper: Connection, operator: Actor) -> None:
 
     copper.refresh_from_db()
     assert copper.status == "active"
-
-
-def somebody_waits_for_us() -> bool:
-    """Whether another connection waits for the end of this one's transaction."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks"
-            " WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
-        )
-        return bool(cursor.fetchone()[0])
-
-
-def opens_something(world: World, connection: Connection, token: str) -> bool:
-    addresses = world.sandbox.addresses()
-    bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    if connection.provider == "slack":
-        answer = world.http.post(f"{addresses['https://slack.com']}/api/auth.test", headers=bearer)
-        return bool(answer.json()["ok"])
-    base, account = addresses["https://quickbooks.api.intuit.com"], connection.account_id
-    path = f"{base}/v3/company/{account}/companyinfo/{account}"
-    return world.http.get(path, headers=bearer).status_code == 200
