@@ -36,6 +36,8 @@ def beside_a_batch(connection: Connection, what: Callable[[], Any]) -> Any:
     def begun() -> Any:
         try:
             with in_tenant(tenant):
+                with database.cursor() as cursor:
+                    cursor.execute("SET lock_timeout = '60s'")  # whatever the machine is busy with
                 return what()
         finally:
             database.close()
