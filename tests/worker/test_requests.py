@@ -104,7 +104,7 @@ def test_a_connection_that_cannot_sync_is_refused(ask, connection, status):
 
 
 def test_an_unknown_entity_type_is_refused_and_the_known_ones_are_named(ask):
-    with pytest.raises(InvalidInputError, match=r"no invoices; it has .*companies"):
+    with pytest.raises(InvalidInputError, match=r"no entity type 'invoices'; it has .*companies"):
         ask(entity_types=["companies", "invoices"])
 
     assert SyncRun.objects.count() == 0
