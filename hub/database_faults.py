@@ -2,8 +2,10 @@
 
 PostgreSQL names each by a code of five characters (SQLSTATE). Whatever is named here costs time
 only: a transaction that was rolled back for sure is tried again on the spot, a slice of work goes
-back and waits, and whoever asked is told 503 and how long to wait. Errors that are not named here
-(a table is missing, a value does not fit) stay as long as nobody acts, so they are ours.
+back and waits, and whoever asked is told 503 and how long to wait. A table or column
+that is missing counts among them: the code of a release may run before a tenant is migrated, which
+concerns that tenant alone. Errors that are not named here (a value does not fit) stay as long as
+nobody acts, so they are ours.
 """
 
 import logging
@@ -52,6 +54,9 @@ FULL: Final = Fault(
     "The hub's database has no room left, so nothing can be stored now; please try again later.",
     30,
 )
+BEHIND: Final = Fault(
+    "behind", "The tables are being brought up to date; please try again in a minute.", 30
+)
 
 # By the whole code, or else by its class, the first two characters.
 _BY_CODE: Final = {
@@ -68,6 +73,8 @@ _BY_CODE: Final = {
     "57P02": AWAY,
     "57P03": AWAY,
     "57P05": AWAY,
+    "42P01": BEHIND,  # no such table
+    "42703": BEHIND,  # no such column
     "08": AWAY,  # the connection broke
 }
 _CUT: Final = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)

@@ -28,7 +28,7 @@ from django.db.models.functions import Now
 
 from hub.audit.partitions import ensure_partitions
 from hub.clock import database_now
-from hub.database_faults import code_of, fault_of
+from hub.database_faults import BEHIND, code_of, fault_of
 from hub.fields import uuid7
 from hub.fleet.attempts import free_lost
 from hub.fleet.claims import Claim, claim, park_crash_loops
@@ -185,7 +185,7 @@ class Unit:
                         what = "work parked: its process dies again and again"
                         self._say(what, logging.ERROR, **said)
             except Exception as exc:  # whatever is wrong with one, the others are parked
-                if len(passed) == count or fault_of(exc) is not None:
+                if len(passed) == count or fault_of(exc) not in (None, BEHIND):
                     raise
                 what, error = "work cannot be parked", type(exc).__name__
                 self._say(what, logging.ERROR, **said, error=error)

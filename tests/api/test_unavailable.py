@@ -10,7 +10,9 @@ from django.test import Client
 
 from hub.audit.models import AuditEvent
 from integrations.models import SyncRun
-from tests.api.caller import Caller
+from tenants.context import in_tenant
+from tenants.models import Tenant
+from tests.api.caller import Caller, with_key
 from tests.api.rows import connected
 from tests.faults.conftest import database_url
 
@@ -48,3 +50,25 @@ def test_f13_people_are_told_by_a_page_that_runs_nothing_but_our_own_files() -> 
     assert "Somebody else is working on the same thing" in page.content.decode()
     assert page["Cache-Control"] == "no-store"
     assert "default-src 'self'" in page["Content-Security-Policy"]
+
+
+RENAME = "ALTER TABLE integrations_connection RENAME COLUMN {} TO {}"
+
+
+def test_f45_a_tenant_that_is_not_migrated_yet_is_told_503_and_no_other(
+    api: Caller, acme: Tenant, globex: Tenant
+) -> None:
+    with in_tenant(globex):
+        other = with_key(globex)
+    with in_tenant(acme), connection.cursor() as cursor:
+        cursor.execute(RENAME.format("name", "of_the_next_release"))
+    try:
+        answer, others = api.get("connections/"), other.get("connections/")
+    finally:
+        with in_tenant(acme), connection.cursor() as cursor:
+            cursor.execute(RENAME.format("of_the_next_release", "name"))
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    assert "being brought up to date" in answer.json()["detail"]
+    assert others.status_code == 200
+    assert api.get("connections/").status_code == 200

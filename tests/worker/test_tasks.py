@@ -146,6 +146,21 @@ def test_work_that_gets_on_before_it_meets_a_fault_has_not_met_one_every_time(ou
     assert Due.objects.get(pk=due.pk).faulted_since > long_ago
 
 
+def test_f45_work_of_a_tenant_that_is_not_migrated_yet_waits_and_is_not_parked(outbox, rung):
+    def handler(due_id, fence, watch):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT made_by_the_next_migration FROM integrations_connection")
+
+    outbox(handler)
+    due, args = rung
+
+    assert tasks.work(*args).startswith("Waits: The tables are being brought up to date")
+
+    due.refresh_from_db()
+    assert (due.attempts, due.failures, due.lease_until) == (0, 0, None)
+    assert due.due_at is not None and due.faulted_since is not None
+
+
 def test_an_error_of_ours_is_named_by_its_code(outbox, rung):
     def handler(*_):
         raise FatalError("what the provider said")
