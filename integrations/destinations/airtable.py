@@ -263,7 +263,12 @@ class AirtableDestination(TableDestination):
             there = {outcome.key for outcome in outcomes if not outcome.reason}
             links = [TableRow(row.key, {}, row.links) for row in rows if row.key in there]
             refused = {o.key: o for o in self._upsert(table, links, typecast=False) if o.reason}
-            outcomes = [refused.get(outcome.key, outcome) for outcome in outcomes]
+            outcomes = [
+                replace(refused[each.key], external_id=each.external_id)  # without its links
+                if each.key in refused
+                else each
+                for each in outcomes
+            ]
         reasons = {outcome.reason for outcome in outcomes}
         if len(outcomes) >= SAME_REFUSAL_FROM and len(reasons) == 1 and "" not in reasons:
             raise DestinationBlockedError(

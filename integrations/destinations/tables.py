@@ -39,7 +39,8 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: its external id, or the reason why it was refused.
+    """What became of one row: its external id, or the reason why it was refused; or both, if it is
+    there without its links.
 
     `has_lost_links`: it was refused only because a row it links to is no longer there.
     """

@@ -241,7 +241,8 @@ class _Slice:
                 counts["linked"] += not outcome.reason
             if outcome.reason:
                 said = outcome.reason
-                written.append(ledger.refused(route.id, change, line, said, hash_of(row)))
+                there = outcome.external_id
+                written.append(ledger.refused(route.id, change, line, said, hash_of(row), there))
                 continue
             is_fresh = (
                 line is None

@@ -56,11 +56,16 @@ def written(
 
 
 def refused(
-    route_id: UUID, change: Change, before: ExternalId | None, reason: str, content_hash: bytes
+    route_id: UUID,
+    change: Change,
+    before: ExternalId | None,
+    reason: str,
+    content_hash: bytes,
+    there: str = "",
 ) -> Line:
-    """The line of a row that is not taken; one that was there `before` stays as it was."""
+    """The line of a row that is not taken; what is `there`, or was `before`, stays as it is."""
     about = route_id, change.record_id, change.key
-    there = before.external_id if before is not None else ""
+    there = there or (before.external_id if before is not None else "")
     return Line(*about, there, content_hash, change.seq, rejected_reason=reason)
 
 

@@ -1,5 +1,6 @@
 """What Airtable refuses, forbids, locks out or leaves unanswered, and what the hub makes of it."""
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -351,11 +352,35 @@ def _stop(destination: Destination, error: HubError) -> str:
     return said
 
 
-def _number_field(base, destination, route, records) -> None:
-    """Companies with a number field that somebody made there, and a route that fills it."""
+def test_a_row_whose_links_are_refused_goes_with_its_record(base, records, destination, route):
+    _number_field(base, destination, route, records, table="People")
+    route("company")
+    records.company(1)
+    follow(destination)
+    people = base.tables()["People"]["id"]
+    refusal = {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "Not these."}}
+    is_linking = {"method": "PATCH", "path": f"/{people}", "skip": 1, "count": 1}
+    base.fault(**is_linking, status=422, body=json.dumps(refusal))
+    person = records.person(1, company=1, size="7")
+    follow(destination)
+    assert ExternalId.objects.get(rejected_reason__gt="").key == records.key("people", "p1")
+    assert len(base.rows("People")) == 1
+
+    records.delete(person)
+    follow(destination)
+
+    assert base.rows("People") == {}
+
+
+def _number_field(base, destination, route, records, table="Companies") -> None:
+    """Companies with a number field that somebody made there, and a route that fills it.
+
+    Or people, who are linked to companies besides.
+    """
     name = {"name": "Name", "type": "singleLineText"}
-    base.make_table(
-        "Companies", name, {"name": "Size", "type": "number", "options": {"precision": 0}}
-    )
+    base.make_table(table, name, {"name": "Size", "type": "number", "options": {"precision": 0}})
     mapping = [{"column": "Name", "from": "name"}, {"column": "Size", "from": "raw.size"}]
-    route("company", mapping=mapping)
+    if table == "Companies":
+        route("company", mapping=mapping)
+    else:
+        route("person", mapping=[*mapping, {"column": "Company", "from": "company"}])
