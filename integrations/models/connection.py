@@ -3,7 +3,7 @@
 from django.db import models
 
 from hub.fields import EncryptedField, UUID7Field
-from integrations.errors import AppRefusedError
+from integrations.errors import AppRefusedError, ConnectionNotActiveError
 from integrations.managers import ConnectionManager
 
 
@@ -76,6 +76,12 @@ class Connection(models.Model):
     @property
     def can_sync(self) -> bool:
         return self.status in (self.Status.ACTIVE, self.Status.LIMITED)
+
+    def check_can(self, what: str) -> None:
+        """Raises ConnectionNotActiveError if it can do nothing now; `what` was asked of it."""
+        if not self.can_sync:
+            said = self.get_status_display().lower()
+            raise ConnectionNotActiveError(f"{self} is {said}; it cannot {what} now.")
 
     @property
     def waits_for_app(self) -> bool:

@@ -12,7 +12,7 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.fleet.attempts import audit_failed
 from hub.fleet.models import Due
-from integrations.errors import ConnectionNotActiveError, FencedError, HubError, RetryableError
+from integrations.errors import FencedError, HubError, RetryableError
 from integrations.models import Connection, Preflight
 from integrations.sync.failures import NOT_ASKED, TRIES
 from integrations.sync.preflight import check, want
@@ -34,10 +34,7 @@ def request_preflight(*, connection: Connection, actor: Actor) -> None:
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
     """
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
-    if not row.can_sync:
-        raise ConnectionNotActiveError(
-            f"{row} is {row.get_status_display().lower()}; it cannot be read now."
-        )
+    row.check_can("be read")
     want(row, Preflight.Because.ASKED)
     fresh = {"due_at": Now(), "attempts": 0, "failures": 0, "parked_reason": ""}
     Due.objects.update_or_create(

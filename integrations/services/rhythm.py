@@ -39,21 +39,11 @@ def change_type_interval(
     declared = declared_type(connection, entity_type)
     if seconds is not None:
         _check(connection, declared, timedelta(seconds=seconds))
-    status, _ = EntityTypeStatus.objects.select_for_update().get_or_create(
-        connection=connection, entity_type=entity_type
-    )
-    before, status.interval_seconds = status.interval_seconds, seconds
-    status.save(update_fields=["interval_seconds"])
+    status = _change(connection, declared, "interval_seconds", seconds, "interval", actor=actor)
     if seconds is not None:
         latest = Now() + timedelta(seconds=seconds)
         work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC, lane="live")
         work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
-    record_event(
-        AuditAction.CONNECTION_CHANGED,
-        actor=actor,
-        target=connection,
-        detail={f"interval of {entity_type}": {"old": before, "new": seconds}},
-    )
     return status
 
 
@@ -70,18 +60,33 @@ def change_type_reconcile_interval(
         InvalidInputError: no such type, or neither 0 nor between a day and 90 days; or it comes
             along in another one.
     """
-    declared_type(connection, entity_type)
+    declared = declared_type(connection, entity_type)
     check_reconcile_interval(seconds or 0)
+    said = "reconciling interval"
+    return _change(connection, declared, "reconcile_seconds", seconds, said, actor=actor)
+
+
+def _change(
+    connection: Connection,
+    declared: EntityType,
+    column: str,
+    new: int | None,
+    said: str,
+    *,
+    actor: Actor,
+) -> EntityTypeStatus:
+    """Set one column of the type's status and write down, as `said`, what it was."""
     status, _ = EntityTypeStatus.objects.select_for_update().get_or_create(
-        connection=connection, entity_type=entity_type
+        connection=connection, entity_type=declared.name
     )
-    before, status.reconcile_seconds = status.reconcile_seconds, seconds
-    status.save(update_fields=["reconcile_seconds"])
+    old = getattr(status, column)
+    setattr(status, column, new)
+    status.save(update_fields=[column])
     record_event(
         AuditAction.CONNECTION_CHANGED,
         actor=actor,
         target=connection,
-        detail={f"reconciling interval of {entity_type}": {"old": before, "new": seconds}},
+        detail={f"{said} of {declared.name}": {"old": old, "new": new}},
     )
     return status
 

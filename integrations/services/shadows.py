@@ -9,7 +9,7 @@ from hub.audit.models import AuditAction
 from hub.audit.record import record_event
 from hub.clock import database_now
 from hub.fleet.models import Due
-from integrations.errors import ConnectionNotActiveError, InvalidInputError
+from integrations.errors import InvalidInputError
 from integrations.models import Connection, ShadowDiff, SyncRun
 from integrations.services.rhythm import refuse_too_soon
 from integrations.services.syncs import check_entity_types
@@ -34,10 +34,7 @@ def request_shadow(
         ReadTooSoonError: a full sync is not allowed yet either, see `request_sync`.
     """
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
-    if not row.can_sync:
-        raise ConnectionNotActiveError(
-            f"{row} is {row.get_status_display().lower()}; it cannot be read now."
-        )
+    row.check_can("be read")
     if mode not in ShadowDiff.MODES:
         problem = f"There is no shadow diff {mode!r}; use {' or '.join(ShadowDiff.MODES)}."
         raise InvalidInputError(problem, {"mode": [problem]})

@@ -56,10 +56,7 @@ def request_sync(
         InvalidInputError: the provider has no such entity type, there is no such mode, or the
             date does not fit.
     """
-    if not connection.can_sync:
-        raise ConnectionNotActiveError(
-            f"{connection} is {connection.get_status_display().lower()}; it cannot sync now."
-        )
+    connection.check_can("sync")
     if mode not in SyncRun.Mode.values:
         raise InvalidInputError(
             f"There is no mode {mode!r}; use {' or '.join(SyncRun.Mode.values)}."

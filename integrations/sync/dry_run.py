@@ -16,7 +16,6 @@ from integrations.destinations.base import Row
 from integrations.errors import (
     AccessTokenRefusedError,
     CheckpointExpiredError,
-    ConnectionNotActiveError,
     EntityTypeUnavailableError,
     FatalError,
     ListRestartError,
@@ -64,9 +63,7 @@ def dry_run(
         ConnectionNotActiveError: it is paused, or waits for a person to reconnect it.
         HubError: what ends a sync ends a dry run too.
     """
-    if not connection.can_sync:
-        said = connection.get_status_display().lower()
-        raise ConnectionNotActiveError(f"{connection} is {said}; it cannot be read now.")
+    connection.check_can("be read")
     run = _DryRun(connection, actor, progress)
     try:
         for declared in in_order(run.open().entity_types, entity_types):

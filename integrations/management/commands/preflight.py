@@ -26,9 +26,7 @@ class Command(BaseCommand):
         try:
             with in_tenant(get_tenant(options["tenant"])):
                 connection = find(options["connection"])
-                if not connection.can_sync:
-                    said = connection.get_status_display().lower()
-                    raise CommandError(f"{connection} is {said}; it cannot be read now.")
+                connection.check_can("be read")
                 report = check(
                     connection,
                     actor=Actor.system("preflight command"),
