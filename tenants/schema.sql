@@ -569,6 +569,8 @@ CREATE INDEX external_id_fresh ON t_00000000000000000000000000000000.integration
 
 CREATE INDEX external_id_rejected ON t_00000000000000000000000000000000.integrations_externalid USING btree (destination_id, written_at DESC) WHERE (NOT ((rejected_reason)::text = ''::text));
 
+CREATE INDEX external_id_unsure ON t_00000000000000000000000000000000.integrations_externalid USING btree (destination_id) WHERE ((content_hash = '\x'::bytea) AND (NOT ((external_id)::text = ''::text)));
+
 CREATE INDEX identity_group_by_state ON t_00000000000000000000000000000000.integrations_identitygroup USING btree (state, record_type);
 
 CREATE UNIQUE INDEX identity_member_in_one_confirmed ON t_00000000000000000000000000000000.integrations_identitymember USING btree (source_system, entity_type, source_id) WHERE is_confirmed;
@@ -766,6 +768,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0013_resyncs_and_known_from', now()),
     ('integrations', '0014_deletion_review_forgotten', now()),
     ('integrations', '0015_entity_type_reconcile_seconds', now()),
+    ('integrations', '0016_external_id_unsure', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

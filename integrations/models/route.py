@@ -80,6 +80,11 @@ class ExternalId(models.Model):
             models.Index(
                 fields=["destination"], condition=models.Q(is_fresh=True), name="external_id_fresh"
             ),
+            models.Index(
+                fields=["destination"],
+                condition=models.Q(content_hash=b"") & ~models.Q(external_id=""),
+                name="external_id_unsure",
+            ),
         ]
 
     def __str__(self) -> str:
