@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Max
+from django.db import connection as database
 from django.utils import timezone
 
 from hub.fleet.models import Due
@@ -38,10 +38,16 @@ def connected(**fields: Any) -> Connection:
     return connection
 
 
+def next_change() -> int:
+    """The number of the next change, drawn as the engine draws it."""
+    with database.cursor() as sequence:
+        sequence.execute("SELECT nextval('integrations_change_seq')")
+        return int(sequence.fetchone()[0])
+
+
 def stored(connection: Connection, source_id: str, **fields: Any) -> Record:
     """A company, stored by a run of `connection`."""
     now = timezone.now()
-    seq = (Record.objects.aggregate(last=Max("change_seq"))["last"] or 0) + 1
     values = {
         "entity_type": "companies",
         "record_type": "company",
@@ -52,7 +58,7 @@ def stored(connection: Connection, source_id: str, **fields: Any) -> Record:
         "content_hash": b"h" * 16,
         "first_seen_at": now,
         "changed_at": now,
-        "change_seq": seq,
+        "change_seq": next_change(),
         **fields,
     }
     return Record.objects.create(

@@ -18,7 +18,7 @@ from tenants.actor import Actor
 from tenants.context import in_tenant
 from tenants.roles import Role
 from tests.api.caller import Caller, reads, with_key
-from tests.api.rows import connected, linked, stored
+from tests.api.rows import connected, linked, next_change, stored
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(days=91)
@@ -48,8 +48,7 @@ def ids(page: dict[str, Any]) -> list[int]:
 
 def changed(record: Record, **fields: object) -> None:
     """As the engine changes a record: it moves to the end of the feed."""
-    last = Record.objects.order_by("-change_seq").values_list("change_seq", flat=True)[0]
-    Record.objects.filter(pk=record.pk).update(change_seq=last + 1, **fields)
+    Record.objects.filter(pk=record.pk).update(change_seq=next_change(), **fields)
 
 
 def deleted(record: Record, ago: timedelta = timedelta(0)) -> None:
@@ -201,14 +200,14 @@ def test_whoever_paused_in_the_middle_of_the_beginning_expires_like_the_others(a
 
 
 def test_what_a_destination_has_not_seen_yet_is_not_forgotten(api, crm):
-    Destination.objects.create(name="Base", type="airtable", checkpoint=1)
     first, second = stored(crm, "1"), stored(crm, "2")
+    Destination.objects.create(name="Base", type="airtable", checkpoint=second.change_seq)
     deleted(first, LONG_AGO)
     deleted(second, LONG_AGO)
 
     assert prune_tombstones() == 0
 
-    Destination.objects.update(checkpoint=10)
+    Destination.objects.update(checkpoint=next_change())
     assert prune_tombstones() == 2
 
 
