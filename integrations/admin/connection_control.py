@@ -166,7 +166,10 @@ class ConnectionControl(ConnectionActions):
         return HttpResponseRedirect(address_of(Connection, connection.pk))
 
     def read_again_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Read the chosen types, or all of them, again: from the beginning or from a date on."""
+        """Read the chosen types, or all of them, again: from the beginning or from a date on.
+
+        Asked to `look` only, it works out what reading them from the beginning would do.
+        """
         connection = self._connection(request, object_id)
         back = HttpResponseRedirect(f"{address_of(Connection, connection.pk)}#read-again")
         chosen = request.POST.getlist("entity_type")
@@ -176,19 +179,35 @@ class ConnectionControl(ConnectionActions):
             return back
         try:
             not_before = _day(request.POST.get("not_before", ""))
-            mode = SyncRun.Mode.BACKFILL if not_before else SyncRun.Mode.FULL
+            types = [] if ALL_TYPES in chosen else chosen
+            if "look" in request.POST:
+                return self._look(request, connection, types, not_before)
             run = request_sync(
                 connection=connection,
                 actor=self.actor_of(request),
                 trigger=SyncRun.Trigger.MANUAL,
-                mode=mode,
-                entity_types=[] if ALL_TYPES in chosen else chosen,
+                mode=SyncRun.Mode.BACKFILL if not_before else SyncRun.Mode.FULL,
+                entity_types=types,
                 not_before=not_before,
             )
         except HubError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return back
         return HttpResponseRedirect(address_of(SyncRun, run.pk))
+
+    def _look(
+        self,
+        request: HttpRequest,
+        connection: Connection,
+        types: list[str],
+        not_before: datetime | None,
+    ) -> HttpResponse:
+        if not_before:
+            problem = "What only looks takes no date; leave it empty."
+            raise InvalidInputError(problem, {"not_before": [problem]})
+        actor, mode = self.actor_of(request), SyncRun.Mode.FULL
+        shadow = request_shadow(connection=connection, mode=mode, entity_types=types, actor=actor)
+        return HttpResponseRedirect(address_of(ShadowDiff, shadow.pk))
 
     def _connection(self, request: HttpRequest, object_id: str) -> Connection:
         if not self.has_operate_permission(request):  # type: ignore[attr-defined]

@@ -161,6 +161,21 @@ def test_chosen_types_are_read_again_from_a_date_or_from_the_beginning(acme_oper
     assert "ask for the full sync when that run has ended" in again.content.decode()
 
 
+def test_what_reading_chosen_types_again_would_do_is_shown_before_it_is_done(
+    acme_operator, connection
+):
+    address = f"{CONNECTIONS}{connection.pk}/read-again/"
+    html = acme_operator.get(page_of(connection)).content.decode()
+    assert ">Shadow diff of these</button>" in html
+
+    answer = acme_operator.post(address, {"entity_type": ["teams"], "look": "yes"})
+
+    shadow = ShadowDiff.objects.get()
+    assert answer["Location"] == f"{SHADOWS}{shadow.pk}/change/"
+    assert (shadow.mode, shadow.entity_types, shadow.state) == ("full", ["teams"], "queued")
+    assert not SyncRun.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
@@ -168,6 +183,10 @@ def test_chosen_types_are_read_again_from_a_date_or_from_the_beginning(acme_oper
         ({"entity_type": "teams", "not_before": "31.1."}, "Enter the day as 2026-01-31."),
         ({"entity_type": "teams", "not_before": "2999-01-01"}, "A backfill begins in the past."),
         ({"entity_type": "nothing"}, "has no entity type &#x27;nothing&#x27;"),
+        (
+            {"entity_type": "teams", "not_before": "2026-01-31", "look": "yes"},
+            "What only looks takes no date; leave it empty.",
+        ),
     ],
 )
 def test_what_cannot_be_read_again_is_said(acme_operator, connection, sent, said):
@@ -175,6 +194,7 @@ def test_what_cannot_be_read_again_is_said(acme_operator, connection, sent, said
 
     assert said in acme_operator.post(address, sent, follow=True).content.decode()
     assert not SyncRun.objects.exists()
+    assert not ShadowDiff.objects.exists()
 
 
 def test_a_run_says_in_words_which_types_wait_and_which_are_read_elsewhere(viewer, connection):
