@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest, Least, Now
 
 if TYPE_CHECKING:
     from hub.fleet.models import ConnectionStatus, Due, RunHour, Worker  # noqa: F401
@@ -75,6 +75,14 @@ class DueQuerySet(models.QuerySet["Due"]):
         """
         asked = self.for_object(row).filter(lane=lane, run_id=None)
         return bool(asked.update(due_at=Now(), run_id=run_id, attempts=0, parked_reason=""))
+
+    def bring_forward(self, span: timedelta) -> None:
+        """What is planned for later than `span` from now is due then.
+
+        A run that is open and waits goes on when it was told to, and not sooner.
+        """
+        planned = self.filter(due_at__isnull=False, run_id=None)
+        planned.update(due_at=Least("due_at", Now() + span))
 
     def begin(self, due_id: UUID, *, fence: int, seconds: float) -> str | None:
         """Mark that the claimed work begins and extend its lease; return its kind.

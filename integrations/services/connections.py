@@ -6,7 +6,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Least, Now
+from django.db.models.functions import Now
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
@@ -203,8 +203,7 @@ def change_interval(*, connection: Connection, seconds: int, actor: Actor) -> No
     _change(connection, "interval_seconds", seconds, actor=actor)
     work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC)
     work.update(interval_seconds=seconds)
-    latest = Now() + timedelta(seconds=seconds)
-    work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
+    work.bring_forward(timedelta(seconds=seconds))
 
 
 @requires_role(Role.OPERATOR)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Least, Now
 
 from hub.audit.models import AuditAction
 from hub.audit.record import record_event
@@ -41,9 +40,8 @@ def change_type_interval(
         _check(connection, declared, timedelta(seconds=seconds))
     status = _change(connection, declared, "interval_seconds", seconds, "interval", actor=actor)
     if seconds is not None:
-        latest = Now() + timedelta(seconds=seconds)
-        work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC, lane="live")
-        work.filter(due_at__isnull=False).update(due_at=Least("due_at", latest))
+        work = Due.objects.for_object(connection).filter(kind=Due.Kind.SYNC)
+        work.bring_forward(timedelta(seconds=seconds))
     return status
 
 

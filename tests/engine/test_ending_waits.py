@@ -1,4 +1,4 @@
-"""A run that waits ends at once when it is cancelled or its connection is paused."""
+"""A run that waits ends at once when it is cancelled or its connection is paused, not sooner."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -10,7 +10,11 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
 from integrations.errors import RateLimitError, ReauthorizationRequiredError
 from integrations.models import Connection, SyncRun
-from integrations.services.connections import pause_connection, resume_connection
+from integrations.services.connections import (
+    change_interval,
+    pause_connection,
+    resume_connection,
+)
 from integrations.services.rhythm import change_type_interval
 from integrations.services.shadows import request_shadow
 from integrations.services.syncs import cancel_sync, request_sync
@@ -39,6 +43,18 @@ def due_of(connection: Connection) -> Due:
 
 def shown(connection: Connection) -> str:
     return ConnectionStatus.objects.get(connection_id=connection.pk).last_run_state
+
+
+@pytest.mark.parametrize("whose", ["connection", "type"])
+def test_a_shorter_interval_does_not_shorten_the_wait_the_provider_asked_for(waiting, whose):
+    before = due_of(waiting).due_at
+
+    if whose == "connection":
+        change_interval(connection=waiting, seconds=60, actor=SYSTEM)
+    else:
+        change_type_interval(connection=waiting, entity_type="people", seconds=60, actor=SYSTEM)
+
+    assert due_of(waiting).due_at == before > timezone.now() + timedelta(minutes=50)
 
 
 def test_cancelling_a_run_that_waits_an_hour_ends_it_at_once(waiting):
