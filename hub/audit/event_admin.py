@@ -24,7 +24,7 @@ ABOUT = {
     "keys": ("Credentials and keys", ("credentials", "keys")),
     "syncs": (
         "Syncs and records",
-        ("sync", "deletions", "record", "circuit", "entity_type", "work"),
+        ("sync", "deletions", "record", "circuit", "budget", "entity_type", "work"),
     ),
     "destinations": ("Destinations and BI", ("destination", "route", "bi_access")),
     "identities": ("Identities", ("identities", "identity")),

@@ -58,6 +58,8 @@ class AuditAction(models.TextChoices):
     CIRCUIT_OPENED = "circuit.opened", "Circuit opened"
     CIRCUIT_TRIED = "circuit.tried", "Circuit tries one call"
     CIRCUIT_CLOSED = "circuit.closed", "Circuit closed"
+    BUDGET_PAUSED = "budget.paused", "Rate budget paused"
+    BUDGET_RESUMED = "budget.resumed", "Rate budget no longer paused"
     DESTINATION_CREATED = "destination.created", "Destination created"
     DESTINATION_CHANGED = "destination.changed", "Destination changed"
     DESTINATION_PAUSED = "destination.paused", "Destination paused"

@@ -7,7 +7,9 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.db import models
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -18,6 +20,7 @@ from hub.fleet.limits import Circuit, RateBudget
 from hub.fleet.models import ConnectionStatus, DestinationStatus
 from integrations.admin.labels import ProviderFilter, provider_label
 from integrations.connectors.registry import all_connectors
+from integrations.services.budgets import end_pause, pause_budget
 from integrations.services.circuits import reset_circuit, trip_circuit, trip_provider
 from tenants.admin.base import AddedByService, OpsAdmin, OpsReadOnlyAdmin, TenantFilter
 from tenants.models import Tenant
@@ -33,6 +36,26 @@ HOLD = Question(
     "Their calls fail at once until somebody resets them. Syncs wait, nothing is lost, and what "
     "was synced stays readable.",
     "Hold open",
+)
+
+PAUSE = Question(
+    "Pause these budgets?",
+    "Nothing is asked from them until the time is over. Syncs wait, nothing is lost, and what was "
+    "synced stays readable.",
+    "Pause",
+    options=(
+        ("900", "For 15 minutes."),
+        ("3600", "For an hour."),
+        ("21600", "For six hours."),
+        ("86400", "For a day."),
+    ),
+)
+ASK_AGAIN = Question(
+    "Ask again now?",
+    "The pause is over for everybody. What was used still counts, and a provider that asked for "
+    "the pause may refuse. The connections named as waiting go on at once; others come back when "
+    "they were told to.",
+    "Ask again now",
 )
 
 
@@ -149,7 +172,10 @@ class CircuitAdmin(AddedByService, NamedRows):
 
 @admin.register(RateBudget, site=sites.ops)
 class RateBudgetAdmin(NamedRows, OpsReadOnlyAdmin):
-    """What may be asked of providers, how much of it is used, and who waits."""
+    """What may be asked of providers, how much of it is used, and who waits.
+
+    Counted and paused by the engine; a person may pause one too, or end its pause.
+    """
 
     place = 50
     nothing_yet = "No call was made yet; budgets appear with the first one."
@@ -160,6 +186,12 @@ class RateBudgetAdmin(NamedRows, OpsReadOnlyAdmin):
     search_help_text = "Provider, account, host or connection id."
     ordering = ("-updated_at", "id")
     fields = ("what", "tenant", "allowance", "use", "waits", "last_used", "name")
+    actions = ("pause", "ask_again")
+
+    def fits(self, action: str, row: Any) -> bool:
+        if action == "ask_again":
+            return row.paused_until is not None
+        return bool(row.kind == RateBudget.Kind.BUDGET)
 
     @admin.display(description="budget of", ordering="provider")
     def what(self, budget: Any) -> str:
@@ -193,6 +225,27 @@ class RateBudgetAdmin(NamedRows, OpsReadOnlyAdmin):
     @admin.display(description="last used", ordering="updated_at")
     def last_used(self, budget: RateBudget) -> str:
         return display.ago(budget.updated_at)
+
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause(
+        self, request: HttpRequest, queryset: models.QuerySet[RateBudget]
+    ) -> TemplateResponse | None:
+        return self.act(
+            request,
+            queryset,
+            lambda budget, actor: pause_budget(
+                budget=budget, seconds=int(request.POST["option"]), actor=actor
+            ),
+            done="paused",
+            ask=PAUSE,
+        )
+
+    ask_again = service_action(
+        "Ask again now",
+        lambda budget, actor: end_pause(budget=budget, actor=actor),
+        done="asked again from the next call on",
+        ask=ASK_AGAIN,
+    )
 
 
 def meter(used: int, allowed: int) -> SafeString:

@@ -77,6 +77,10 @@ class Budget:
     def paused(self, until: float) -> Self:
         return replace(self, paused_until=max(self.paused_until, until))
 
+    def resumed(self) -> Self:
+        """The budget without a pause; what was taken still counts."""
+        return replace(self, paused_until=0.0)
+
     def enter(self, concurrent: int, who: str, now: float) -> Self | None:
         """The budget with a slot for `who`; None while others hold or were first to wait for all.
 

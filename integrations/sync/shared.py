@@ -1,7 +1,8 @@
 """Breakers and budgets of all processes: kept in PostgreSQL, or in Redis with REDIS_URL.
 
 Each process has one connection of its own for them, outside the transactions of the work, so that
-what was spent stays spent whatever is rolled back. A breaker's change of state is audited with it.
+what was spent stays spent whatever is rolled back. A breaker's change of state is audited with it,
+and a pause of a budget that a person begins or ends.
 """
 
 import os
@@ -22,8 +23,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hub.audit.models import AuditAction
 from hub.audit.record import record_on
 from hub.fleet.limits import Circuit as CircuitRow
-from hub.fleet.limits import row_id
+from hub.fleet.limits import RateBudget, row_id
 from integrations.errors import HubUnavailableError
+from integrations.resilience.budget import Budget
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.redis_store import RedisStore
 from integrations.resilience.store import Change, Document, Documents, Store, Subject
@@ -185,7 +187,7 @@ class ShownRedisStore:
         shown = {
             name: document
             for name, document in changed.items()
-            if by_name[name].kind == "circuit" or _is_time(name)
+            if by_name[name].kind == "circuit" or self._actor != ENGINE or _is_time(name)
         }
         if shown:
             try:
@@ -258,8 +260,13 @@ def _budget_row(subject: Subject, document: Document) -> list[Any]:
 def audit(
     cursor: Any, subject: Subject, before: Document | None, after: Document, actor: Actor
 ) -> None:
-    """Write that a breaker changed its state, in the transaction in which it did."""
+    """Write that a breaker changed its state, in the transaction in which it did.
+
+    Of budgets only what a person did: providers ask for pauses all the time.
+    """
     if subject.kind != "circuit":
+        if actor != ENGINE:
+            _audit_pause(cursor, subject, before, after, actor)
         return
     was, now_is = Circuit.of_document(before), Circuit.of_document(after)
     if (was.state, was.is_tripped) == (now_is.state, now_is.is_tripped):
@@ -281,6 +288,31 @@ def audit(
             "failures": now_is.failures or was.failures,
             "reason": now_is.reason or was.reason,
             "at": datetime.fromtimestamp(now_is.since, UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def _audit_pause(
+    cursor: Any, subject: Subject, before: Document | None, after: Document, actor: Actor
+) -> None:
+    was, now_is = Budget.of_document(before).paused_until, Budget.of_document(after).paused_until
+    if was == now_is:
+        return
+    target = RateBudget(
+        id=row_id(subject.name),
+        scope=subject.scope,
+        provider=subject.provider,
+        owner=subject.owner,
+    )
+    record_on(
+        cursor.db,
+        AuditAction.BUDGET_PAUSED if now_is else AuditAction.BUDGET_RESUMED,
+        actor=actor,
+        target=target,
+        tenant_id=UUID(subject.tenant_id) if subject.tenant_id else None,
+        detail={
+            "provider": subject.provider,
+            "until": datetime.fromtimestamp(now_is or was, UTC).isoformat(timespec="seconds"),
         },
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,19 +12,25 @@ from django.test import Client
 from django.utils import timezone
 
 from hub.audit.models import AuditEvent
+from hub.fields import uuid7
 from hub.fleet.limits import Circuit, RateBudget, forget_unused
+from hub.fleet.models import Due
 from integrations.connectors.registry import get_connector
-from integrations.errors import CircuitOpenError
+from integrations.errors import BudgetSpentError, CircuitOpenError
 from integrations.models import Connection
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
+from integrations.resilience.store import Subject
 from integrations.sync.guards import guard_for
+from integrations.sync.shared import store_of_settings
+from integrations.types import Limit
 from tenants.context import in_tenant
 from tests.admin.conftest import (
     make_budget,
     make_circuit,
     make_destination,
+    make_due,
     make_status,
     signed_in,
 )
@@ -173,8 +180,91 @@ def test_what_calls_spend_is_on_the_page(ops, gate, connection):
     assert sum(budget.used for budget in RateBudget.objects.all()) == 2
 
 
+def test_a_budget_is_paused_for_a_while_after_a_question_and_calls_wait(ops, gate, connection):
+    asked(gate)
+    row = RateBudget.objects.get(scope="connection")
+    address = f"{BUDGETS}{row.pk}/act/"
+
+    question = ops.post(address, {"action": "pause"}).content.decode()
+    row.refresh_from_db()
+    assert "Pause these budgets?" in question
+    assert row.paused_until is None
+
+    ops.post(address, {"action": "pause", "option": "3600", "confirmed": "yes"})
+
+    row.refresh_from_db()
+    assert row.paused_until is not None
+    gate.close()  # what it has leased it may still use, for a second
+    with pytest.raises(BudgetSpentError) as refused:
+        asked(gate)
+    assert refused.value.retry_after == pytest.approx(3600, abs=120)
+    event = AuditEvent.objects.get(action="budget.paused", target_id=str(row.pk))
+    assert (event.actor_label, event.detail["provider"]) == ("ops@example.com", "copper")
+
+
+def test_a_pause_a_provider_asked_for_is_ended_and_who_waited_goes_on(ops, acme, gate, connection):
+    with in_tenant(acme):
+        due = make_due(acme, connection, run_id=uuid7())
+    asked(gate)
+    gate.asked_to_wait("/items", 3_000)
+    with pytest.raises(BudgetSpentError):
+        asked(gate)
+    Due.objects.filter(pk=due.pk).update(due_at=timezone.now() + timedelta(minutes=50))
+    row = RateBudget.objects.get(scope="connection")
+    address = f"{BUDGETS}{row.pk}/act/"
+    assert "Ask again now" in ops.get(f"{BUDGETS}{row.pk}/change/").content.decode()
+
+    ops.post(address, {"action": "ask_again", "confirmed": "yes"})
+
+    asked(gate)
+    due.refresh_from_db()
+    assert due.due_at is not None
+    assert due.due_at <= timezone.now()
+    event = AuditEvent.objects.get(action="budget.resumed", target_id=str(row.pk))
+    assert event.actor_label == "ops@example.com"
+    assert not AuditEvent.objects.filter(action="budget.paused", target_id=str(row.pk)).exists()
+    again = ops.post(address, {"action": "ask_again", "confirmed": "yes"}, follow=True)
+    assert "is not paused." in again.content.decode()
+
+
+def test_of_budgets_with_the_same_figures_only_the_one_that_was_chosen_is_paused(ops):
+    limit = Limit(10, 60, path="/notes")
+    notes = Subject("budget", "app", "one", "copper", limit=limit, pool="/notes")
+    tasks = replace(notes, limit=replace(limit, path="/tasks"), pool="/tasks")
+    gate = Guard(
+        label="Copper",
+        who="1:a",
+        store=store_of_settings(),
+        clock=CLOCK,
+        circuits=[],
+        budgets=[notes, tasks],
+    )
+    for path in ("/notes", "/tasks"):
+        gate.admit(path, Deadline.after(5, CLOCK))
+    row = RateBudget.objects.get(path="/notes")
+
+    asked = {"action": "pause", "option": "900", "confirmed": "yes"}
+    ops.post(f"{BUDGETS}{row.pk}/act/", asked)
+
+    paused = {each.path for each in RateBudget.objects.all() if each.paused_until}
+    assert paused == {"/notes"}
+    assert RateBudget.objects.count() == 2
+    gate.close()
+
+
+def test_requests_at_one_time_cannot_be_paused(ops, acme, connection):
+    name = f"slots:connection:copper:{connection.pk}:4"
+    row = make_budget(acme, connection, name=name, kind="slots", concurrent=4, document={})
+
+    assert ">Pause<" not in ops.get(f"{BUDGETS}{row.pk}/change/").content.decode()
+    asked = {"action": "pause", "option": "900", "confirmed": "yes"}
+    answer = ops.post(f"{BUDGETS}{row.pk}/act/", asked, follow=True).content.decode()
+    assert "counts requests at one time; it cannot be paused." in answer
+
+
 def test_who_may_only_look_sees_both_pages_and_no_button(acme, connection):
     row = make_circuit(acme, connection)
+    budget = make_budget(acme, connection)
     person = UserFactory(is_staff=True, email="looker@example.com")
     wanted = ("view_circuit", "view_ratebudget")
     person.user_permissions.set(Permission.objects.filter(codename__in=wanted))
@@ -183,6 +273,7 @@ def test_who_may_only_look_sees_both_pages_and_no_button(acme, connection):
     assert looker.get(CIRCUITS).status_code == 200
     assert looker.get(BUDGETS).status_code == 200
     assert looker.post(f"{CIRCUITS}{row.pk}/act/", {"action": "reset"}).status_code == 403
+    assert looker.post(f"{BUDGETS}{budget.pk}/act/", {"action": "pause"}).status_code == 403
     assert looker.get(f"{CIRCUITS}add/").status_code == 403
     assert looker.post(f"{CIRCUITS}add/", {"provider": "copper"}).status_code == 403
 
