@@ -27,6 +27,7 @@ from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store
 from integrations.types import Limit
 from tests.connecting.conftest import running, world
 from tests.refresh.conftest import Outside, outside
+from tests.resilience.clocks import FakeClock
 
 __all__ = ["outside", "running", "world"]
 
@@ -44,12 +45,15 @@ def app(test: str) -> Subject:
     return Subject("circuit", "app", test, "acme")
 
 
-def guard(store: Store, circuit: Subject, who: int = 0, *budgets: Subject) -> Guard:
+def guard(
+    store: Store, circuit: Subject, who: int = 0, *budgets: Subject, is_quick: bool = False
+) -> Guard:
+    """`is_quick`: no block of tokens lapses, however slow the machine is."""
     return Guard(
         label="Acme",
         who=f"one:p{who}",
         store=store,
-        clock=CLOCK,
+        clock=FakeClock() if is_quick else CLOCK,
         circuits=[circuit],
         budgets=budgets,
     )
@@ -134,7 +138,7 @@ def test_several_processes_never_take_more_than_there_is(shared: Opened) -> None
     stores = [shared() for _ in range(4)]
 
     def spend(number: int) -> int:
-        gate, calls = guard(stores[number], app("taken"), number, budget), 0
+        gate, calls = guard(stores[number], app("taken"), number, budget, is_quick=True), 0
         try:
             for _ in range(40):
                 gate.admit("/items", Deadline.after(9, CLOCK))
@@ -155,7 +159,7 @@ def test_a_hundred_calls_cost_a_handful_of_statements_and_none_when_covered(
 ) -> None:
     connection = OwnConnection()
     limits = [Subject("budget", "app", "cheap", "acme", limit=Limit(60_000, 60))]
-    gate = guard(PostgresStore(connection), app("cheap"), 0, *limits)
+    gate = guard(PostgresStore(connection), app("cheap"), 0, *limits, is_quick=True)
     deadline = Deadline.after(60, CLOCK)
     gate.admit("/items", deadline)
     opened = connection._opened()
@@ -228,12 +232,12 @@ def test_the_provider_never_refuses_processes_that_share_its_limit(
     """F17, in little: three processes call for two seconds as fast as they may.
 
     Where a busy machine held a call up for longer than any budget allows for, a refusal says
-    nothing; they begin anew.
+    nothing, nor do few calls; they begin anew.
     """
     monkeypatch.setenv("HUB_LIMITS_FACTOR", str(factor))
     for _ in range(RUNS):
         statuses, answered, longest = spent(outside, slug, scale)
-        if longest < LATE_SECONDS or (set(statuses) == {200} and len(statuses) >= least):
+        if len(statuses) >= least and (longest < LATE_SECONDS or set(statuses) == {200}):
             break
 
     assert statuses == [200] * len(statuses), longest
