@@ -32,6 +32,7 @@ ENTITIES = {
 }
 # Rows of the one page that was open; at Slack each list of replies also repeats its parent.
 OPEN_PAGE = {"copper": 200, "quickbooks": 1_000, "slack": 200 + 40}
+LATE_MS = 20_000  # so that a sync is not over before it is killed
 POINTS = ("before_commit:1", "after_commit:1", "before_commit:3", "after_commit:4")
 
 
@@ -117,12 +118,14 @@ def test_a_sync_killed_after_its_last_batch_has_only_to_say_that_it_is_done(worl
 def test_a_sync_killed_from_outside_at_any_moment_loses_nothing(world, syncs, connect, calls):
     connection = connect("slack")
     world.forget_requests()
+    world.control("fault", slug="slack", skip=calls, count=None, delay_ms=LATE_MS)
     process = syncs.start(connection)
     until = time.monotonic() + 180
     while len(world.requests()) < calls and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    world.control("clear_faults")
 
     settled(world, syncs, connection, "slack", stored("slack"))
 
