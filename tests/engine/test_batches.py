@@ -25,7 +25,8 @@ def batches(connection, server):
     return sync
 
 
-def test_a_batch_closes_after_eight_megabytes(batches, server):
+def test_a_batch_closes_after_eight_megabytes(batches, server, monkeypatch):
+    monkeypatch.setattr(engine, "monotonic", lambda: 0.0)
     server.rows["companies"] = [company(n, note="x" * 1024 * 1024) for n in range(12)]
 
     found = batches()

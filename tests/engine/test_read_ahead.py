@@ -17,7 +17,7 @@ def read(*rows: Row) -> tuple[list[Row], bool]:
     told = Event()
 
     def waiting() -> Iterator[Row]:
-        told.wait(5)
+        told.wait(60)
         yield from rows
 
     with ReadAhead(waiting()) as chunks:

@@ -25,10 +25,10 @@ from tests.engine.conftest import connected, work
 def claim_and_work(limit=10):
     """Do what is due now, as a worker unit does; return how much it was."""
     claims = claim(
-        worker_id=uuid7(), limit=limit, lease_seconds=60, per_tenant=limit, per_provider=limit
+        worker_id=uuid7(), limit=limit, lease_seconds=600, per_tenant=limit, per_provider=limit
     )
     for taken in claims:
-        work_slice(taken.due_id, taken.fence, seconds=30, watch=LeaseWatch())
+        work_slice(taken.due_id, taken.fence, seconds=600, watch=LeaseWatch())
     return len(claims)
 
 
