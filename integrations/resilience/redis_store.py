@@ -64,7 +64,9 @@ class RedisStore:
                         return before, {}
                     pipe.multi()
                     for name, document in changed.items():
-                        pipe.set(PREFIX + name, orjson.dumps(document), ex=KEPT_SECONDS)
+                        # What a person holds open stays so, however long nobody asks.
+                        kept_for = None if document.get("is_tripped") else KEPT_SECONDS
+                        pipe.set(PREFIX + name, orjson.dumps(document), ex=kept_for)
                     try:
                         pipe.execute()
                     except self._watch_error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
@@ -22,6 +23,7 @@ from integrations.resilience.circuit import Circuit
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
+from integrations.resilience.redis_store import KEPT_SECONDS, PREFIX
 from integrations.resilience.store import Documents, Store, Subject
 from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store_of_settings
 from integrations.types import Limit
@@ -207,6 +209,27 @@ def test_without_redis_nobody_calls(settings: Any, tmp_path: Path) -> None:
     with pytest.raises(RetryableError) as raised:
         guard(store_of_settings(), app("gone")).failed("down")
     assert raised.value.retry_after == 5
+
+
+def test_redis_forgets_what_nobody_uses_and_nothing_that_a_person_holds_open(
+    settings: Any, redis_address: str
+) -> None:
+    settings.REDIS_URL = redis_address
+    store, circuit = store_of_settings(), app("kept in redis")
+
+    def kept_for(step: Callable[[Circuit, float], Circuit]) -> int:
+        store.change(
+            [circuit],
+            lambda documents, now: {
+                circuit.name: step(Circuit.of_document(documents[circuit.name]), now).as_document()
+            },
+        )
+        with redis.Redis.from_url(redis_address) as kept:
+            return int(kept.ttl(PREFIX + circuit.name))
+
+    assert 0 < kept_for(lambda known, now: known.failed(now, "one:p0", "down")) <= KEPT_SECONDS
+    assert kept_for(lambda known, now: known.tripped(now, "away")) == -1  # for ever
+    assert 0 < kept_for(lambda known, now: known.reset(now)) <= KEPT_SECONDS
 
 
 @pytest.mark.parametrize(
