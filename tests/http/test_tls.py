@@ -170,7 +170,7 @@ def test_a_handshake_nobody_answers_is_over_at_the_deadline() -> None:
     with pytest.raises(ProviderUnavailableError):
         send(Egress(allow=("localhost",)), f"https://localhost:{port}/", 0.4)
 
-    assert time.monotonic() - began < 8  # without a deadline it would never be over
+    assert time.monotonic() - began < 60  # without a deadline it would never be over
     listener.close()
 
 
@@ -213,7 +213,7 @@ def test_a_name_is_resolved_once_per_connection_and_stays_the_host(
                 session.send(
                     "GET",
                     f"http://crm.corp.example:{port}/x",
-                    deadline=Deadline.after(5, SystemClock()),
+                    deadline=Deadline.after(60, SystemClock()),
                 )
 
     assert asked == ["crm.corp.example"]
