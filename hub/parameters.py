@@ -1,4 +1,4 @@
-"""Names that an address does not know are refused, in the query and in the body.
+"""What an address does not know is refused, in the query and in the body: names and choices.
 
 A filter that is misspelt would otherwise be no filter, and the caller would take everything for
 what was asked for; an order to sync from a date would be one to sync as always.
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.forms import ChoiceField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ValidationError
@@ -36,6 +37,16 @@ class KnownFilters(DjangoFilterBackend):  # type: ignore[misc]  # untyped librar
         refuse_unknown(request, [*names, *(filterset.base_filters if filterset else ())])
         return super().filter_queryset(request, queryset, view)
 
+    def get_filterset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        """With choices that say what there is to choose."""
+        filterset = super().get_filterset(request, queryset, view)
+        for field in filterset.form.fields.values() if filterset else ():
+            if isinstance(field, ChoiceField):
+                choices: Any = field.choices
+                known = choose_one_of(value for value, _ in choices if value)
+                field.error_messages["invalid_choice"] = known
+        return filterset
+
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     """Return if the query names only what is `known`.
@@ -52,6 +63,11 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     raise UnknownParameterError(said)
 
 
+def choose_one_of(known: Iterable[object]) -> str:
+    """The sentence that refuses a choice that is none."""
+    return f"Choose one of: {', '.join(str(each) for each in known)}."
+
+
 class Asked(serializers.Serializer[Any]):
     """The body of a request: a name that it does not know is refused, with those it knows."""
 
@@ -60,8 +76,7 @@ class Asked(serializers.Serializer[Any]):
         fields = super().get_fields()
         for field in fields.values():
             if isinstance(field, serializers.ChoiceField):
-                choices = ", ".join(str(choice) for choice in field.choices)
-                field.error_messages["invalid_choice"] = f"Choose one of: {choices}."
+                field.error_messages["invalid_choice"] = choose_one_of(field.choices)
         return fields
 
     def to_internal_value(self, data: Any) -> Any:

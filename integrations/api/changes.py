@@ -12,11 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from hub.parameters import refuse_unknown
+from hub.parameters import choose_one_of, refuse_unknown
 from hub.problems import CONTENT_TYPE
+from integrations.connectors.registry import entity_type_names
 from integrations.errors import InvalidInputError
 from integrations.managers import RecordQuerySet
 from integrations.models import Connection, Record
+from integrations.records import RECORD_TYPES
 from integrations.sync.feed import Place, read_feed
 from tenants.context import current_tenant
 
@@ -28,12 +30,21 @@ class ChangeRequestSerializer(serializers.Serializer[Any]):
         required=False, help_text="`next_cursor` of the page before; without one, everything."
     )
     page_size = serializers.IntegerField(min_value=1, max_value=1000, default=100)
-    record_type = serializers.CharField(required=False)
+    record_type = serializers.ChoiceField(
+        choices=list(RECORD_TYPES),
+        required=False,
+        error_messages={"invalid_choice": choose_one_of(RECORD_TYPES)},
+    )
     entity_type = serializers.CharField(required=False)
     connection = serializers.UUIDField(
         required=False,
         help_text="What was read from its account, also by an earlier connection to it.",
     )
+
+    def validate_entity_type(self, name: str) -> str:
+        if name not in (known := entity_type_names()):
+            raise serializers.ValidationError(choose_one_of(known))
+        return name
 
 
 class ChangeSerializer(serializers.Serializer[Any]):

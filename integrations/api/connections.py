@@ -15,6 +15,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from hub.fleet.models import Due
 from hub.parameters import Asked
 from integrations.api.disconnections import DisconnectionSerializer, DisconnectRequestSerializer
+from integrations.connectors.registry import provider_slugs
 from integrations.managers import ConnectionQuerySet
 from integrations.models import Connection, EntityTypeStatus, Preflight
 from integrations.services.connections import (
@@ -131,7 +132,13 @@ class PreflightSerializer(serializers.ModelSerializer[Preflight]):
         read_only_fields = fields
 
 
+def _providers() -> list[tuple[str, str]]:
+    return [(slug, slug) for slug in provider_slugs()]
+
+
 class ConnectionFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
+    provider = django_filters.ChoiceFilter(choices=_providers)
+
     class Meta:
         model = Connection
         fields = ("provider", "status")

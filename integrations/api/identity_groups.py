@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from hub.parameters import Asked
+from integrations.identity.step import RECORD_TYPES
 from integrations.managers import IdentityGroupQuerySet
 from integrations.models import IdentityGroup, IdentityMember
 from integrations.services.identities import confirm_identity, forbid_identity, split_identity
@@ -90,6 +91,8 @@ class LastLookSerializer(serializers.Serializer[Any]):
 
 
 class IdentityGroupFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
+    record_type = django_filters.ChoiceFilter(choices=[(slug, slug) for slug in RECORD_TYPES])
+
     class Meta:
         model = IdentityGroup
         fields = ("state", "record_type")

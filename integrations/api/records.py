@@ -10,8 +10,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from integrations.connectors.registry import entity_type_names
 from integrations.managers import RecordQuerySet
 from integrations.models import Record, RecordLink
+from integrations.records import RECORD_TYPES
 from integrations.services.freshness import Freshness, with_freshness
 
 
@@ -70,7 +72,14 @@ class RecordSerializer(serializers.ModelSerializer[Record]):
         return links
 
 
+def entity_types() -> list[tuple[str, str]]:
+    """As the choices of a filter; connectors may come from outside, so they are asked each time."""
+    return [(name, name) for name in entity_type_names()]
+
+
 class RecordFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
+    record_type = django_filters.ChoiceFilter(choices=[(slug, slug) for slug in RECORD_TYPES])
+    entity_type = django_filters.ChoiceFilter(choices=entity_types)
     connection = django_filters.UUIDFilter(field_name="connection_id")
     changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
     search = django_filters.CharFilter(
@@ -82,7 +91,7 @@ class RecordFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped l
 
     class Meta:
         model = Record
-        fields = ("record_type", "entity_type", "source_system")
+        fields = ("record_type", "entity_type", "source_system")  # which is any account
 
     def filter_queryset(self, queryset: RecordQuerySet) -> RecordQuerySet:
         found: RecordQuerySet = super().filter_queryset(queryset)

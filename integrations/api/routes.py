@@ -19,6 +19,7 @@ from integrations.api.destinations import DESTINATION, BelowDestination
 from integrations.destinations.columns import KINDS, LINK
 from integrations.destinations.conditions import OPS
 from integrations.models import Route
+from integrations.records import RECORD_TYPES
 from integrations.services.routes import change_route, create_route, delete_route, preview_route
 from tenants.middleware import actor_of
 
@@ -113,6 +114,8 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class RouteFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped library
+    record_type = django_filters.ChoiceFilter(choices=[(slug, slug) for slug in RECORD_TYPES])
+
     class Meta:
         model = Route
         fields = ("record_type", "is_active")

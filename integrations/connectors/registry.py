@@ -61,6 +61,16 @@ def all_connectors() -> list[type[Connector]]:
     return [_registered[slug] for slug in sorted(_registered)]
 
 
+def provider_slugs() -> list[str]:
+    """The slug of every provider there is a connector for."""
+    return sorted(_registered)
+
+
+def entity_type_names() -> list[str]:
+    """Every entity type that some connector declares, each once."""
+    return sorted({each.name for found in all_connectors() for each in found.entity_types})
+
+
 def refusing(destination_type: str) -> list[str]:
     """The providers whose records may not be written to such destinations, by slug."""
     found = all_connectors()

@@ -14,6 +14,8 @@ from rest_framework import exceptions
 from hub.api import exception_handler, handler400, handler403, handler404, handler500
 from hub.audit.models import AuditAction, AuditEvent
 from integrations import errors
+from integrations.connectors.registry import entity_type_names, provider_slugs
+from integrations.records import RECORD_TYPES
 from tenants.roles import Role
 from tests.api.caller import Caller
 from tests.api.rows import connected
@@ -239,6 +241,31 @@ def test_a_parameter_that_is_misspelt_is_refused_and_not_ignored(api, path, know
     body = problem_in(api.get(f"{path}?provder=copper"), 400, "unknown_parameter")
 
     assert body["detail"] == f"There is no parameter “provder” here; there are {known}."
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "known"),
+    [
+        ("records/", "record_type", lambda: RECORD_TYPES),
+        ("records/", "entity_type", entity_type_names),
+        ("changes/", "record_type", lambda: RECORD_TYPES),
+        ("changes/", "entity_type", entity_type_names),
+        ("identity-groups/", "record_type", lambda: ("person", "company")),
+        ("connections/", "provider", provider_slugs),
+        ("deletion-reviews/", "state", lambda: ("pending", "approved", "refused", "outdated")),
+    ],
+)
+def test_a_filter_by_what_there_is_not_is_answered_with_what_there_is(api, path, name, known):
+    names = list(known())
+
+    body = problem_in(api.get(f"{path}?{name}=compny"), 422, "invalid_input")
+
+    assert body["errors"] == {name: [f"Choose one of: {', '.join(names)}."]}
+    assert api.get(f"{path}?{name}={names[0]}").status_code == 200
+
+
+def test_an_account_that_is_not_connected_yet_has_no_records(api):
+    assert api.get("records/?source_system=copper:1").json()["results"] == []
 
 
 def test_one_object_takes_no_parameters(api):
