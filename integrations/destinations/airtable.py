@@ -6,7 +6,7 @@ people rename them as they like. What they remove is not made again behind their
 their own formulas and views went with it: the destination then waits for them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -21,6 +21,7 @@ from integrations.destinations.airtable_fields import (
     COMPUTED,
     adopted,
     field_of,
+    is_link_to,
     table_of,
     type_of,
     written,
@@ -117,13 +118,14 @@ class AirtableDestination(TableDestination):
     def prepare(self, tables: Sequence[Table]) -> None:
         """Read the base once; make what is missing, and say what somebody removed."""
         self._read_base()
-        for table in tables:
-            self._check_remembered(table.name)
+        for table in tables:  # several routes may fill one
+            self._columns[table.name] = (*self._columns.get(table.name, (KEY,)), *table.columns)
+        for name in self._columns:
+            self._check_remembered(name)
         for table in tables:
             if table.name not in self._schema["tables"]:
                 self._adopt_or_create(table)
-            self._columns[table.name] = (KEY, *(c for c in table.columns if not c.is_link))
-            for column in self._columns[table.name]:
+            for column in self._filled(table.name):
                 self._field(table.name, column)
 
     def _read_base(self) -> None:
@@ -136,8 +138,12 @@ class AirtableDestination(TableDestination):
             ) from exc
         self._there = {table["id"]: table for table in answer.body["tables"]}
 
+    def _filled(self, name: str) -> list[Column]:
+        """The columns of the table that hold values; links are made when needed."""
+        return [column for column in self._columns[name] if not column.is_link]
+
     def _check_remembered(self, name: str) -> None:
-        """Whether what was found or made earlier is still there; hidden links are not missed."""
+        """Whether what was found or made earlier is still there; what nobody fills may go."""
         remembered = self._schema["tables"].get(name)
         if remembered is None:
             return
@@ -146,21 +152,42 @@ class AirtableDestination(TableDestination):
                 f"The table {name!r} is no longer in the base. Restore it from the base's trash, "
                 "or let the tables be made anew."
             )
-        there = {field["id"]: field["type"] for field in self._there[remembered["id"]]["fields"]}
-        links = {
-            f"{link} ({t})": i for link, to in remembered["links"].items() for t, i in to.items()
-        }
-        for column, id in {**remembered["fields"], **links}.items():
-            if id not in there:
+        there = {field["id"]: field for field in self._there[remembered["id"]]["fields"]}
+        for (column, other), id in self._remembered(name, there).items():
+            called = f"{column} ({other})" if other else column
+            field = there.get(id)
+            if field is None:
                 raise DestinationBlockedError(
-                    f"The field {column!r} is no longer in the table {name!r}. Restore it there, "
+                    f"The field {called!r} is no longer in the table {name!r}. Restore it there, "
                     "or let the tables be made anew."
                 )
-            if there[id] in COMPUTED:
+            if field["type"] in COMPUTED:
                 raise DestinationBlockedError(
                     f"The field {column!r} of the table {name!r} is computed there now, so nobody "
                     "can write to it. Change its type back, or map another column here."
                 )
+            if other and not is_link_to(field, self._schema["tables"][other]["id"]):
+                raise DestinationBlockedError(
+                    f"The field {column!r} of the table {name!r} no longer links to {other!r}. "
+                    "Change it back there, or let the tables be made anew."
+                )
+
+    def _remembered(self, name: str, there: Container[str]) -> dict[tuple[str, str], str]:
+        """The ids of the fields that are filled, by column and linked table; others that are gone
+        are forgotten."""
+        known = self._schema["tables"][name]
+        filled = {column.name for column in self._columns[name]}
+        every = {(column, ""): id for column, id in known["fields"].items()}
+        every |= {(c, other): id for c, to in known["links"].items() for other, id in to.items()}
+        used = {
+            (column, other): id
+            for (column, other), id in every.items()
+            if column in filled and (not other or other in self._columns)
+        }
+        for column, other in every.keys() - used.keys():
+            if every[column, other] not in there:
+                del (known["links"][column] if other else known["fields"])[other or column]
+        return used
 
     def _adopt_or_create(self, table: Table) -> None:
         found = self._find(table.name)
@@ -256,8 +283,9 @@ class AirtableDestination(TableDestination):
                 else each
                 for each in outcomes
             ]
-        reasons = {outcome.reason for outcome in outcomes}
-        if len(outcomes) >= SAME_REFUSAL_FROM and len(reasons) == 1 and "" not in reasons:
+        judged = [outcome.reason for outcome in outcomes if not outcome.has_lost_links]
+        reasons = set(judged)
+        if len(judged) >= SAME_REFUSAL_FROM and len(reasons) == 1 and "" not in reasons:
             raise DestinationBlockedError(
                 f"Airtable refuses every row for the table {table!r}: {reasons.pop()}"[:500]
             )
@@ -268,7 +296,7 @@ class AirtableDestination(TableDestination):
         fields = {f["id"]: f["type"] for f in self._there[self._table_id(table)]["fields"]}
         return any(
             fields.get(self._field(table, column)) != type_of(column)
-            for column in self._columns[table]
+            for column in self._filled(table)
         )
 
     def _upsert(self, table: str, rows: list[TableRow], *, typecast: bool) -> Iterator[Outcome]:
@@ -319,7 +347,7 @@ class AirtableDestination(TableDestination):
         if exc.type == ROW_GONE:
             return
         self._read_base()
-        for name in self._schema["tables"]:
+        for name in self._columns:
             self._check_remembered(name)
         if exc.status == 403:
             raise DestinationBlockedError(
@@ -337,7 +365,10 @@ class AirtableDestination(TableDestination):
             for other in targets:
                 self._link(table, column, other)
             links = self._schema["tables"][table]["links"].get(column, {})
-            cells.update({id: list(targets.get(other, ())) for other, id in links.items()})
+            linked: dict[str, list[Json]] = {}  # names that differ in case alone share a field
+            for other, id in links.items():
+                linked[id] = [*linked.get(id, ()), *targets.get(other, ())]
+            cells.update(linked)
         return cells
 
     def _path(self, table: str) -> str:

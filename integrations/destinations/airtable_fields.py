@@ -70,12 +70,17 @@ def adopted(table: dict[str, Any], name: str, column: Column, linked_id: str = "
         if field["name"].lower() != name.lower():
             continue
         if column.is_link:
-            options = field.get("options") or {}
-            fits = field["type"] == LINKS and options.get("linkedTableId") == linked_id
+            fits = is_link_to(field, linked_id)
         else:
             fits = field["type"] not in COMPUTED and field["type"] != LINKS
         return str(field["id"]) if fits else None
     return None
+
+
+def is_link_to(field: dict[str, Any], linked_id: str) -> bool:
+    """Whether the field links to rows of that table."""
+    linked = (field.get("options") or {}).get("linkedTableId")
+    return bool(field["type"] == LINKS and linked == linked_id)
 
 
 def written(value: Json) -> Json:
