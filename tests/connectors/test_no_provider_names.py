@@ -12,7 +12,7 @@ from integrations.connectors.registry import all_connectors, load
 
 ROOT = Path(settings.BASE_DIR)
 SOURCES = ("hub", "integrations", "tenants", "templates", "manage.py")
-TEXTS = {".py", ".html", ".js", ".css", ".sql", ".txt"}
+TEXTS = {".py", ".html", ".js", ".css", ".sql", ".txt", ".svg", ".json", ".toml", ".yaml", ".md"}
 GATEWAY = "composio"
 
 # Where a name may stand: its own files, and for their own product only what is named here.
@@ -66,8 +66,9 @@ def allowed(name: str, path: Path) -> bool:
 
 
 def places(name: str, text: str) -> list[int]:
-    """The lines on which the name stands as a word, or as a part of one that _ sets apart."""
-    word = re.compile(rf"(?<![a-z]){name}(?![a-z])", re.IGNORECASE)
+    """The lines on which it is a word, or a part of one that _ or a capital sets apart."""
+    begins = "(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
+    word = re.compile(rf"{begins}(?i:{name})(?![a-z])")
     return [number for number, line in enumerate(text.splitlines(), 1) if word.search(line)]
 
 
@@ -152,9 +153,11 @@ def test_comparing_two_providers_or_none_is_no_decision_by_name(harmless):
 
 
 def test_a_planted_name_is_found_however_it_is_written():
-    text = "ACME_URL = 1\n# as Acme does\nacmeist\nx.acme_id\n"
+    text = (
+        "ACME_URL = 1\n# as Acme does\nacmeist\nx.acme_id\nclass AcmeClient:\nbyAcmeToken\npacme\n"
+    )
 
-    assert places("acme", text) == [1, 2, 4]
+    assert places("acme", text) == [1, 2, 4, 5, 6]
     assert not allowed("airtable", Path("integrations/sync/follow.py"))
     assert allowed("airtable", Path("integrations/destinations/airtable_fields.py"))
     assert not allowed("slack", Path("integrations/destinations/airtable.py"))
