@@ -7,7 +7,7 @@ and "is_not" anything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from integrations.destinations.cells import value_at
@@ -19,6 +19,7 @@ from integrations.records.values import exact_number
 MOST_CONDITIONS = 50
 OPS = ("is", "is_not", "one_of", "contains", "at_least", "at_most", "empty", "not_empty")
 _WITHOUT_VALUE = {"empty", "not_empty"}
+_TIMES = ("day", "time")
 _ORDERED = {"decimal", "integer", "day", "time", "anything"}
 
 
@@ -51,6 +52,8 @@ class Condition:
         return any(self._in_order(one) for one in values)
 
     def _same(self, found: Any, wanted: Any) -> bool:
+        if self.kind in _TIMES:
+            return bool(_moment(found) == _moment(wanted))
         numbers = exact_number(found), exact_number(wanted)
         if None not in numbers and self.kind != "text":
             return numbers[0] == numbers[1]
@@ -58,11 +61,11 @@ class Condition:
 
     def _in_order(self, found: Any) -> bool:
         """At least or at most; what cannot be compared is neither."""
-        here: Any = exact_number(found)
-        there: Any = exact_number(self.value)
+        read: Any = _moment if self.kind in _TIMES else exact_number
+        here, there = read(found), read(self.value)
         if here is None or there is None:
             here, there = str(found), str(self.value)
-            if self.kind not in ("day", "time", "anything"):
+            if self.kind != "anything":
                 return False
         return bool(here >= there if self.op == "at_least" else here <= there)
 
@@ -124,6 +127,15 @@ def _unfit(kind: str, value: Any) -> str:
     except ValueError:
         return "a date" if kind == "day" else "a time"
     return ""
+
+
+def _moment(written: Any) -> datetime | None:
+    """When that is, in whatever zone or form it is written; a day begins at midnight in UTC."""
+    try:
+        at = datetime.fromisoformat(str(written))
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -87,6 +87,7 @@ def test_a_filter_that_cannot_be_is_refused_in_one_sentence(route, condition, sa
         ({"field": "amount", "op": "at_most", "value": 999.5}, False),
         ({"field": "amount", "op": "is", "value": "1250"}, True),
         ({"field": "closes_on", "op": "at_most", "value": "2026-12-31"}, True),
+        ({"field": "closes_on", "op": "at_least", "value": "20261201"}, True),
         ({"field": "tags", "op": "is", "value": "north"}, True),
         ({"field": "stage", "op": "empty"}, True),
         ({"field": "raw.custom.code", "op": "is", "value": 7}, True),
@@ -110,6 +111,27 @@ def test_a_filter_compares_as_its_field_demands(records, route, condition, takes
     Record.objects.filter(pk=deal.pk).update(raw={"custom": {"code": 7}})
 
     (row,) = preview_route(route("deal", filter=[condition]))
+
+    assert row.verdict == ("written" if takes else "dropped")
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "takes"),
+    [
+        ("at_least", "2026-05-31T10:00:00+02:00", True),
+        ("at_least", "2026-05-31T10:45:00+02:00", False),
+        ("at_most", "2026-05-31T04:45:00-04:00", True),
+        ("is", "2026-05-31T08:30:00+00:00", True),
+        ("is_not", "2026-05-31T10:30:00+02:00", False),
+        ("at_least", "20260531T083000Z", True),
+        ("at_least", "2026-05-31", True),
+    ],
+)
+def test_times_are_compared_as_moments_however_they_are_written(records, route, op, value, takes):
+    records.put("messages", "m1", "message", text="Hello", sent_at="2026-05-31T08:30:00Z")
+    condition = {"field": "sent_at", "op": op, "value": value}
+
+    (row,) = preview_route(route("message", filter=[condition]))
 
     assert row.verdict == ("written" if takes else "dropped")
 
