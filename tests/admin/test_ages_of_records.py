@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -85,6 +86,7 @@ def test_the_list_asks_as_often_for_many_connections_of_a_provider_that_is_down(
     viewer: Client, acme: Any
 ) -> None:
     def asked() -> int:
+        cache.clear()
         with CaptureQueriesContext(database) as queries:
             assert b"Provider away" in viewer.get(RECORDS).content
         return len(queries)
