@@ -40,7 +40,9 @@ def reason_of(exc: HubError, status: EntityTypeStatus) -> Line:
     With "again_in", seconds, where trying again soon may help.
     """
     line: Line = {"error_code": exc.code, "reason": str(exc)[:REASON]}
-    if isinstance(exc, UnknownError) and (soon := unknown.wait_for(status, exc)):
+    if not isinstance(exc, UnknownError):
+        unknown.forget(status)
+    elif soon := unknown.wait_for(status, exc):
         line["again_in"] = soon.total_seconds()
     return line
 

@@ -53,3 +53,10 @@ def wait_for(status: EntityTypeStatus, error: UnknownError) -> timedelta | None:
     if status.unknown_times > TIMES:
         return None
     return SOON * status.unknown_times
+
+
+def forget(status: EntityTypeStatus) -> None:
+    """The run failed for a known reason: what follows is not in a row with what was before."""
+    if status.unknown_times:
+        status.unknown_error, status.unknown_times = "", 0
+        status.save(update_fields=["unknown_error", "unknown_times"])

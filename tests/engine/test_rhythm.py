@@ -272,6 +272,18 @@ def test_another_unknown_error_begins_the_count_anew(shelf, shelves):
     assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 1
 
 
+def test_a_run_that_fails_for_a_known_reason_begins_the_count_of_unknown_errors_anew(
+    shelf, shelves
+):
+    for error in (KeyError("a"), KeyError("a"), FatalError("ours"), KeyError("a")):
+        shelves.books["a"].append(1_000)
+        shelves.fails = [error]
+        work(shelf)
+
+    assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 1
+    assert round(minutes_to_next(shelf)) == 1
+
+
 def test_a_success_forgets_the_unknown_error(shelf, shelves):
     shelves.books["a"].append(1_000)
     shelves.fails = [KeyError("a")]
