@@ -127,6 +127,9 @@ def change_route(*, route: Route, changes: Mapping[str, Any], actor: Actor) -> R
         _saved(row)
         if "table" in told:
             row.external_ids.all().delete()
+        if row.is_active and "is_active" in told:
+            # While it was off, tombstones it has not seen may have been pruned.
+            Destination.objects.filter(pk=row.destination_id).update(swept_at=None)
         if set(told) - {"name"}:
             begin_again(row.destination)
         record_event(AuditAction.ROUTE_CHANGED, actor=actor, target=row, detail=told)

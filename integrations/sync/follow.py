@@ -115,7 +115,7 @@ class _Slice:
             self.target = None
 
     def follow(self) -> None:
-        """Deal with every change behind the checkpoint, and with rows of purged records."""
+        """Deal with every change behind the checkpoint, and with rows whose records are gone."""
         no = refusing(self.destination.type)
         self.routes = [ActiveRoute.of(r, no) for r in ledger.active_routes(self.destination)]
         self.needs_raw = any(route.needs_raw for route in self.routes)
@@ -318,10 +318,10 @@ class _Slice:
         crash.hit("after_destination_checkpoint")
         self._stop_if_over()
 
-    # Purged records
+    # Records that are gone without a change
 
     def _sweep(self) -> None:
-        """Delete the rows of records that were purged here."""
+        """Delete the rows of records that are not stored any more."""
         begun = database_now()
         while orphans := ledger.orphans_of(self.destination, self._target().rows_per_request):
             by_table: dict[str, list[str]] = {}

@@ -13,7 +13,14 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations.destinations.change import Change
-from integrations.models import Destination, Disconnection, ExternalId, Record, Route
+from integrations.models import (
+    ChangeFeed,
+    Destination,
+    Disconnection,
+    ExternalId,
+    Record,
+    Route,
+)
 
 _REFERRERS = """
 SELECT DISTINCT e.record_id FROM integrations_externalid e
@@ -201,15 +208,18 @@ def forget_fresh(destination: Destination, record_ids: Sequence[int]) -> None:
 
 
 def must_sweep(destination: Destination) -> bool:
-    """Whether records were purged since rows without a record were last looked for."""
+    """Whether records may be gone without a change, since rows without a record were looked for.
+
+    So are purged ones, and for a route that was off those whose tombstones are pruned.
+    """
     purges = Disconnection.objects.filter(keep_records=False, ended_at__isnull=False)
-    if destination.swept_at is not None:
-        purges = purges.filter(ended_at__gte=destination.swept_at)
-    return purges.exists()
+    if destination.swept_at is None:
+        return purges.exists() or ChangeFeed.objects.filter(floor__gt=0).exists()
+    return purges.filter(ended_at__gte=destination.swept_at).exists()
 
 
 def orphans_of(destination: Destination, limit: int) -> list[ExternalId]:
-    """Lines whose record was purged: their rows are to go too."""
+    """Lines whose record is gone without a trace: their rows are to go too."""
     record: Any = Record.objects.filter(pk=OuterRef("record_id"))
     lines = ExternalId.objects.filter(~Exists(record), destination=destination)
     return list(lines.select_related("route").order_by("pk")[:limit])

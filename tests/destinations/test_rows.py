@@ -1,11 +1,14 @@
 """What arrives in Airtable's tables: rows, links and columns, and what is taken away again."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from integrations.models import ExternalId, Record
 from integrations.services.routes import change_route
 from integrations.sync.changes import last_change
+from integrations.sync.feed import TOMBSTONES_KEPT, prune_tombstones
 from tests.destinations.conftest import ADMIN, Records, follow, last_run
 from tests.factories import ConnectionFactory
 
@@ -211,6 +214,31 @@ def test_rows_of_records_that_were_purged_with_their_connection_go_too(
     assert ExternalId.objects.count() == 1
     base.forget_requests()
     assert follow(destination) == "Nothing has changed."
+
+
+def test_rows_of_records_that_were_deleted_and_forgotten_while_a_route_was_off_go_when_it_is_on(
+    base, records, destination, route
+):
+    made = route("company")
+    gone = records.company(1)
+    records.company(2)
+    follow(destination)
+    change_route(route=made, changes={"is_active": False}, actor=ADMIN)
+    records.delete(gone)
+    follow(destination)
+    long_ago = timezone.now() - TOMBSTONES_KEPT - timedelta(days=1)
+    Record.objects.filter(pk=gone.pk).update(deleted_at=long_ago)
+    assert prune_tombstones() == 1
+
+    change_route(route=made, changes={"is_active": True}, actor=ADMIN)
+    follow(destination)
+
+    assert set(base.rows("Companies")) == {records.key("companies", "c2")}
+    assert last_run(destination).totals["deleted"] == 1
+    assert ExternalId.objects.count() == 1
+    base.forget_requests()
+    assert follow(destination) == "Nothing has changed."
+    assert base.requests() == []
 
 
 @pytest.mark.parametrize("is_adopted", [False, True])
