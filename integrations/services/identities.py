@@ -1,7 +1,8 @@
 """What people decide about identities: run the step, confirm, split, forbid."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
 
 import orjson
 from django.db import transaction
@@ -82,7 +83,7 @@ def split_identity(
 
     Raises:
         InvalidInputError: none of them is in the group, or all are.
-        RefusedError: the group was refused already.
+        RefusedError: the group was refused already, or some were confirmed to be one with the rest.
     """
     row, members = _held(group, State.CANDIDATE, State.CONFIRMED)
     taken = [member for member in members if member.record_id in record_ids]
@@ -90,6 +91,9 @@ def split_identity(
     if not taken or not rest or len(taken) != len(set(record_ids)):
         said = "Name some of the group's records, and not all of them."
         raise InvalidInputError("The group was not split.", {"records": [said]})
+    known = _confirmed_elsewhere(row, members)
+    if any(_are_one(known, one, other) for one in taken for other in rest):
+        raise RefusedError("Some of these were confirmed to be one; split that group instead.")
     _forbid(((one, other) for one in taken for other in rest), actor)
     own = _moved(row, taken) if len(taken) > 1 else None
     if own is None:
@@ -115,11 +119,15 @@ def split_identity(
 def forbid_identity(*, group: IdentityGroup, actor: Actor) -> None:
     """No two records of the group are the same; none of these pairs is ever found again.
 
+    Where confirmed groups were to grow, they stay as they are: only growing was refused.
+
     Raises:
         RefusedError: it was refused already.
     """
     row, members = _held(group, State.CANDIDATE, State.CONFIRMED)
-    _forbid(((one, other) for at, one in enumerate(members) for other in members[at + 1 :]), actor)
+    known = _confirmed_elsewhere(row, members)
+    pairs = ((one, other) for at, one in enumerate(members) for other in members[at + 1 :])
+    _forbid((pair for pair in pairs if not _are_one(known, *pair)), actor)
     row.members.update(is_confirmed=False)
     _decided(row, State.REFUSED, actor)
     record_event(
@@ -139,6 +147,21 @@ def _held(group: IdentityGroup, *states: str) -> tuple[IdentityGroup, list[Ident
     if row.state not in states:
         raise RefusedError(f"This was decided already: {row.get_state_display().lower()}.")
     return row, list(row.members.select_related("record"))
+
+
+def _confirmed_elsewhere(
+    row: IdentityGroup, members: Iterable[IdentityMember]
+) -> dict[int | None, UUID]:
+    """The other confirmed groups that records of this one are in, by record."""
+    theirs = IdentityMember.objects.filter(
+        is_confirmed=True, record_id__in=[member.record_id for member in members]
+    ).exclude(group=row)
+    return dict(theirs.values_list("record_id", "group_id"))
+
+
+def _are_one(known: Mapping[int | None, UUID], one: IdentityMember, other: IdentityMember) -> bool:
+    group_id = known.get(one.record_id)
+    return group_id is not None and group_id == known.get(other.record_id)
 
 
 def _decided(row: IdentityGroup, state: str, actor: Actor) -> None:

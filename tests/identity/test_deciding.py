@@ -131,6 +131,38 @@ def test_a_confirmed_group_is_offered_to_grow_and_grows_when_somebody_says_so(cr
     assert only_group().pk == larger.pk
 
 
+def test_a_confirmed_group_whose_growth_was_refused_stays_and_may_grow_otherwise(crm, books):
+    first = {ada(crm).pk, ada(books).pk}
+    resolve()
+    confirm_identity(group=only_group(), actor=OPERATOR)
+    ada(crm, 3), resolve()
+
+    forbid_identity(group=IdentityGroup.objects.candidates().get(), actor=OPERATOR)
+
+    assert confirmed() == [first]
+    fourth = ada(crm, 4).pk
+    resolve()
+    larger = next(g for g in IdentityGroup.objects.candidates() if first < members(g))
+    confirm_identity(group=larger, actor=OPERATOR)
+    assert {*first, fourth} in confirmed()
+
+
+def test_what_was_confirmed_is_split_where_it_was_confirmed(crm, books):
+    one, other = ada(crm), ada(books)
+    resolve()
+    confirm_identity(group=only_group(), actor=OPERATOR)
+    third = ada(crm, 3)
+    resolve()
+    larger = IdentityGroup.objects.candidates().get()
+
+    with pytest.raises(RefusedError, match="split that group instead"):
+        split_identity(group=larger, record_ids=[other.pk], actor=OPERATOR)
+    split_identity(group=larger, record_ids=[third.pk], actor=OPERATOR)
+
+    assert confirmed() == [{one.pk, other.pk}]
+    assert ForbiddenPair.objects.count() == 2
+
+
 def test_a_group_does_not_grow_over_a_pair_that_somebody_has_refused(crm, books):
     one, other, third = ada(crm), ada(books), ada(crm, 3)
     stale = alike(one, other)  # found before the others were decided about
