@@ -23,6 +23,7 @@ from integrations.identity.names import (
     phone_of,
     words_of,
 )
+from integrations.managers import RecordQuerySet
 from integrations.models import ForbiddenPair, IdentityGroup, IdentityMember, Record
 from tenants.context import current_tenant
 
@@ -74,7 +75,9 @@ def resolve() -> Resolved:
         hold_identities()
         with connection.cursor() as cursor:
             cursor.execute(_REFRESH)
-        known = {row.id: row for row in rows}
+        # What was purged while they were compared leaves no names behind.
+        there = set(_present().values_list("id", flat=True))
+        known = {row.id: row for row in rows if row.id in there}
         candidates = [
             (kind, group) for kind in RECORD_TYPES for group in _groups(found[kind], known)
         ]
@@ -112,12 +115,15 @@ def hold_identities() -> None:
         )
 
 
+def _present() -> RecordQuerySet:
+    return Record.objects.present().filter(record_type__in=RECORD_TYPES)
+
+
 def _read() -> list[_Row]:
-    records = Record.objects.present().filter(record_type__in=RECORD_TYPES)
     fields = ("id", "source_system", "entity_type", "source_id", "record_type", "title", "data")
     return [
         _Row(pk, (system, entity_type, source_id), kind, title, data)
-        for pk, system, entity_type, source_id, kind, title, data in records.values_list(*fields)
+        for pk, system, entity_type, source_id, kind, title, data in _present().values_list(*fields)
     ]
 
 
@@ -158,7 +164,8 @@ def _set(values: Iterable[str]) -> frozenset[str]:
 
 
 def _groups(found: list[Match], known: Mapping[int, _Row]) -> list[Group]:
-    """Groups of these matches, as decisions of now leave them."""
+    """Groups of these matches among what is known, as decisions of now leave them."""
+    found = [match for match in found if match.left in known and match.right in known]
     confirmed: dict[UUID, set[int]] = {}
     members = IdentityMember.objects.filter(is_confirmed=True)
     for group_id, record_id in members.values_list("group_id", "record_id"):

@@ -285,6 +285,29 @@ def test_nothing_is_kept_of_an_account_whose_records_were_purged(crm, books):
     assert other.title not in str(list(IdentityGroup.objects.values()))
 
 
+def test_nothing_comes_back_of_an_account_that_is_purged_while_records_are_compared(crm, books):
+    ada(crm), ada(books, name="A. Lovelace")
+    steps = iter([lambda: purge(books)])
+
+    def before_the_end(execute: Any, sql: str, *rest: Any) -> Any:
+        """The lock is waited for while the purge has its end."""
+        if "pg_advisory_xact_lock" in sql:
+            next(steps, lambda: None)()
+        return execute(sql, *rest)
+
+    with database.execute_wrapper(before_the_end):
+        found = resolve()
+
+    assert found.candidates == 0
+    assert not IdentityMember.objects.filter(source_system=books.source_system).exists()
+    assert not IdentityGroup.objects.exists()
+
+
+def purge(connection: Connection) -> None:
+    Record.objects.filter(source_system=connection.source_system).delete()
+    forget_account(connection.source_system)
+
+
 def test_viewers_decide_nothing_and_tenants_do_not_see_one_another(crm, books, acme, globex):
     ada(crm), ada(books)
     viewer = Actor(kind="user", id="8", label="v@example.com", role=Role.VIEWER)
