@@ -29,3 +29,9 @@ def database_now() -> datetime:
             _told = cursor.fetchone()[0], monotonic()
         at = _told[1]
     return _told[0] + timedelta(seconds=at - _told[1])
+
+
+def forget() -> None:
+    """Ask the database anew the next time."""
+    global _told
+    _told = None

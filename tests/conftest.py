@@ -16,8 +16,10 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import TransactionTestCase
 
+from hub import clock
 from hub.audit import record
 from hub.audit.models import AuditEvent
+from integrations.resilience import provider_clock
 from integrations.sync.shared import SHARED
 from tenants.actor import Actor
 from tenants.context import in_tenant
@@ -107,13 +109,15 @@ def operator() -> Actor:
 def inside_acme(request: pytest.FixtureRequest) -> Iterator[None]:
     """Enter acme for every test that uses the database, unless it is marked otherwise.
 
-    What the middleware remembers of tenants and hosts for seconds is forgotten before.
+    What a process remembers for seconds is forgotten before: of tenants and hosts, of the time.
     """
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if not uses_database and not request.node.get_closest_marker("django_db"):
         yield
         return
     cache.clear()
+    clock.forget()
+    provider_clock.forget()
     if request.node.get_closest_marker("public"):
         connection.set_schema_to_public()
         yield
