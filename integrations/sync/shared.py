@@ -35,9 +35,10 @@ ENGINE: Final = Actor.system("engine")
 AWAY_SECONDS: Final = 5.0  # the store does not answer: nobody calls for so long
 SHOWN_EVERY_SECONDS: Final = 5.0  # of a budget in Redis, what operations see in PostgreSQL
 
+_LOCK = "SELECT pg_advisory_xact_lock(7002, hashtext(name)) FROM unnest(%s::text[]) AS name"
 # The read must see what whoever held the lock has written, so it is a statement of its own.
-_LOCK_AND_READ = """
-SELECT pg_advisory_xact_lock(7002, hashtext(name)) FROM unnest(%s::text[]) AS name;
+_LOCK_AND_READ = f"""
+{_LOCK};
 SELECT '', to_jsonb(extract(epoch FROM clock_timestamp()))::text
 UNION ALL SELECT name, document::text FROM public.fleet_circuit WHERE name = ANY(%s)
 UNION ALL SELECT name, document::text FROM public.fleet_ratebudget WHERE name = ANY(%s)
@@ -191,10 +192,12 @@ class ShownRedisStore:
         }
         if shown:
             try:
-                with self._connection.transaction() as cursor:
+                with self._connection.transaction(_LOCK, [sorted(shown)]) as cursor:
                     for name, document in shown.items():
                         audit(cursor, by_name[name], before[name], document, self._actor)
-                    keep(cursor, {by_name[name]: kept for name, kept in shown.items()})
+                    # Another process may have gone on and shown it: never show less than it did.
+                    newest = self._redis.read(sorted(shown))
+                    keep(cursor, {by_name[name]: kept for name, kept in newest.items() if kept})
             except OperationalError as exc:
                 said = "The hub's limits cannot be shown."
                 raise HubUnavailableError(said, AWAY_SECONDS) from exc

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,16 @@ from integrations.resilience.circuit import Circuit
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
 from integrations.resilience.guard import Guard
-from integrations.resilience.redis_store import KEPT_SECONDS, PREFIX
+from integrations.resilience.redis_store import KEPT_SECONDS, PREFIX, RedisStore
 from integrations.resilience.store import Documents, Store, Subject
-from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store_of_settings
+from integrations.sync.shared import (
+    ENGINE,
+    SHARED,
+    OwnConnection,
+    PostgresStore,
+    ShownRedisStore,
+    store_of_settings,
+)
 from integrations.types import Limit
 from tests.connecting.conftest import running, world
 from tests.refresh.conftest import Outside, outside
@@ -88,6 +96,41 @@ def test_failures_of_several_processes_at_the_same_moment_are_all_counted(shared
     assert (row.state, row.failures) == ("open", 5)
     assert row.retry_at is not None and row.changed_at is not None
     assert (row.retry_at - row.changed_at).total_seconds() == pytest.approx(60)
+
+
+class Late(OwnConnection):
+    """A connection whose transactions begin when they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_begin = threading.Event(), threading.Event()
+
+    @contextmanager
+    def transaction(self, opening: str = "", values: Sequence[Any] = ()) -> Iterator[Any]:
+        self.is_asked.set()
+        assert self.may_begin.wait(60)
+        with super().transaction(opening, values) as cursor:
+            yield cursor
+
+
+def test_a_process_that_shows_a_breaker_late_does_not_hide_what_others_have_shown(
+    redis_address: str, settings: Any
+) -> None:
+    settings.REDIS_URL = redis_address
+    circuit, connection = app("shown late"), Late()
+    late = ShownRedisStore(RedisStore(redis_address), connection, actor=ENGINE)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(guard(late, circuit).failed, "Acme did not answer in time.")
+        assert connection.is_asked.wait(60)
+        for who in range(1, 5):
+            guard(store_of_settings(), circuit, who).failed("Acme did not answer in time.")
+        connection.may_begin.set()
+        first.result(60)
+
+    connection.close()
+    row = CircuitRow.objects.get(name=circuit.name)
+    assert (row.state, row.failures) == ("open", 5)
 
 
 def test_of_all_processes_that_ask_at_the_same_moment_one_gets_the_trial(shared: Opened) -> None:
