@@ -12,7 +12,8 @@
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
 "slice" says after how many seconds it makes room; "clock" how wrong its clock is, see `clocks`;
-"options" what its sessions ask of the database; "memory" how many megabytes it may take.
+"options" what its sessions ask of the database, by default to be patient; "memory" how many
+megabytes it may take.
 """
 
 import json
@@ -41,6 +42,7 @@ from integrations.services.syncs import request_sync  # noqa: E402
 from tenants.context import get_tenant, in_tenant  # noqa: E402
 from tests.harness import clocks, mutants  # noqa: E402
 from tests.harness.estate import ACTOR, connected  # noqa: E402
+from tests.harness.hub import PATIENT  # noqa: E402
 
 Order = dict[str, Any]
 POLL_SECONDS = 0.01
@@ -89,8 +91,10 @@ def obey(order: Order, answers: int) -> None:
     """What the forked process does with its order, before it ends."""
     crash.arm("" if order["do"] == "work" else order.get("crash", ""))
     mutants.take_out(order.get("without", ()))
-    if "options" in order:
-        connections.settings["default"]["OPTIONS"]["options"] = order["options"]
+    # One that is to freeze keeps to the settings' short times: its locks are soon given up.
+    options = order.get("options", "" if _is_to_freeze(order) else PATIENT)
+    if options:
+        connections.settings["default"]["OPTIONS"]["options"] = options
     clocks.set_clock(order.get("clock", ()))
     limit_memory(order.get("memory", 0))
     signal.signal(signal.SIGALRM, _out_of_time)
@@ -103,8 +107,12 @@ def obey(order: Order, answers: int) -> None:
     os.write(answers, json.dumps({"said": said, "acted": crash.has_acted()}).encode())
 
 
+def _is_to_freeze(order: Order) -> bool:
+    return str(order.get("crash", "")).endswith(":STOP")
+
+
 def _seconds_of(order: Order) -> float:
-    if order.get("crash", "").endswith(":STOP"):
+    if _is_to_freeze(order):
         return FROZEN_SECONDS
     return float(order.get("timeout", LONGEST_SECONDS))
 

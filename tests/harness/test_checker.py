@@ -79,7 +79,8 @@ def frozen_before_it_commits(
     """
     connection = hub.connect(account.name)
     due = due_of(connection)[0]
-    frozen = hub.order(do="work", due=str(due.pk), crash="before_commit:2:STOP", without=without)
+    order = {"crash": "before_commit:2:STOP", "without": without, "options": PATIENT}
+    frozen = hub.order(do="work", due=str(due.pk), **order)
     assert hub.answer(frozen)["stopped"]
     let_leases_run_out(connection)
     for row in account.present("companies").values():

@@ -71,7 +71,7 @@ def test_a_process_with_a_wrong_clock_takes_no_lease_that_is_held(
     simulator.account("a1", companies=1, people=1)
     connection = hub.connect("a1")
     due = str(due_of(connection)[0].pk)
-    frozen = hub.order(do="work", due=due, crash="after_audit:1:STOP")
+    frozen = hub.order(do="work", due=due, crash="after_audit:1:STOP", options=PATIENT)
     assert hub.answer(frozen)["stopped"]
 
     for clock in ([HOUR], [-HOUR]):

@@ -17,6 +17,7 @@ from hub.fleet.claims import MAX_ATTEMPTS
 from hub.fleet.models import Due
 from tenants.context import current_tenant
 from tests.faults.conftest import database_url
+from tests.harness.chain import TRIES
 from tests.harness.checker import check
 from tests.harness.hub import (
     PATIENT,
@@ -54,17 +55,23 @@ def logged(hub: Hub) -> Callable[[], str]:
 
 
 def stopped_at(hub: Hub, connection: str, point: str, options: str) -> int:
-    """A slice of the connection that stands still at the point, as an order to wake."""
-    due = due_of(connection)[0]
-    number = hub.order(do="work", due=str(due.pk), crash=f"{point}:1:STOP", options=options)
-    assert hub.answer(number)["stopped"]
-    return number
+    """A slice of the connection that stands still at the point, as an order to wake.
+
+    On a busy machine a first one may be too slow for its `options`, and only wait.
+    """
+    for _ in range(TRIES):
+        let_waits_pass(connection)
+        due = due_of(connection)[0]
+        number = hub.order(do="work", due=str(due.pk), crash=f"{point}:1:STOP", options=options)
+        if hub.answer(number).get("stopped"):
+            return number
+    raise AssertionError(f"no slice came to {point}")
 
 
 def wait_until_it_waits(session: Session) -> None:
     """Until the session waits for a lock."""
     asked = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
-    until = monotonic() + 10
+    until = monotonic() + 60
     with database.cursor() as cursor:
         while True:
             cursor.execute(asked, [session.info.backend_pid])
@@ -89,7 +96,7 @@ def test_f13_a_batch_that_is_ended_to_resolve_a_deadlock_is_written_at_once_agai
         crossing = pool.submit(session.execute, DUE, [due.pk])
         wait_until_it_waits(session)
         hub.ask(do="wake", order=number)
-        crossing.result(20)
+        crossing.result(120)
     said = hub.answer(number)["said"]
 
     assert '"sqlstate": "40P01"' in logged()
@@ -139,7 +146,8 @@ def test_f13_however_often_a_slice_times_out_it_is_never_given_up(
         said = [hub.answer(number)["said"]]
         while len(said) <= MAX_ATTEMPTS:
             let_waits_pass(connection)
-            said.append(hub.work(connection, options=options)["said"])
+            one = hub.work(connection, options=options)["said"]
+            said += [] if one.startswith("not claimed") else [one]  # too slow for even that
 
     assert all(one.startswith("Waits") and says in one for one in said), said
     due = Due.objects.get(object_id=connection)

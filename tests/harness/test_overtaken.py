@@ -4,7 +4,7 @@ import pytest
 
 from integrations.models import Checkpoint, EntityTypeStatus, Record, SyncRun
 from tests.harness.checker import check
-from tests.harness.hub import Hub, due_of, let_leases_run_out
+from tests.harness.hub import PATIENT, Hub, due_of, let_leases_run_out
 from tests.harness.simulator import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,8 @@ def test_a_slice_frozen_before_its_first_page_changes_nothing_when_it_wakes(
     hub.drain(connection, also=False)
     hub.ask(do="request", connection=connection, mode=mode)
     due = due_of(connection)[0]
-    frozen = hub.order(do="work", due=str(due.pk), crash="after_audit:1:STOP")
+    order = {"crash": "after_audit:1:STOP", "options": PATIENT}
+    frozen = hub.order(do="work", due=str(due.pk), **order)
     assert hub.answer(frozen)["stopped"]
     let_leases_run_out(connection)
     hub.drain(connection, also=False)
