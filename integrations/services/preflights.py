@@ -1,6 +1,5 @@
 """Asking for a pre-flight, and making the one that was asked for."""
 
-import random
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from integrations.errors import FencedError, HubError, RetryableError
 from integrations.models import Connection, Preflight
 from integrations.sync.failures import NOT_ASKED, TRIES
 from integrations.sync.preflight import check, want
-from integrations.sync.settle import BACKOFF
+from integrations.sync.settle import wait_for
 from tenants.actor import Actor
 from tenants.context import current_tenant
 from tenants.decorators import requires_role
@@ -63,8 +62,8 @@ def make_preflight(*, due_id: UUID, fence: int) -> str:
         except RetryableError as exc:
             was_asked = not isinstance(exc, NOT_ASKED)
             if due.failures < TRIES or not was_asked:
-                wait = exc.retry_after or BACKOFF.wait(due.failures + 1, random.random)
-                later = Now() + timedelta(seconds=max(1.0, wait))
+                wait = max(1.0, wait_for(exc, due.failures))
+                later = Now() + timedelta(seconds=wait)
                 waited = F("failures") + int(was_asked)
                 given = {"due_at": later, "failures": waited, "attempts": 0}
                 with transaction.atomic():

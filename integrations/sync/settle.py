@@ -190,7 +190,7 @@ def stopped(
             return str(exc)
         was_asked = not isinstance(exc, NOT_ASKED)
         if isinstance(exc, RetryableError) and (due.failures < TRIES or not was_asked):
-            wait = _wait(exc, due.failures)
+            wait = wait_for(exc, due.failures)
             SyncRun.objects.filter(pk=run.pk).update(
                 calls=F("calls") + calls, error_code=exc.code, error=str(exc)[:500]
             )
@@ -226,6 +226,19 @@ def stopped(
         else:
             _say_what_is_wrong(connection, exc.code, str(exc)[:500])
     return str(exc)
+
+
+def wait_for(exc: RetryableError, failures: int) -> float:
+    """Seconds until one asks again: as the error says, or the back-off.
+
+    What was waited for in vain before is waited for longer: else a provider that says "in a second"
+    for a minute would use up all tries.
+    """
+    if exc.retry_after is None:
+        return max(1.0, BACKOFF.wait(failures + 1, random.random))
+    if failures == 0 or exc.retry_after == 0 or isinstance(exc, NOT_ASKED):
+        return exc.retry_after
+    return max(exc.retry_after, BACKOFF.wait(failures, random.random))
 
 
 def _fail(
@@ -310,12 +323,6 @@ def _release(due: Due, **changes: Any) -> None:
     held = mine.delete()[0] if is_through else mine.give_back(**changes)
     if not held:
         raise FencedError("Another worker has taken over.")
-
-
-def _wait(exc: RetryableError, failures: int) -> float:
-    if exc.retry_after is not None:
-        return exc.retry_after
-    return max(1.0, BACKOFF.wait(failures + 1, random.random))
 
 
 def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:

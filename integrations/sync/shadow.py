@@ -6,7 +6,6 @@ in the database, until the entity type is through; memory does not grow with the
 checkpoints and runs are never written.
 """
 
-import random
 from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
@@ -56,7 +55,7 @@ from integrations.sync.open import Parents, open_connector
 from integrations.sync.order import ENDED, in_order
 from integrations.sync.prepare import prepare
 from integrations.sync.read_ahead import ReadAhead
-from integrations.sync.settle import BACKOFF
+from integrations.sync.settle import wait_for
 from integrations.sync.shadow_samples import add_deleted, add_samples
 from integrations.sync.unknown import classed
 from integrations.types import EntityType
@@ -108,9 +107,7 @@ def shadow_slice(
         if was_asked and due.failures >= TRIES and not work.has_progressed:
             return work.end(ShadowDiff.State.FAILED, exc)
         work.note_calls(exc)
-        wait = exc.retry_after
-        if wait is None:
-            wait = max(1.0, BACKOFF.wait(due.failures + 1, random.random))
+        wait = wait_for(exc, due.failures)
         later = Now() + timedelta(seconds=wait)
         given = {"due_at": later, "failures": F("failures") + int(was_asked), "attempts": 0}
         with transaction.atomic():

@@ -4,9 +4,16 @@ import pytest
 
 from hub.audit.models import AuditEvent
 from hub.fleet.models import ConnectionStatus
-from integrations.errors import FatalError, NotFoundError, ProviderUnavailableError
+from integrations.errors import (
+    BudgetSpentError,
+    FatalError,
+    NotFoundError,
+    ProviderUnavailableError,
+    RateLimitError,
+)
 from integrations.models import EntityTypeStatus, Record
 from integrations.records import Company, Person
+from integrations.sync.settle import wait_for
 from integrations.types import EntityType
 from tests.engine.acme_provider import AcmeConnector
 from tests.engine.conftest import run_of, work
@@ -91,3 +98,14 @@ def test_a_failed_type_does_not_take_the_others_along_to_the_backfill(connection
     assert run_of(connection).lane == "live"
     assert work(connection).state == "failed"
     assert states(connection) == {"companies": "failed", "people": "done"}
+
+
+def test_a_provider_that_says_in_a_second_again_and_again_is_given_more_than_eight_seconds():
+    soon, later = RateLimitError("slow", retry_after=1), RateLimitError("slow", retry_after=3600)
+    waits = [wait_for(soon, failures) for failures in range(1, 8) for _ in range(100)]
+
+    assert wait_for(soon, failures=0) == 1
+    assert min(waits) >= 1
+    assert max(waits[:100]) <= 15 < 60 < max(waits[-100:]) <= 900
+    assert wait_for(later, failures=7) == 3600
+    assert wait_for(BudgetSpentError("spent", retry_after=1), failures=7) == 1
