@@ -702,6 +702,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('admin', '0002_logentry_remove_auto_add', now()),
     ('admin', '0003_logentry_add_action_flag_choices', now()),
     ('audit', '0001_initial', now()),
+    ('audit', '0002_audit_event_of_note', now()),
     ('auth', '0001_initial', now()),
     ('auth', '0002_alter_permission_name_max_length', now()),
     ('auth', '0003_alter_user_email_max_length', now()),

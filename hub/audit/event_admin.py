@@ -5,14 +5,15 @@ from typing import Any, ClassVar
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.views.main import PAGE_VAR
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from hub import display
 from hub.audit.admin import CappedPaginator, ReadOnlyAdmin
-from hub.audit.models import AuditAction, AuditEvent
+from hub.audit.models import AuditAction, AuditEvent, Outcome
 
 NOBODY = "unknown"
 # What one looks for, and the objects (the first word of an action) that belong to it.
@@ -29,6 +30,45 @@ ABOUT = {
     "destinations": ("Destinations and BI", ("destination", "route", "bi_access")),
     "identities": ("Identities", ("identities", "identity")),
 }
+
+# What the hub does at every sync: most events, and what nobody looks for. What failed is none.
+ROUTINE = models.Q(
+    action__in=(AuditAction.CREDENTIALS_READ, AuditAction.CREDENTIALS_REFRESHED),
+    actor_kind="system",
+    outcome=Outcome.SUCCEEDED,
+)
+LEFT_OUT = (
+    f"Left out: “{AuditAction.CREDENTIALS_READ.label}” and "
+    f"“{AuditAction.CREDENTIALS_REFRESHED.label}” by the hub itself, at every sync."
+)
+NARROWED = ("q", "about", "by", "action__exact")  # whoever asks by these gets all there is
+
+
+def leaves_out_routine(request: HttpRequest) -> bool:
+    """Whether the list says less than there is; then it says so."""
+    asked = (RoutineFilter.parameter_name, *NARROWED)
+    return not any(request.GET.get(name) for name in asked)
+
+
+class RoutineFilter(admin.SimpleListFilter):
+    """Without routine, unless it is asked for; not offered to whoever asks for something else."""
+
+    title = "routine"
+    parameter_name = "routine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        is_narrowed = any(request.GET.get(name) for name in NARROWED)
+        return [] if is_narrowed else [("shown", "Shown")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Left out"}
+        yield from others
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[AuditEvent]
+    ) -> models.QuerySet[AuditEvent]:
+        return queryset.exclude(ROUTINE) if leaves_out_routine(request) else queryset
 
 
 class AboutFilter(admin.SimpleListFilter):
@@ -79,7 +119,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "how",
         "on",
     )
-    list_filter: ClassVar[Any] = (AboutFilter, ByFilter, "outcome")
+    list_filter: ClassVar[Any] = (AboutFilter, ByFilter, "outcome", RoutineFilter)
     search_fields = ("target_label", "=target_id", "actor_label", "=request_id")
     search_help_text = "Object, its id, actor, what was done, or request id."
     date_hierarchy = "at"
@@ -103,6 +143,18 @@ class AuditEventAdmin(ReadOnlyAdmin):
         words = search_term.strip().lower()
         named = [action for action in AuditAction if words and words in action.label.lower()]
         return (found | queryset.filter(action__in=named) if named else found), may_repeat
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with a sentence about what it leaves out and the way to it."""
+        if leaves_out_routine(request):
+            asked = request.GET.copy()
+            asked.pop(PAGE_VAR, None)
+            asked[RoutineFilter.parameter_name] = "shown"
+            shown = {"left_out": LEFT_OUT, "with_left_out": f"?{asked.urlencode()}"}
+            extra_context = {**shown, **(extra_context or {})}
+        return super().changelist_view(request, extra_context)
 
     @admin.display(description="when", ordering="at")
     def when(self, event: AuditEvent) -> str:

@@ -1,13 +1,15 @@
 """What people read on the pages: labels instead of slugs, one style of times, what to do next."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from hub.audit.event_admin import ABOUT
-from hub.audit.models import AuditAction, AuditEvent
+from hub.audit.models import AuditAction, AuditEvent, Outcome
 from hub.audit.record import record_event
 from hub.connect.provider_apps import set_provider_app
 from hub.fleet.models import Due
@@ -21,6 +23,7 @@ from tests.factories import ConnectionFactory, SyncRunFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.public]
 
 HERE = "/t/acme/admin/integrations"
+AUDIT = "/t/acme/admin/audit/auditevent/"
 
 
 @pytest.fixture
@@ -139,7 +142,8 @@ def test_the_audit_log_is_narrowed_by_what_it_is_about_by_whom_and_by_words(acme
         listed = ops.get(f"/admin/audit/auditevent/?{query}").context["cl"].result_list
         return {event.pk for event in listed} & {asked.pk, renewed.pk}
 
-    assert found("") == {asked.pk, renewed.pk}
+    assert found("") == {asked.pk}
+    assert found("routine=shown") == {asked.pk, renewed.pk}
     assert found("about=syncs") == {asked.pk}
     assert found("about=keys") == {renewed.pk}
     assert found("by=others") == {asked.pk}
@@ -147,6 +151,37 @@ def test_the_audit_log_is_narrowed_by_what_it_is_about_by_whom_and_by_words(acme
     assert found("q=access+renewed") == {renewed.pk}
     assert found("action__exact=sync.requested") == {asked.pk}
     assert found("about=nothing") == set()
+
+
+@pytest.mark.parametrize("page", ["/admin/audit/auditevent/", AUDIT])
+def test_the_audit_log_says_what_it_leaves_out_and_shows_it_with_a_click(
+    acme, acme_admin, connection, ops, page
+):
+    def read_by(actor: Actor, outcome: Outcome = Outcome.SUCCEEDED) -> object:
+        record_event(
+            AuditAction.CREDENTIALS_READ,
+            actor=actor,
+            outcome=outcome,
+            target=connection,
+            tenant_id=acme.pk,
+        )
+        return AuditEvent.objects.latest("seq").pk
+
+    routine = read_by(Actor.system("engine"))
+    in_vain = read_by(Actor.system("engine"), Outcome.FAILED)
+    by_a_person = read_by(Actor(kind="user", id="7", label="jo@example.com"))
+    reader = ops if page.startswith("/admin/") else acme_admin
+    left_out = "“Credentials read” and “Access renewed” by the hub itself"
+
+    answer = reader.get(page)
+    shown = {event.pk for event in answer.context["cl"].result_list}
+    assert shown & {routine, in_vain, by_a_person} == {in_vain, by_a_person}
+    assert left_out in answer.content.decode()
+
+    [way] = re.findall(r'href="(\?[^"]*routine=shown[^"]*)">Show it too', answer.content.decode())
+    answer = reader.get(page + unescape(way))
+    assert routine in {event.pk for event in answer.context["cl"].result_list}
+    assert left_out not in answer.content.decode()
 
 
 def test_every_action_belongs_to_something_one_can_look_for():
