@@ -18,7 +18,7 @@ from integrations.admin.progress import (
     progress_bar,
 )
 from integrations.models import SyncRun
-from integrations.services.syncs import cancel_sync
+from integrations.services.syncs import cancel_sync, waits_until
 from tenants.admin.base import TenantModelAdmin
 
 CANCEL = Question(
@@ -159,4 +159,6 @@ class SyncRunAdmin(TenantModelAdmin):
         return JsonResponse({"runs": [for_script(run) for run in runs]})
 
     def detail_of(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
-        return {"run": run, "counts": counts_table(run)}
+        until = waits_until(run)
+        waits = display.exact(until) if until is not None else ""
+        return {"run": run, "counts": counts_table(run), "waits_until": waits}

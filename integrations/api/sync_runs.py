@@ -1,5 +1,6 @@
 """/api/v1/connections/{id}/sync-runs/: start a sync, and follow it."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from hub.parameters import Asked
 from integrations.managers import SyncRunQuerySet
 from integrations.models import Connection, SyncRun
-from integrations.services.syncs import cancel_sync, request_sync
+from integrations.services.syncs import cancel_sync, request_sync, waits_until
 from tenants.middleware import actor_of
 
 
@@ -58,6 +59,9 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
         child=serializers.CharField(), help_text="Empty: all of them."
     )
     counts = serializers.DictField(child=CountsSerializer(), help_text="Per entity type.")
+    waits_until = serializers.SerializerMethodField(
+        help_text="When an open run goes on that waits for what `error_code` names."
+    )
 
     class Meta:
         model = SyncRun
@@ -75,12 +79,16 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "ended_at",
             "progress_at",
             "cancel_asked_at",
+            "waits_until",
             "counts",
             "calls",
             "calls_saved",
             "error_code",
         )
         read_only_fields = fields
+
+    def get_waits_until(self, run: SyncRun) -> datetime | None:
+        return waits_until(run)
 
 
 class SyncRunRequestSerializer(Asked):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from hub.audit.models import AuditAction, Outcome
@@ -100,6 +101,17 @@ def cancel_sync(*, run: SyncRun, actor: Actor) -> SyncRun:
     _end_if_free(run, due_at=_next_at(run.connection))
     record_event(AuditAction.SYNC_CANCELLED, actor=actor, target=run.connection, detail=_named(run))
     return run
+
+
+def waits_until(run: SyncRun) -> datetime | None:
+    """When an open run that waits goes on; None if it is at work, about to be, or over.
+
+    Its `error` says for what it waits.
+    """
+    if not run.is_open:
+        return None
+    work = Due.objects.free().filter(object_id=run.connection_id, run_id=run.pk)
+    return work.filter(due_at__gt=Now()).values_list("due_at", flat=True).first()
 
 
 def held_runs(connection: Connection) -> list[SyncRun]:

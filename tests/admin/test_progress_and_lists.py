@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from hub.fleet.models import RunHour, Worker
+from hub.fleet.models import Due, RunHour, Worker
 from integrations.models import SyncRun
 from tests.admin.conftest import (
     COUNTS,
@@ -70,6 +70,21 @@ def test_an_open_run_has_a_bar_on_its_page_and_on_the_first_page(viewer):
         assert f'data-run="{run.pk}"' in html
         assert '<progress value="120" max="300">' in html
         assert html.count("hub/progress.js") == 1
+
+
+def test_the_page_of_a_run_that_waits_says_for_what_and_until_when(viewer):
+    reason = "Copper failed several times in a row and is not asked for the next 60 s."
+    run = SyncRunFactory(running=True, counts=COUNTS, error=reason)
+    until = timezone.now() + timedelta(hours=1)
+    due = DueFactory(object_id=run.connection_id, run_id=run.pk, due_at=until)
+    page = f"/t/acme/admin/integrations/syncrun/{run.pk}/change/"
+
+    said = f"Waits until {until:%Y-%m-%d %H:%M:%S} UTC: {reason}"
+
+    assert said in viewer.get(page).content.decode()
+
+    Due.objects.filter(pk=due.pk).update(due_at=timezone.now() - timedelta(hours=1))
+    assert "Waits until" not in viewer.get(page).content.decode()
 
 
 def test_records_are_found_by_words_of_the_title_and_by_source_id(viewer):

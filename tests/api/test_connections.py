@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from hub.fleet.models import Due
 from integrations.models import Connection, EntityTypeStatus, SyncRun
@@ -179,6 +180,24 @@ def test_a_run_is_cancelled(api):
     cancelled = api.post(f"connections/{connection.pk}/sync-runs/{run['id']}/cancel/").json()
 
     assert cancelled["state"] == "cancelled"
+
+
+def test_a_run_that_waits_says_for_what_and_until_when(api):
+    connection = connected()
+    run = ran(
+        connection, state=SyncRun.State.RUNNING, ended_at=None, error_code="circuit_open", error="x"
+    )
+    until = timezone.now() + timedelta(hours=1)
+    due = Due.objects.filter(object_id=connection.pk)
+    due.update(run_id=run.pk, due_at=until)
+    page = f"connections/{connection.pk}/sync-runs/{run.pk}/"
+
+    waiting = api.get(page).json()
+    due.update(due_at=timezone.now() - timedelta(hours=1))
+    at_work = api.get(page).json()
+
+    assert parse_datetime(waiting["waits_until"]) == until
+    assert (waiting["error_code"], at_work["waits_until"]) == ("circuit_open", None)
 
 
 def test_runs_are_listed_newest_first_with_their_counts(api):
