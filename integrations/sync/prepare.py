@@ -4,6 +4,7 @@ Whatever is wrong with one entity ends here, as one rejected row with its reason
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from integrations.types import Entity, Ref, Unreadable, unreadable_id
 MAX_ID_LENGTH = 300
 MAX_REASON_LENGTH = 500
 NUL_IN_JSON = b"\\u0000"
+NOT_ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as it is in a text that speaks of it
 TITLE_FIELDS = ("name", "title", "subject", "number", "text")
 
 
@@ -76,7 +78,7 @@ def _row(connector: Connector, entity: Entity, record: NormalizedRecord) -> Row:
     declared = connector.entity_type(entity.entity_type)
     data = _dump(record.to_data())
     raw = _dump(entity.data)
-    if NUL_IN_JSON in data or NUL_IN_JSON in raw:
+    if _holds_nul(data) or _holds_nul(raw):
         raise RecordRejectedError("A text holds the character NUL, which PostgreSQL cannot store.")
     kept = (
         _dump({k: v for k, v in entity.data.items() if k not in declared.ignore})
@@ -104,6 +106,10 @@ def _dump(value: Any) -> bytes:
     """JSON with sorted keys; numbers too large for 64 bits become strings."""
     # A copy: what orjson returns keeps its buffer of 8 KB, which a batch holds 10,000 times.
     return bytes(memoryview(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)))
+
+
+def _holds_nul(dumped: bytes) -> bool:
+    return NUL_IN_JSON in dumped and NOT_ESCAPED.search(dumped) is not None
 
 
 def _links(refs: dict[str, Ref | tuple[Ref, ...]]) -> Iterator[Link]:
