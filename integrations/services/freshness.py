@@ -75,7 +75,8 @@ def _of(connection: Connection, entity_type: str, is_down: bool, now: datetime) 
     if declared is not None and declared.inside:  # it comes along and shares that checkpoint
         declared = _declared(connection, declared.inside)
     status = statuses.get(declared.name if declared else entity_type)
-    as_of = status.checkpoint_at if status else None
+    # A type that is begun again has no checkpoint before its first batch, and its records have.
+    as_of = (status.checkpoint_at or status.walked_at) if status else None
     if not connection.can_sync:
         return Freshness(as_of, connection.status)
     if is_down:

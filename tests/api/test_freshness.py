@@ -13,6 +13,7 @@ from integrations.errors import CircuitOpenError
 from integrations.models import Connection, EntityTypeStatus
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
+from integrations.sync.generations import new_generation
 from integrations.sync.guards import guard_for
 from integrations.sync.shared import SHARED
 from tests.api.caller import Caller
@@ -136,6 +137,20 @@ def test_whatever_keeps_newer_records_away_is_named(
     age: dict[str, Any] = api.get(f"records/{record.pk}/").json()["freshness"]
 
     assert age == {"as_of": shown(at), "is_stale": bool(reason), "reason": reason}
+
+
+def test_records_of_a_type_that_is_begun_again_are_as_old_as_its_last_walk(api: Caller) -> None:
+    connection = connected()
+    at = read_at(connection, "companies", timedelta(minutes=10))
+    record = stored(connection, "1")
+    status = EntityTypeStatus.objects.get(connection=connection)
+    status.walked_at = at
+    status.save()
+
+    new_generation(status, not_before=None)  # and then the provider is down
+
+    age: dict[str, Any] = api.get(f"records/{record.pk}/").json()["freshness"]
+    assert age == {"as_of": shown(at), "is_stale": False, "reason": ""}
 
 
 def test_records_whose_connection_is_gone_say_so_and_no_age_is_made_up(api: Caller) -> None:
