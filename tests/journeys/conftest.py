@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,15 @@ from typing import Any, TypeVar
 
 import pytest
 from django.db import connection as database
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Locator,
+    Page,
+    Playwright,
+    sync_playwright,
+)
 
 from hub.connect.provider_apps import set_provider_app
 from integrations.connectors.base import Connector
@@ -42,9 +51,11 @@ FLAGS = [
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTEFACTS = ROOT / "artefacts"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-PATIENCE_MS = 60_000  # on a busy machine
-LAST = re.compile("^(Connected|Not connected|Which .*|Done)$")
-NEXT = re.compile(f"^Almost done$|{LAST.pattern}")
+PATIENCE_MS = 120_000  # on a busy machine
+AS_WIDE = """(width) => new Promise((seen) => {
+  const look = () => (innerWidth === width ? seen() : requestAnimationFrame(look));
+  look();
+})"""
 
 in_browser = [
     pytest.mark.browser,
@@ -114,6 +125,22 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=str(ARTEFACTS / f"connect-{name}.png"))
 
 
+def press(what: Locator) -> None:
+    """Click what leads to another page, and stand on that page, loaded.
+
+    A click alone ends before the server has answered: what is looked at, measured or clicked next
+    may still be the old page, and going elsewhere takes back what the click has sent.
+    """
+    with what.page.expect_navigation():
+        what.click()
+
+
+def resize(page: Page, screen: dict[str, int]) -> None:
+    """Show the page on this screen, and come back when the page knows."""
+    page.set_viewport_size(screen)  # type: ignore[arg-type]
+    page.evaluate(AS_WIDE, screen["width"])
+
+
 def with_button() -> list[type[Connector]]:
     """Every connector of the hub whose provider is connected by a button."""
     return [
@@ -128,11 +155,11 @@ def begin(page: Page, provider: Provider, entered: dict[str, str]) -> None:
     """From the connect page to the consent page, entering what the provider asks for before."""
     name = f"Connect {provider.label}"
     if provider.fields:
-        page.get_by_role("link", name=name, exact=True).click()
+        press(page.get_by_role("link", name=name, exact=True))
         for one in provider.fields:
             page.get_by_label(one.label).fill(entered[one.name])
         name = "Connect"
-    page.get_by_role("button", name=name, exact=True).click()
+    press(page.get_by_role("button", name=name, exact=True))
     page.get_by_role("button", name="Allow").wait_for()
 
 
@@ -144,29 +171,34 @@ def entered_at(world: World, slug: str) -> dict[str, str]:
 
 def allow(page: Page, label: str) -> None:
     """From the connect page: click, allow, and come as far as the provider takes one."""
-    page.get_by_role("button", name=f"Connect {label}", exact=True).click()
+    press(page.get_by_role("button", name=f"Connect {label}", exact=True))
     consent(page)
 
 
 def consent(page: Page) -> None:
     """At the provider: allow; one that answers by POST asks once more. Of accounts, the first."""
-    page.get_by_role("button", name="Allow").click()
-    heading = page.get_by_role("heading", name=NEXT)
-    heading.wait_for()
-    if "Almost" in heading.inner_text():
-        page.get_by_role("button", name="Continue").click()
-        page.get_by_role("heading", name=LAST).wait_for()
+    press(page.get_by_role("button", name="Allow"))
+    if page.get_by_role("heading", name="Almost done").is_visible():
+        press(page.get_by_role("button", name="Continue"))
     if page.get_by_role("heading", name="Which").is_visible():
         page.get_by_role("radio").first.check()
-        page.get_by_role("button", name="Continue").click()
+        press(page.get_by_role("button", name="Continue"))
+
+
+def allow_in(window: Page) -> None:
+    """As `consent`, in a window of its own, which ends closed: maybe before the click has ended."""
+    with window.expect_event("close"), suppress(Error):
+        window.get_by_role("button", name="Allow").click()
 
 
 def meanwhile(change: Callable[[], Any]) -> None:
     """Change the database in the middle of a visit; the browser's thread may not."""
 
     def run() -> None:
-        change()
-        database.close()
+        try:
+            change()
+        finally:
+            database.close()
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(run).result()
