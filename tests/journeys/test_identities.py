@@ -12,11 +12,23 @@ from tenants.models import Tenant
 from tenants.roles import Role
 from tests.api.rows import connected
 from tests.factories import MembershipFactory
-from tests.journeys.conftest import DESK, PHONE, in_browser, shoot, visit
+from tests.journeys.conftest import DESK, PHONE, in_browser, press, resize, shoot, visit
 from tests.journeys.test_admin_pages import signed_in
 from tests.views.conftest import keep
 
 pytestmark = in_browser
+
+
+def measure(page: Page, name: str) -> dict[str, int]:
+    """How wide the page is on each screen it is too wide for; it stays on a phone."""
+    too_wide = {}
+    for screen in (DESK, PHONE):
+        resize(page, screen)
+        shoot(page, f"identities-{name}-{screen['width']}")
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        if needed > screen["width"]:
+            too_wide[f"{name} at {screen['width']}"] = needed
+    return too_wide
 
 
 def test_a_group_is_looked_at_side_by_side_split_and_confirmed(
@@ -34,26 +46,21 @@ def test_a_group_is_looked_at_side_by_side_split_and_confirmed(
     resolve()
 
     def steps(page: Page) -> dict[str, int]:
-        too_wide = {}
         page.goto("/t/acme/admin/")
-        page.get_by_role("link", name="Identities", exact=True).first.click()
+        press(page.get_by_role("link", name="Identities", exact=True).first)
         page.get_by_role("heading", name="Identities").wait_for()
-        for name, screen in (("list", DESK), ("list", PHONE), ("group", DESK), ("group", PHONE)):
-            page.set_viewport_size(screen)  # type: ignore[arg-type]
-            if name == "group" and page.get_by_role("heading", name="Identities").is_visible():
-                page.get_by_role("link", name="Ada Lovelace").click()
-                page.get_by_text("Side by side").wait_for()
-            shoot(page, f"identities-{name}-{screen['width']}")
-            needed = page.evaluate("document.documentElement.scrollWidth")
-            if needed > screen["width"]:
-                too_wide[f"{name} at {screen['width']}"] = needed
-        page.get_by_role("button", name="Split").click()
+        too_wide = measure(page, "list")
+        resize(page, DESK)
+        press(page.get_by_role("link", name="Ada Lovelace"))
+        page.get_by_text("Side by side").wait_for()
+        too_wide |= measure(page, "group")
+        press(page.get_by_role("button", name="Split"))
         shoot(page, "identities-split-390")
         page.get_by_role("radio", name="Bo Lund").check()
-        page.get_by_role("button", name="Split").click()
+        press(page.get_by_role("button", name="Split"))
         page.get_by_text("1 split").wait_for()
-        page.get_by_role("button", name="Confirm").click()
-        page.get_by_role("button", name="Confirm").click()
+        press(page.get_by_role("button", name="Confirm"))
+        press(page.get_by_role("button", name="Confirm"))
         page.get_by_text("1 confirmed").wait_for()
         return too_wide
 
