@@ -21,7 +21,17 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 from tenants.roles import Role
 from tests.factories import MembershipFactory
-from tests.journeys.conftest import ARTEFACTS, DESK, PHONE, World, in_browser, meanwhile, visit
+from tests.journeys.conftest import (
+    ARTEFACTS,
+    DESK,
+    PHONE,
+    World,
+    in_browser,
+    meanwhile,
+    press,
+    resize,
+    visit,
+)
 from tests.journeys.test_admin_pages import signed_in
 
 pytestmark = in_browser
@@ -70,8 +80,9 @@ def do_work() -> None:
 def keep(page: Page, name: str) -> None:
     """Pictures of the page on a desk and on a phone; nothing of it is too wide for either."""
     ARTEFACTS.mkdir(exist_ok=True)
+    page.wait_for_load_state()
     for screen in (PHONE, TALL):
-        page.set_viewport_size(screen)  # type: ignore[arg-type]
+        resize(page, screen)
         page.evaluate("window.scrollTo(0, 0)")
         page.screenshot(path=str(ARTEFACTS / f"review-{name}-{screen['width']}.png"))
         assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"], name
@@ -97,7 +108,7 @@ def test_a_full_sync_is_looked_at_before_and_its_deletions_wait_for_a_person(
 
     def steps(page: Page) -> dict[str, str]:
         page.goto(f"/t/acme/admin/integrations/connection/{connection.pk}/change/")
-        page.get_by_role("button", name="Shadow diff of a full sync").click()
+        press(page.get_by_role("button", name="Shadow diff of a full sync"))
         page.locator("[data-run]").wait_for()
         worker()
         page.get_by_text("would change").first.wait_for()
@@ -107,16 +118,15 @@ def test_a_full_sync_is_looked_at_before_and_its_deletions_wait_for_a_person(
         page.goto(f"/t/acme/admin/integrations/connection/{connection.pk}/change/")
         for part in ("rhythm", "preflight"):
             page.locator(f"#{part}").screenshot(path=str(ARTEFACTS / f"review-{part}.png"))
-        page.get_by_role("button", name="Full sync", exact=True).click()
-        with page.expect_navigation():
-            page.locator("input[type=submit][value='Full sync']").click()
+        press(page.get_by_role("button", name="Full sync", exact=True))
+        press(page.locator("input[type=submit][value='Full sync']"))
         worker()
         page.goto("/t/acme/admin/")
-        page.get_by_role("link", name="Look and decide").click()
+        press(page.get_by_role("link", name="Look and decide"))
         keep(page, "deletions")
         seen["review"] = page.locator("#content").inner_text()
-        page.get_by_role("button", name=f"Delete these {gone} records").click()
-        page.locator("input[type=submit][value='Delete']").click()
+        press(page.get_by_role("button", name=f"Delete these {gone} records"))
+        press(page.locator("input[type=submit][value='Delete']"))
         page.get_by_text("decided").first.wait_for()
         page.goto("/t/acme/admin/")
         seen["after"] = page.locator("#content").inner_text()
