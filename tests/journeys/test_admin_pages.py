@@ -15,7 +15,7 @@ from tenants.models import Tenant, User
 from tenants.roles import Role
 from tests.admin.conftest import fill
 from tests.factories import MembershipFactory, UserFactory
-from tests.journeys.conftest import DESK, PHONE, in_browser, shoot, visit
+from tests.journeys.conftest import DESK, PHONE, in_browser, press, resize, shoot, visit
 
 pytestmark = in_browser
 
@@ -56,13 +56,13 @@ def test_everybody_finds_the_page_of_providers_and_it_fits_any_screen(
     def steps(page: Page) -> tuple[dict[str, list[str]], dict[str, int]]:
         names, too_wide = {}, {}
         for site, address in SITES.items():
-            page.set_viewport_size(DESK)  # type: ignore[arg-type]
+            resize(page, DESK)
             page.goto(address)
-            page.get_by_role("link", name="Providers", exact=True).first.click()
+            press(page.get_by_role("link", name="Providers", exact=True).first)
             page.get_by_role("heading", name="Providers").wait_for()
             names[site] = page.locator("section.provider h2").all_inner_texts()
             for screen in (DESK, PHONE):
-                page.set_viewport_size(screen)  # type: ignore[arg-type]
+                resize(page, screen)
                 shoot(page, f"providers-{site}-{screen['width']}")
                 needed = page.evaluate("document.documentElement.scrollWidth")
                 if needed > screen["width"]:
@@ -83,10 +83,11 @@ def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk_or_a
     person = UserFactory(staff=True)
     MembershipFactory(role=Role.ADMIN, tenant=acme, user=person)
     addresses = [
-        "/admin/login/",
-        *(f"{start}{page}" for start in SITES.values() for page in ("", "password_change/")),
         *addresses_of(sites.ops, "hub.urls", "", made),
         *addresses_of(sites.tenant, "hub.urls_tenant", "/t/acme", made),
+        "/admin/login/",
+        # The last one asks for nothing on its own: the test ends, and nobody would be there.
+        *(f"{start}{page}" for start in SITES.values() for page in ("", "password_change/")),
     ]
 
     def steps(page: Page) -> dict[str, list[str]]:
@@ -97,7 +98,7 @@ def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk_or_a
             page.goto(address)
             complaints[address] = [text for text in said if "Content Security Policy" in text]
             for screen, lists in LISTS:
-                page.set_viewport_size(screen)  # type: ignore[arg-type]
+                resize(page, screen)
                 complaints[address] += page.evaluate(CUT, lists)
         page.evaluate(INLINE)
         complaints["inline"] = [page.evaluate("String(window.wasRun)")]
@@ -112,10 +113,10 @@ def test_no_page_loads_what_its_policy_forbids_and_no_list_is_cut_on_a_desk_or_a
 
 def test_a_phone_leads_from_any_page_to_every_other(live_server: Any, guest: User) -> None:
     def steps(page: Page) -> str:
-        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        resize(page, PHONE)
         page.goto(SITES["tenant"])
-        page.get_by_role("link", name="Menu").click()
-        page.get_by_role("link", name="Audit events").click()
+        press(page.get_by_role("link", name="Menu"))
+        press(page.get_by_role("link", name="Audit events"))
         page.get_by_role("heading", name="Audit events").wait_for()
         return page.url
 
