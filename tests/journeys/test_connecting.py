@@ -22,6 +22,7 @@ from tests.journeys.conftest import (
     PHONE,
     Site,
     allow,
+    allow_in,
     begin,
     browse,
     consent,
@@ -29,6 +30,7 @@ from tests.journeys.conftest import (
     example,
     in_browser,
     meanwhile,
+    press,
     shoot,
     visit,
     with_button,
@@ -96,8 +98,8 @@ def test_a_click_and_a_consent_connect_and_the_first_sync_runs(
 def test_saying_no_ends_in_one_sentence(provider: str, address: str) -> None:
     def steps(page: Page) -> str:
         page.goto(address)
-        page.get_by_role("button", name=f"Connect {provider}", exact=True).click()
-        page.get_by_role("button", name="Deny").click()
+        press(page.get_by_role("button", name=f"Connect {provider}", exact=True))
+        press(page.get_by_role("button", name="Deny"))
         page.get_by_role("heading", name="Not connected").wait_for()
         shoot(page, f"{provider.lower()}-refused")
         return page.inner_text("main")
@@ -112,7 +114,7 @@ def test_a_link_that_is_too_old_says_so_at_the_click(provider: str, address: str
     def steps(page: Page) -> str:
         page.goto(address)
         meanwhile(lambda: ConnectSession.objects.update(expires_at=timezone.now()))
-        page.get_by_role("button", name=f"Connect {provider}", exact=True).click()
+        press(page.get_by_role("button", name=f"Connect {provider}", exact=True))
         page.get_by_role("heading", name="Not connected").wait_for()
         shoot(page, f"{provider.lower()}-expired")
         return page.inner_text("main")
@@ -138,7 +140,7 @@ def test_another_account_does_not_take_the_place_of_the_one_to_be_reconnected(
     def steps(page: Page) -> str:
         page.goto(again)
         assert connection.account_label in page.inner_text("h1")
-        page.get_by_role("button", name=f"Connect {provider}", exact=True).click()
+        press(page.get_by_role("button", name=f"Connect {provider}", exact=True))
         page.get_by_role("radio").nth(1).check()
         consent(page)
         page.get_by_role("heading", name="Not connected").wait_for()
@@ -163,12 +165,10 @@ def test_a_window_of_its_own_tells_the_page_that_opened_it_and_closes(
         with page.expect_popup() as opened:
             page.get_by_role("button", name="Connect an account").click()
         window = opened.value
-        button = window.get_by_role("button", name=f"Connect {provider}", exact=True)
-        button.wait_for()
+        window.wait_for_load_state()  # its script tells the hub that it is a window of its own
         shoot(window, f"{provider.lower()}-popup")
-        button.click()
-        with window.expect_event("close"):
-            window.get_by_role("button", name="Allow").click()
+        press(window.get_by_role("button", name=f"Connect {provider}", exact=True))
+        allow_in(window)
         page.get_by_text(f"{provider.lower()}: connected").wait_for()
         return page.inner_text("#outcome")
 
@@ -192,8 +192,7 @@ def test_in_a_frame_of_another_site_the_consent_opens_a_window(
         shoot(page, f"{provider.lower()}-frame")
         with page.expect_popup() as opened:
             button.click()
-        with opened.value.expect_event("close"):
-            opened.value.get_by_role("button", name="Allow").click()
+        allow_in(opened.value)
         page.get_by_text(f"{provider.lower()}: connected").wait_for()
         return [one.url for one in page.frames]
 
