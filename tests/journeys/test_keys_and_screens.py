@@ -8,7 +8,7 @@ from integrations.services.connect_links import connect_url, create_connect_sess
 from tenants.actor import Actor
 from tenants.models import Tenant
 from tests.connecting.conftest import World
-from tests.journeys.conftest import PHONE, in_browser, shoot, visit
+from tests.journeys.conftest import PHONE, in_browser, press, resize, shoot, visit
 
 pytestmark = in_browser
 
@@ -25,14 +25,14 @@ def test_a_key_is_tried_and_then_accepted(address: str, hub: World) -> None:
 
     def steps(page: Page) -> None:
         page.goto(address)
-        page.get_by_role("link", name="Connect Copper with a key").click()
+        press(page.get_by_role("link", name="Connect Copper with a key"))
         page.get_by_label("API key").fill("0" * 32)
         page.get_by_label("E-mail of the key's owner").fill(key["user_email"])
-        page.get_by_role("button", name="Connect").click()
+        press(page.get_by_role("button", name="Connect"))
         page.get_by_text("does not accept these credentials").wait_for()
         shoot(page, "copper-wrong-key")
         page.get_by_label("API key").fill(key["key"])
-        page.get_by_role("button", name="Connect").click()
+        press(page.get_by_role("button", name="Connect"))
         page.get_by_role("heading", name="Connected").wait_for()
 
     visit(steps, PHONE)
@@ -45,7 +45,7 @@ def test_no_page_is_wider_than_its_screen(address: str) -> None:
     def steps(page: Page) -> dict[str, int]:
         too_wide = {}
         for width in (320, 360, 1280):
-            page.set_viewport_size({"width": width, "height": 640})
+            resize(page, {"width": width, "height": 640})
             for path in ("", "copper/key/", "nosuch/"):
                 page.goto(address + path)
                 needed = page.evaluate("document.documentElement.scrollWidth")
