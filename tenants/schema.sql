@@ -773,4 +773,5 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),
-    ('tenants', '0003_unique_on_postgres_14', now());
+    ('tenants', '0003_unique_on_postgres_14', now()),
+    ('tenants', '0004_membership_called_member', now());

@@ -21,7 +21,7 @@ class AuditAction(models.TextChoices):
     USER_CREATED = "user.created", "User created"
     USER_CHANGED = "user.changed", "User changed"
     GROUP_CHANGED = "group.changed", "Group changed"
-    MEMBERSHIP_CHANGED = "membership.changed", "Membership changed"
+    MEMBERSHIP_CHANGED = "membership.changed", "Member changed"
     API_KEY_CREATED = "api_key.created", "API key created"
     API_KEY_REVOKED = "api_key.revoked", "API key revoked"
     PROVIDER_APP_CHANGED = "provider_app.changed", "Provider app changed"

@@ -148,7 +148,6 @@ class MemberAdmin(AddedByService, TenantModelAdmin):
     """Who may do what in this tenant."""
 
     of_tenant = "tenant_id"
-    label = "members"
     view_role = add_role = change_role = delete_role = Role.ADMIN
     place = 10
     list_display = ("user", "name", "role", "created_at")

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection as database
 
-from hub.audit.models import AuditEvent
+from hub.audit.models import AuditAction, AuditEvent
 from hub.connect.models import ProviderApp
 from tenants.actor import Actor
 from tenants.models import ApiKey, Membership, Tenant, User
@@ -93,6 +93,26 @@ def test_a_member_added_at_operations_is_audited(ops, acme):
     event = AuditEvent.objects.get(action="membership.changed")
     assert event.detail == {"before": None, "after": "operator"}
     assert LogEntry.objects.count() == 0
+
+
+def test_whoever_belongs_to_a_tenant_is_called_a_member_everywhere(ops, acme, acme_admin):
+    [member] = Membership.objects.filter(tenant=acme)
+    members = "/t/acme/admin/tenants/membership/"
+    pages = {
+        f"{TENANTS}{acme.pk}/change/": ops,
+        members: acme_admin,
+        f"{members}add/": acme_admin,
+        f"{members}{member.pk}/change/": acme_admin,
+        f"{members}{member.pk}/delete/": acme_admin,
+        "/t/acme/admin/": acme_admin,
+    }
+
+    shown = {page: client.get(page).content.decode() for page, client in pages.items()}
+
+    assert [page for page, html in shown.items() if "Membership" in html] == []
+    assert [page for page, html in shown.items() if " membership" in html] == []
+    assert "Add member" in shown[members]
+    assert AuditAction.MEMBERSHIP_CHANGED.label == "Member changed"
 
 
 def test_open_is_offered_to_members_only(ops, staff, acme):
