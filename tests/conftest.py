@@ -135,15 +135,11 @@ def put_back(
     marker = request.node.get_closest_marker("django_db")
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         return
-    with django_db_blocker.unblock():
-        if (own := getattr(record._own, "kept", None)) is not None:
-            with own.connection.cursor() as cursor:
-                cursor.execute("DELETE FROM public.audit_event")
-        if SHARED.is_open:
-            with SHARED.transaction() as cursor:
-                cursor.execute("DELETE FROM public.fleet_circuit")
-                cursor.execute("DELETE FROM public.fleet_ratebudget")
-                cursor.execute("DELETE FROM public.audit_event")
+    with django_db_blocker.unblock(), SHARED.transaction() as cursor:
+        cursor.execute(
+            "DELETE FROM public.fleet_circuit; DELETE FROM public.fleet_ratebudget;"
+            " DELETE FROM public.audit_event"
+        )
 
 
 @pytest.fixture

@@ -73,11 +73,6 @@ class OwnConnection:
         self._pid = 0
         self._connection: BaseDatabaseWrapper | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this process has used it."""
-        return self._connection is not None and self._pid == os.getpid()
-
     @contextmanager
     def transaction(self, opening: str = "", values: Sequence[Any] = ()) -> Iterator[Any]:
         """A cursor in a transaction of its own, with the last result of `opening` at hand.
