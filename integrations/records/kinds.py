@@ -37,6 +37,7 @@ class InvoiceLine:
     item: Ref | None = None
 
 
+MOST_DIGITS = 1_000
 _PARTS = tuple(part.name for part in fields(Address))
 
 KINDS: dict[Any, str] = {
@@ -122,7 +123,10 @@ def _is_storable(text: str) -> bool:
 def _check_decimal(value: Any) -> str:
     if not isinstance(value, Decimal):
         return f"should be Decimal, not {type(value).__name__}"
-    return "" if value.is_finite() and abs(value.adjusted()) < 40 else "is no usable number"
+    is_usable = value.is_finite() and abs(value.adjusted()) < 40
+    # With very many digits the column of the view would refuse it, and with it the whole view.
+    is_usable = is_usable and len(value.as_tuple().digits) <= MOST_DIGITS
+    return "" if is_usable else "is no usable number"
 
 
 def _check_time(value: Any) -> str:

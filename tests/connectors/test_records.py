@@ -244,6 +244,7 @@ def test_stored_data_is_json_with_exact_money_and_utc() -> None:
         (Deal(name="x", amount=1.5), "amount should be Decimal"),  # type: ignore[arg-type]
         (Deal(name="x", amount=Decimal("NaN")), "amount is no usable number"),
         (Deal(name="x", amount=Decimal("1E+400")), "amount is no usable number"),
+        (Deal(name="x", amount=Decimal("0." + "1" * 20_000)), "amount is no usable number"),
         (Deal(name="x", closes_on=NINE), "closes_on should be a date"),
         (Message(sent_at=datetime(2026, 1, 1)), "sent_at has no time zone"),
         (Message(sent_at=date(2026, 1, 1)), "sent_at should be a time"),  # type: ignore[arg-type]
