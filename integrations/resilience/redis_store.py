@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from integrations.errors import FatalError, HubUnavailableError, RetryableError
+from integrations.errors import FatalError, HubUnavailableError
 from integrations.resilience.store import Change, Document, Documents, Subject
 
 PREFIX: Final = "hub:limits:"
@@ -46,7 +46,7 @@ class RedisStore:
         """The documents as they were, and those that changed.
 
         Raises:
-            RetryableError: Redis does not answer, or too many want the same documents at once.
+            HubUnavailableError: Redis does not answer, or too many want the same documents at once.
         """
         keys = [PREFIX + name for name in names]
         try:
@@ -74,7 +74,7 @@ class RedisStore:
                     return before, changed
         except self._errors as exc:
             raise HubUnavailableError("Redis does not answer.", AWAY_SECONDS) from exc
-        raise RetryableError("Too many ask for the same limit at once.", retry_after=1.0)
+        raise HubUnavailableError("Too many ask for the same limit at once.", retry_after=1.0)
 
     def read(self, names: Sequence[str]) -> dict[str, Document | None]:
         """The documents as they are. Raises RetryableError if Redis does not answer."""

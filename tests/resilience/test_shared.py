@@ -19,7 +19,12 @@ from hub.audit.models import AuditEvent
 from hub.fleet.limits import row_id
 from hub.fleet.models import Circuit as CircuitRow
 from hub.fleet.models import RateBudget
-from integrations.errors import CircuitOpenError, RateLimitError, RetryableError
+from integrations.errors import (
+    CircuitOpenError,
+    HubUnavailableError,
+    RateLimitError,
+    RetryableError,
+)
 from integrations.resilience.circuit import Circuit
 from integrations.resilience.clock import SystemClock
 from integrations.resilience.deadline import Deadline
@@ -252,6 +257,23 @@ def test_without_redis_nobody_calls(settings: Any, tmp_path: Path) -> None:
     with pytest.raises(RetryableError) as raised:
         guard(store_of_settings(), app("gone")).failed("down")
     assert raised.value.retry_after == 5
+
+
+def test_redis_that_too_many_ask_at_once_counts_against_nobody(
+    settings: Any, redis_address: str
+) -> None:
+    settings.REDIS_URL = redis_address
+    circuit = app("asked by all")
+
+    with redis.Redis.from_url(redis_address) as others:
+
+        def too_late(documents: Documents, now: float) -> Any:
+            others.set(PREFIX + circuit.name, "{}")
+            return {circuit.name: Circuit().as_document()}
+
+        with pytest.raises(HubUnavailableError) as raised:
+            store_of_settings().change([circuit], too_late)
+    assert raised.value.retry_after == 1
 
 
 def test_redis_forgets_what_nobody_uses_and_nothing_that_a_person_holds_open(
