@@ -25,6 +25,14 @@ def lease_seconds(limit: Limit) -> float:
     return min(LONGEST_LEASE_SECONDS, limit.per_seconds / 4)
 
 
+def _counts_until(limit: Limit, now: float) -> float:
+    """When the last call of a block that is leased now has left every window of the provider's."""
+    lateness = min(LATENESS_SECONDS, limit.per_seconds / 10)
+    step = limit.per_seconds / STEPS_PER_WINDOW
+    until = now + lease_seconds(limit) + limit.per_seconds + lateness
+    return math.ceil(until / step) * step
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What all processes know of one limit.
@@ -47,24 +55,27 @@ class Budget:
         """Seconds until `tokens` fit; 0 if they do now."""
         if self.paused_until > now:
             return self.paused_until - now
-        over = self.used(now) + min(tokens, limit.requests) - limit.requests
+        taken = self._counting(limit, now)
+        over = sum(taken.values()) + min(tokens, limit.requests) - limit.requests
         if over <= 0:
             return 0.0
-        for until in sorted(until for until in self.taken if until > now):
-            over -= self.taken[until]
+        for until in sorted(taken):
+            over -= taken[until]
             if over <= 0:
                 return until - now
         return limit.per_seconds  # unreachable: taking everything back makes room
 
     def take(self, limit: Limit, tokens: int, now: float) -> tuple[Self, float]:
         """The budget without `tokens`, and until when they count: for giving unused ones back."""
-        lateness = min(LATENESS_SECONDS, limit.per_seconds / 10)
-        step = limit.per_seconds / STEPS_PER_WINDOW
-        until = now + lease_seconds(limit) + limit.per_seconds + lateness
-        until = math.ceil(until / step) * step
-        taken = {end: count for end, count in self.taken.items() if end > now}
+        until, taken = _counts_until(limit, now), self._counting(limit, now)
         taken[until] = taken.get(until, 0) + tokens
         return replace(self, taken=taken), until
+
+    def _counting(self, limit: Limit, now: float) -> dict[float, int]:
+        """What counts now. What would count for much longer than anything does was taken before
+        somebody set the clock back, and says nothing any more."""
+        latest = _counts_until(limit, now) + limit.per_seconds
+        return {until: count for until, count in self.taken.items() if now < until <= latest}
 
     def give_back(self, tokens: int, until: float) -> Self:
         """The budget with `tokens` of a block that was not used up."""
@@ -86,7 +97,8 @@ class Budget:
 
         Asking again keeps the slot for longer.
         """
-        slots = {name: until for name, until in self.slots.items() if until > now and name != who}
+        latest = now + 2 * SLOT_SECONDS  # only a clock that was set back leaves later ends
+        slots = {n: end for n, end in self.slots.items() if now < end <= latest and n != who}
         since = self.waiting.get(who, (now, now))[0]
         earlier = [
             name

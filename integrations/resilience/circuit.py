@@ -40,7 +40,8 @@ class Circuit:
             return self, 0.0
         if self.is_tripped:
             return self, OPEN_SECONDS
-        if now < self.retry_at:
+        # Much later it only is when somebody has set the clock back meanwhile.
+        if now < self.retry_at <= now + 2 * OPEN_SECONDS:
             return self, self.retry_at - now
         trial = replace(
             self, state="half_open", since=now, retry_at=now + TRIAL_SECONDS, trial_by=by

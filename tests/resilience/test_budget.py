@@ -42,6 +42,24 @@ def test_what_was_leased_and_not_used_is_given_back() -> None:
     assert budget.give_back(100, until).used(NOW) == 0
 
 
+def test_what_was_taken_or_held_before_the_clock_was_set_back_keeps_nobody_waiting() -> None:
+    later = NOW + 3_600
+    budget, _ = Budget(slots={"dead": later + 45}).take(MINUTE, 60, later)
+
+    assert budget.wait(MINUTE, 60, NOW) == 0
+    assert budget.enter(1, "alive", NOW) is not None
+    budget, _ = budget.take(MINUTE, 60, NOW)
+    assert budget.used(NOW) == 60
+    assert budget.wait(MINUTE, 1, NOW) == pytest.approx(62.0, abs=1.3)
+
+
+def test_what_was_taken_counts_though_the_clock_went_back_by_a_little() -> None:
+    budget, _ = Budget(slots={"alive": NOW + 45}).take(MINUTE, 60, NOW)
+
+    assert budget.wait(MINUTE, 1, NOW - 10) > 60
+    assert budget.enter(1, "other", NOW - 10) is None
+
+
 def test_a_pause_the_provider_asked_for_is_kept_and_never_shortened() -> None:
     budget = Budget().paused(NOW + 30).paused(NOW + 10)
 

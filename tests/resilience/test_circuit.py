@@ -40,6 +40,13 @@ TRANSITIONS = [
 ]
 
 
+def test_a_circuit_that_opened_before_the_clock_was_set_back_is_tried_at_once() -> None:
+    trial, wait = OPEN.asked(NOW - 3_600, "a")
+
+    assert (trial.state, trial.trial_by, wait) == ("half_open", "a", 0)
+    assert OPEN.asked(NOW + 1, "a") == (OPEN, 59)
+
+
 @pytest.mark.parametrize(("before", "event", "later", "by", "expected"), TRANSITIONS)
 def test_every_event_leads_where_it_should(
     before: Circuit, event: str, later: float, by: str, expected: tuple[str, int]
