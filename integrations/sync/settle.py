@@ -23,6 +23,7 @@ from integrations.errors import (
     HubError,
     ReauthorizationRequiredError,
     RetryableError,
+    UnknownProviderError,
 )
 from integrations.models import Connection, EntityTypeStatus, Record, RejectedRecord, SyncRun
 from integrations.resilience.backoff import Backoff
@@ -327,7 +328,10 @@ def _release(due: Due, **changes: Any) -> None:
 
 def _next(connection: Connection, run: SyncRun | None = None) -> Combinable:
     """When the schedule comes round again, after what `run` has read; by the database's clock."""
-    types = in_order(lanes.types_of(connection))
+    try:
+        types = in_order(lanes.types_of(connection))
+    except UnknownProviderError:  # its connector is not installed here, or not yet
+        types = []
     statuses = positions.statuses_of(connection, types)
     states = {name: line.get("state") for name, line in run.counts.items()} if run else {}
     untouched = {each.name for each in types if states.get(each.name, "waiting") == "waiting"}
