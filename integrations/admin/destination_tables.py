@@ -7,10 +7,11 @@ from django.utils.safestring import SafeString
 
 from hub import display
 from integrations.admin.base import link_to
-from integrations.admin.progress import Progress, bar, shown
+from integrations.admin.progress import bar, shown
 from integrations.destinations.columns import table_for
 from integrations.models import Destination, DestinationRun, ExternalId, Route
 from integrations.sync.changes import lag_behind
+from integrations.sync.progress import Progress
 
 PROGRESS = "integrations_destination_progress"
 RUNS_SHOWN = 10
@@ -73,7 +74,8 @@ def _figure(run: DestinationRun, name: str, count: int) -> object:
 def _progress(run: DestinationRun) -> Progress:
     """Changes dealt with, and how many there are as far as is known now."""
     read = run.totals["read"]
-    return Progress(read, read + lag_behind(run.to_change).changes)
+    expected = read + lag_behind(run.to_change).changes
+    return Progress(read, expected, share=round(read / max(expected, 1), 3))
 
 
 def _bar(run: DestinationRun) -> SafeString:

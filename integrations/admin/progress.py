@@ -1,6 +1,5 @@
 """How far a sync run has come: for the page as it is rendered, and for the script that moves it."""
 
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -13,6 +12,7 @@ from hub import display
 from integrations.admin.labels import as_declared
 from integrations.models import DestinationRun, ShadowDiff, SyncRun
 from integrations.models.sync_run import COUNTS
+from integrations.sync.progress import Progress, progress_of
 
 # Of a type's states in a run those that one word does not explain.
 LINE_STATES = {
@@ -32,32 +32,6 @@ HINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Progress:
-    """`expected` is None while nobody knows how many there will be."""
-
-    read: int
-    expected: int | None
-
-    @property
-    def text(self) -> str:
-        if self.expected is None:
-            return f"{self.read:,} read"
-        return f"{self.read:,} of {self.expected:,}"
-
-
-def progress_of(run: SyncRun | ShadowDiff) -> Progress:
-    """Add up the entity types. A finished one counts as it is, however many were expected."""
-    read, expected = 0, 0
-    for line in run.counts.values():
-        read += line.get("read", 0)
-        known = line.get("read", 0) if line.get("state") == "done" else line.get("expected")
-        if known is None:
-            return Progress(read=run.totals["read"], expected=None)
-        expected += max(known, line.get("read", 0))
-    return Progress(read=read, expected=expected if run.counts else None)
-
-
 def progress_bar(
     run: SyncRun | ShadowDiff, asked_at: str = "integrations_syncrun_progress"
 ) -> SafeString:
@@ -68,8 +42,8 @@ def progress_bar(
 def bar(pk: object, now: Progress, asked_at: str) -> SafeString:
     """The bar of whatever has this id and has come so far."""
     measure = (
-        format_html('<progress value="{}" max="{}"></progress>', now.read, max(now.expected, 1))
-        if now.expected is not None
+        format_html('<progress value="{}"></progress>', now.share)
+        if now.share is not None
         else format_html("<progress>{}</progress>", "")
     )
     return format_html(
@@ -138,7 +112,7 @@ def shown(
         "state": run.get_state_display(),
         "tone": display.TONES.get(run.state, "quiet"),
         "read": now.read,
-        "expected": now.expected,
+        "share": now.share,
         "text": now.text,
         "figures": {name: f"{figure:,}" for name, figure in figures.items()},
     }

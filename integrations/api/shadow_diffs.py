@@ -1,12 +1,18 @@
 """/api/v1/connections/{id}/shadow-diffs/: what a sync would do, worked out without writing."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from django.db import models
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,8 +20,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from hub.parameters import Asked
+from integrations.api.sync_runs import ProgressSerializer
 from integrations.models import Connection, ShadowDiff
 from integrations.services.shadows import cancel_shadow, request_shadow
+from integrations.sync.progress import progress_of
 from tenants.middleware import actor_of
 
 CONNECTION = OpenApiParameter("connection_id", UUID, OpenApiParameter.PATH)
@@ -60,6 +68,7 @@ class ShadowDiffSerializer(serializers.ModelSerializer[ShadowDiff]):
         child=serializers.CharField(), help_text="Empty: all of them."
     )
     counts = serializers.DictField(child=ShadowCountsSerializer(), help_text="Per entity type.")
+    progress = serializers.SerializerMethodField()
 
     class Meta:
         model = ShadowDiff
@@ -73,6 +82,7 @@ class ShadowDiffSerializer(serializers.ModelSerializer[ShadowDiff]):
             "created_at",
             "started_at",
             "progress_at",
+            "progress",
             "ended_at",
             "cancel_asked_at",
             "counts",
@@ -80,6 +90,10 @@ class ShadowDiffSerializer(serializers.ModelSerializer[ShadowDiff]):
             "error_code",
         )
         read_only_fields = fields
+
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, shadow: ShadowDiff) -> dict[str, Any]:
+        return asdict(progress_of(shadow))
 
 
 class ShadowDiffDetailSerializer(ShadowDiffSerializer):
@@ -118,9 +132,11 @@ class ShadowDiffViewSet(ReadOnlyModelViewSet[ShadowDiff]):
     def get_queryset(self) -> models.QuerySet[ShadowDiff]:
         if getattr(self, "swagger_fake_view", False):
             return ShadowDiff.objects.none()
-        found: models.QuerySet[ShadowDiff] = ShadowDiff.objects.filter(
-            connection=self._connection()
-        ).defer("positions")
+        found: models.QuerySet[ShadowDiff] = (
+            ShadowDiff.objects.filter(connection=self._connection())
+            .select_related("connection")
+            .defer("positions")
+        )
         return found.defer("samples") if self.action == "list" else found
 
     def get_serializer_class(self) -> type[ShadowDiffSerializer]:

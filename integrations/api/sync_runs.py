@@ -1,5 +1,6 @@
 """/api/v1/connections/{id}/sync-runs/: start a sync, and follow it."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,12 @@ from uuid import UUID
 import django_filters
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -18,6 +24,7 @@ from hub.parameters import Asked
 from integrations.managers import SyncRunQuerySet
 from integrations.models import Connection, SyncRun
 from integrations.services.syncs import cancel_sync, request_sync, waits_until
+from integrations.sync.progress import progress_of
 from tenants.middleware import actor_of
 
 
@@ -53,12 +60,28 @@ class CountsSerializer(serializers.Serializer[Any]):
     )
 
 
+class ProgressSerializer(serializers.Serializer[Any]):
+    """Over all entity types that the run reads, those not begun too."""
+
+    entity_types = serializers.IntegerField(help_text="How many it reads.")
+    ended = serializers.IntegerField(help_text="How many of them are through.")
+    read = serializers.IntegerField(help_text="Entities, in all of them.")
+    expected = serializers.IntegerField(
+        allow_null=True, help_text="How many that will be; null while one of them does not say."
+    )
+    share = serializers.FloatField(
+        allow_null=True,
+        help_text="0 to 1, each type counting alike; null while it would be a guess.",
+    )
+
+
 class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
     connection = serializers.UUIDField(source="connection_id")
     entity_types = serializers.ListField(
         child=serializers.CharField(), help_text="Empty: all of them."
     )
     counts = serializers.DictField(child=CountsSerializer(), help_text="Per entity type.")
+    progress = serializers.SerializerMethodField()
     waits_until = serializers.SerializerMethodField(
         help_text="When an open run goes on that waits for what `error_code` names."
     )
@@ -78,6 +101,7 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "started_at",
             "ended_at",
             "progress_at",
+            "progress",
             "cancel_asked_at",
             "waits_until",
             "counts",
@@ -86,6 +110,10 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "error_code",
         )
         read_only_fields = fields
+
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, run: SyncRun) -> dict[str, Any]:
+        return asdict(progress_of(run))
 
     def get_waits_until(self, run: SyncRun) -> datetime | None:
         return waits_until(run)
@@ -127,7 +155,7 @@ class SyncRunViewSet(ReadOnlyModelViewSet[SyncRun]):
     def get_queryset(self) -> SyncRunQuerySet:
         if getattr(self, "swagger_fake_view", False):
             return SyncRun.objects.none()
-        return SyncRun.objects.filter(connection=self._connection())
+        return SyncRun.objects.filter(connection=self._connection()).select_related("connection")
 
     @extend_schema(
         parameters=[LOCATION],

@@ -25,11 +25,11 @@ PROGRESS = "/t/acme/admin/integrations/syncrun/progress/"
 
 
 def test_progress_tells_how_far_an_open_run_is(viewer):
-    run = SyncRunFactory(running=True, counts=COUNTS, calls=4)
+    run = SyncRunFactory(running=True, entity_types=["companies"], counts=COUNTS, calls=4)
 
     [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
 
-    assert (told["read"], told["expected"], told["text"]) == (120, 300, "120 of 300")
+    assert (told["read"], told["share"], told["text"]) == (120, 0.4, "120 of 300")
     assert told["is_open"] is True
     assert told["lines"] == [
         {
@@ -49,13 +49,33 @@ def test_progress_of_a_finished_run_is_not_open(viewer):
     assert (told["is_open"], told["state"], told["tone"]) == (False, "Succeeded", "good")
 
 
-def test_progress_is_unknown_while_one_entity_type_does_not_say_how_many(viewer):
-    counts = {**COUNTS, "people": {"state": "running", "read": 7, "expected": None}}
-    run = SyncRunFactory(running=True, counts=counts)
+def test_progress_counts_the_entity_types_that_have_not_begun(viewer):
+    wanted = ["users", "companies", "people", "leads"]
+    counts = {"users": {"state": "done", "read": 9}, **COUNTS}
+    run = SyncRunFactory(running=True, entity_types=wanted, counts=counts)
 
     [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
 
-    assert (told["read"], told["expected"], told["text"]) == (127, None, "127 read")
+    assert (told["share"], told["text"]) == (0.35, "1 of 4 entity types, 129 read")
+
+
+def test_progress_leaves_out_what_another_run_reads_or_is_not_due(viewer):
+    left = {name: {"state": "waiting", "read": 0} for name in ("pipelines", "stages", "tasks")}
+    elsewhere = {"leads": {"state": "backfill", "read": 0}}
+    run = SyncRunFactory(running=True, counts={**left, **elsewhere})
+
+    [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
+
+    assert (told["share"], told["text"]) == (None, "0 of 5 entity types, 0 read")
+
+
+def test_progress_is_unknown_while_the_only_entity_type_does_not_say_how_many(viewer):
+    counts = {"people": {"state": "running", "read": 7, "expected": None}}
+    run = SyncRunFactory(running=True, entity_types=["people"], counts=counts)
+
+    [told] = viewer.get(PROGRESS, {"run": str(run.pk)}).json()["runs"]
+
+    assert (told["share"], told["text"]) == (None, "7 read")
 
 
 def test_progress_ignores_what_is_no_id(viewer):
@@ -63,12 +83,12 @@ def test_progress_ignores_what_is_no_id(viewer):
 
 
 def test_an_open_run_has_a_bar_on_its_page_and_on_the_first_page(viewer):
-    run = SyncRunFactory(running=True, counts=COUNTS)
+    run = SyncRunFactory(running=True, entity_types=["companies"], counts=COUNTS)
 
     for page in ("/t/acme/admin/", f"/t/acme/admin/integrations/syncrun/{run.pk}/change/"):
         html = viewer.get(page).content.decode()
         assert f'data-run="{run.pk}"' in html
-        assert '<progress value="120" max="300">' in html
+        assert '<progress value="0.4">' in html
         assert html.count("hub/progress.js") == 1
 
 

@@ -1,6 +1,7 @@
 """/api/v1/connections/ and their sync runs."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -8,8 +9,10 @@ from django.utils.dateparse import parse_datetime
 
 from hub.fleet.models import Due
 from integrations.models import Connection, EntityTypeStatus, SyncRun
+from integrations.models.sync_run import COUNTS
 from tests.api.caller import reads
 from tests.api.rows import connected, ran
+from tests.factories import SyncRunFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -198,6 +201,42 @@ def test_a_run_that_waits_says_for_what_and_until_when(api):
 
     assert parse_datetime(waiting["waits_until"]) == until
     assert (waiting["error_code"], at_work["waits_until"]) == ("circuit_open", None)
+
+
+def counted(state: str, **counts: int) -> dict[str, Any]:
+    return {"state": state, **dict.fromkeys(COUNTS, 0), **counts}
+
+
+def test_a_run_and_a_shadow_diff_say_how_far_they_are_over_all_they_will_read(api):
+    connection = connected()
+    counts = {
+        "users": counted("done", read=9),
+        "companies": counted("running", read=30, expected=40),
+    }
+    asked = {"entity_types": ["users", "companies", "people", "leads"], "counts": counts}
+    SyncRunFactory(connection=connection, running=True, **asked)
+    connection.shadow_diffs.create(mode="full", asked_by="jo@example.com", **asked)
+
+    for page in ("sync-runs/", "shadow-diffs/"):
+        [shown] = api.get(f"connections/{connection.pk}/{page}").json()["results"]
+        assert shown["progress"] == {
+            "entity_types": 4,
+            "ended": 1,
+            "read": 39,
+            "expected": None,
+            "share": 0.438,
+        }
+
+
+def test_what_has_succeeded_is_through_with_all_of_it(api):
+    connection = connected()
+    counts = {"users": counted("done", read=9), "tasks": counted("waiting")}
+    SyncRunFactory(connection=connection, counts=counts)
+
+    [shown] = api.get(f"connections/{connection.pk}/sync-runs/").json()["results"]
+
+    told = {"entity_types": 1, "ended": 1, "read": 9, "expected": 9, "share": 1.0}
+    assert shown["progress"] == told
 
 
 def test_runs_are_listed_newest_first_with_their_counts(api):

@@ -37,11 +37,10 @@
       return;
     }
     const bar = place.querySelector("progress");
-    if (run.expected === null) {
+    if (run.share === null) {
       bar.removeAttribute("value");
     } else {
-      bar.max = Math.max(run.expected, 1);
-      bar.value = run.read;
+      bar.value = run.share;
     }
     place.querySelector(".run-text").textContent = run.text;
   }
