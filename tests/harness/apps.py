@@ -22,7 +22,8 @@ class HarnessConfig(AppConfig):
         from tests.harness import clocks
 
         replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
-        replace(client, CALL_SECONDS=0.7, _BACKOFF=Backoff(first=0.01, longest=0.05))
+        call_seconds = float(os.environ.get("HUB_CALL_SECONDS", "0.7"))
+        replace(client, CALL_SECONDS=call_seconds, _BACKOFF=Backoff(first=0.01, longest=0.05))
         replace(circuit, OPEN_SECONDS=0.5)
         replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
         replace(queue, YOUNG=timedelta(seconds=2))

@@ -12,8 +12,8 @@
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
 "slice" says after how many seconds it makes room; "clock" how wrong its clock is, see `clocks`;
-"options" what its sessions ask of the database, by default to be patient; "memory" how many
-megabytes it may take.
+"options" what its sessions ask of the database, by default to be patient; "call" for how many
+seconds it waits for an answer of the provider; "memory" how many megabytes it may take.
 """
 
 import json
@@ -36,11 +36,13 @@ from hub.fleet.claims import claim_one  # noqa: E402
 from hub.fleet.models import Due  # noqa: E402
 from hub.fleet.processes import limit_memory  # noqa: E402
 from integrations import crash, tasks  # noqa: E402
+from integrations.http import client  # noqa: E402
 from integrations.models import Connection, SyncRun  # noqa: E402
 from integrations.queue import SliceTimeoutError  # noqa: E402
 from integrations.services.syncs import request_sync  # noqa: E402
 from tenants.context import get_tenant, in_tenant  # noqa: E402
 from tests.harness import clocks, mutants  # noqa: E402
+from tests.harness.apps import replace  # noqa: E402
 from tests.harness.estate import ACTOR, connected  # noqa: E402
 from tests.harness.hub import PATIENT  # noqa: E402
 
@@ -95,6 +97,8 @@ def obey(order: Order, answers: int) -> None:
     options = order.get("options", "" if _is_to_freeze(order) else PATIENT)
     if options:
         connections.settings["default"]["OPTIONS"]["options"] = options
+    if "call" in order:
+        replace(client, CALL_SECONDS=order["call"])
     clocks.set_clock(order.get("clock", ()))
     limit_memory(order.get("memory", 0))
     signal.signal(signal.SIGALRM, _out_of_time)

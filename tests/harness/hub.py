@@ -24,6 +24,7 @@ SLUG = "acme_faulty"
 ANSWER_SECONDS = 180.0  # on a busy machine
 LEASE_SECONDS = 30.0  # tests let it run out by hand
 LOCK_SECONDS = 60.0
+CALL_SECONDS = 10.0  # for which a call to the provider is waited, unless an order says less
 TURNS = 25  # slices until everything must be done
 # Options of the database's sessions for processes that no other may be in the way of; the settings
 # of the harness end a transaction that is idle for a second, as one of a frozen process is.
@@ -38,7 +39,7 @@ class Hub:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.forks"],
             cwd=settings.BASE_DIR,
-            env=environment(database_url, provider_url),
+            env=environment(database_url, provider_url, HUB_CALL_SECONDS=str(CALL_SECONDS)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log.open("w"),

@@ -23,8 +23,11 @@ def without_fence() -> None:
 
 
 def without_lock() -> None:
-    """Access is renewed without holding the connection's row; it is only read again."""
-    replace(credentials, _lock=credentials._read_again)
+    """Access is renewed without holding the connection's row; it is only read again.
+
+    However long another one takes meanwhile, there is time for the call.
+    """
+    replace(credentials, _lock=credentials._read_again, CALL_SECONDS=600.0)
 
 
 def without_same_transaction() -> None:

@@ -13,7 +13,7 @@ from hub.audit.models import AuditAction, AuditEvent
 from hub.fleet.models import Due
 from integrations.models import Checkpoint, EntityTypeStatus, SyncRun
 from tests.harness.checker import Wrong, check, early
-from tests.harness.hub import Hub, let_leases_run_out, open_runs
+from tests.harness.hub import Hub, let_leases_run_out, let_waits_pass, open_runs
 from tests.harness.simulator import Account, Fault, Simulator
 from tests.harness.tcp_chaos import TcpChaos, Trouble
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SEED = 31
 HTML = b"<!doctype html><h1>Maintenance</h1>"
 
+CALL_SECONDS = 0.7  # for which an answer is waited that never comes
 TRIES = 3  # as often a call is made before the slice gives up
 ANSWERS = {
     # F15: the body ends early, at the first byte, in the middle, at the last one
@@ -100,7 +101,7 @@ def test_a_network_that_is_spoiled_costs_time_and_no_record(
         account.change(Random(SEED), 5)
         network.set(trouble)
         hub.ask(do="request", connection=connection)
-        hub.work(connection)
+        hub.work(connection, call=CALL_SECONDS)
         network.set()
         if found := survived(hub, connection, account):
             wrong[name] = found
@@ -160,6 +161,7 @@ def test_a_list_that_leads_in_a_circle_fails_the_run_and_keeps_the_checkpoint(
     simulator.faults[simulator.next_number] = Fault(200, body=again)
 
     while open_runs(connection):
+        let_waits_pass(connection)
         hub.work(connection)
 
     run = SyncRun.objects.get()
