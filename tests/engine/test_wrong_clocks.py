@@ -48,7 +48,7 @@ def begun(minutes_ago: int) -> SyncRun:
 
 
 def is_about(at: datetime, wanted: datetime) -> bool:
-    return abs(at - wanted) < timedelta(seconds=10)
+    return abs(at - wanted) < MINUTE
 
 
 @pytest.mark.parametrize(("first", "second"), [(HOUR, -HOUR), (-HOUR, HOUR)])
