@@ -56,7 +56,7 @@ LIMIT 20
 _SIDE_DOORS = """
 SELECT p.oid, p.oid::regprocedure::text AS name FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
-    AND p.proname ~ '^(pg_(try_)?advisory_|lo_|lowrite$|loread$)'
+    AND p.proname ~ '^(pg_(try_)?advisory_|lo_|lowrite$|loread$|pg_logical_emit_message$)'
     AND has_function_privilege('public', p.oid, 'EXECUTE')
 """
 

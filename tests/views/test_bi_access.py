@@ -111,6 +111,7 @@ def test_whatever_else_it_tries_is_refused_even_when_it_says_it_will_write(
         "DROP VIEW company",
         "SELECT lo_from_bytea(0, 'kept')",
         "SELECT lo_creat(-1)",
+        "SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000))",
         f"SELECT nextval('{acme.schema_name}.integrations_change_seq')",
         f"SELECT pg_advisory_lock(7001, {number})",
         f"SELECT pg_try_advisory_xact_lock(7001, {globex.number})",
