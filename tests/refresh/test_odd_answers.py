@@ -66,8 +66,10 @@ def test_whatever_lifetime_is_claimed_the_next_renewal_comes_in_time(
     assert token == "eyJmade-up"
     assert begun_at - timedelta(seconds=5) < given_at <= timezone.now()
     world.forget_requests()
-    assert access_for(connection, actor=Actor.system("worker"), reason="test").access_token == token
-    assert world.token_calls() == []
+    again = access_for(connection, actor=Actor.system("worker"), reason="test").access_token
+    # Renewed when half of its life is over: on a busy machine ten seconds are soon gone.
+    is_young = timezone.now() - begun_at < timedelta(seconds=seconds / 2 - 2)
+    assert (again, world.token_calls()) == (token, []) or not is_young
 
 
 def test_an_answer_with_fewer_scopes_limits_the_connection(
