@@ -212,7 +212,9 @@ class PostgresDestination(Destination):
             ids: dict[Key, int] = {(kind, source): pk for pk, kind, source in cursor.fetchall()}
             cursor.execute("DELETE FROM hub_incoming")
             sent = int(cursor.rowcount)
-            known = [pk for key, pk in ids.items() if key in stored]
+            # Not by key: a tombstone may have been pruned since, and the record has come anew.
+            before = {row.id for row in stored.values()}
+            known = [pk for pk in ids.values() if pk in before]
             if known:
                 cursor.execute(_UNLINK, [known])
             links = [
@@ -225,7 +227,7 @@ class PostgresDestination(Destination):
                 cursor.execute(
                     _LINK, [batch.source_system, *in_columns(links), batch.source_system]
                 )
-            new = [pk for key, pk in ids.items() if key not in stored]
+            new = [pk for pk in ids.values() if pk not in before]
             if new:
                 cursor.execute(_LINK_THE_WAITING, [new])
         return sent, len(ids), new

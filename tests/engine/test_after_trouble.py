@@ -18,9 +18,10 @@ from integrations.errors import (
     HubUnavailableError,
     ProviderUnavailableError,
 )
-from integrations.models import Connection, Record, RejectedRecord
+from integrations.models import Connection, Record, RecordLink, RejectedRecord
 from integrations.services.syncs import cancel_sync
 from integrations.sync.engine import work_slice
+from integrations.sync.feed import TOMBSTONES_KEPT, prune_tombstones
 from integrations.sync.lease import LeaseWatch
 from integrations.sync.settle import TRIES
 from tenants.actor import Actor
@@ -162,3 +163,29 @@ def test_a_record_whose_row_nobody_can_tell_any_more_is_not_taken_for_deleted(co
     server.rows["people"][3:4] = []
     work(connection)
     assert Record.objects.present().filter(entity_type="people").count() == 14
+
+
+def test_a_record_that_returns_while_its_tombstone_is_forgotten_is_linked_to_again(
+    connection, server
+):
+    work(connection)
+    server.rows["companies"][3] = {"id": "c3", "gone": True}
+    work(connection)
+    old = Record.objects.get(entity_type="companies", source_id="c3")
+    long_ago = timezone.now() - TOMBSTONES_KEPT - timedelta(days=1)
+    Record.objects.filter(pk=old.pk).update(deleted_at=long_ago)
+    server.rows["companies"][3] = company(3)
+    pruned = []
+
+    def forget_between(execute, sql, params, many, context):
+        if "pg_advisory_xact_lock" in sql and not pruned:  # what is stored has been looked up
+            pruned.append(prune_tombstones())
+        return execute(sql, params, many, context)
+
+    with database.execute_wrapper(forget_between):
+        work(connection)
+
+    back = Record.objects.get(entity_type="companies", source_id="c3")
+    assert (pruned, back.deleted_at, back.pk == old.pk) == ([1], None, False)
+    assert RecordLink.objects.get(record__source_id="p3").target_id == back.pk
+    assert run_of(connection).counts["companies"]["inserted"] == 1
