@@ -31,15 +31,15 @@ ABOUT = {
     "identities": ("Identities", ("identities", "identity")),
 }
 
-# What the hub does at every sync: most events, and what nobody looks for. What failed is none.
+# What comes with every sync and every consent: most events, and not what somebody looks for who
+# asks what people did. What failed is none of it.
 ROUTINE = models.Q(
     action__in=(AuditAction.CREDENTIALS_READ, AuditAction.CREDENTIALS_REFRESHED),
-    actor_kind="system",
     outcome=Outcome.SUCCEEDED,
 )
 LEFT_OUT = (
     f"Left out: “{AuditAction.CREDENTIALS_READ.label}” and "
-    f"“{AuditAction.CREDENTIALS_REFRESHED.label}” by the hub itself, at every sync."
+    f"“{AuditAction.CREDENTIALS_REFRESHED.label}”, which come with every sync."
 )
 NARROWED = ("q", "about", "by", "action__exact")  # whoever asks by these gets all there is
 

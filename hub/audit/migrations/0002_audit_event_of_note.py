@@ -7,7 +7,6 @@ CREATE = """
 CREATE INDEX audit_event_of_note ON public.audit_event (tenant_id, at DESC)
 WHERE NOT (
     action IN ('credentials.read', 'credentials.refreshed')
-    AND actor_kind = 'system'
     AND outcome = 'succeeded'
 )
 """
