@@ -326,7 +326,7 @@ class HubModelAdmin(admin.ModelAdmin):
             "title": question.text,
             "question": question,
             "opts": self.opts,
-            "rows": rows,
+            "rows": [(row.pk, self.title_of(row)) for row in rows],
             "action": request.POST["action"],
             "back": request.POST.get("back", ""),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,

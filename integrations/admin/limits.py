@@ -1,6 +1,6 @@
 """Circuit breakers and rate budgets at operations: what is held back, since when, and by what."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +76,17 @@ class NamedRows(OpsAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         found = super().get_object(request, object_id, from_field)
         return named([found])[0] if found else None
+
+    def act(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Any],
+        call: Callable[[Any, Any], Any],
+        *,
+        done: str,
+        ask: Question | None = None,
+    ) -> TemplateResponse | None:
+        return super().act(request, named(rows), call, done=done, ask=ask)
 
     def title_of(self, obj: Any) -> str:
         return " · ".join(filter(None, (obj.label, obj.note)))

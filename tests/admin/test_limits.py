@@ -188,6 +188,7 @@ def test_a_budget_is_paused_for_a_while_after_a_question_and_calls_wait(ops, gat
     question = ops.post(address, {"action": "pause"}).content.decode()
     row.refresh_from_db()
     assert "Pause these budgets?" in question
+    assert "<li>Copper · Connection Nordlicht</li>" in question
     assert row.paused_until is None
 
     ops.post(address, {"action": "pause", "option": "3600", "confirmed": "yes"})
