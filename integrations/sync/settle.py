@@ -142,6 +142,7 @@ def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> st
     error = " ".join(f"{name}: {line['reason']}" for name, line in failed.items())[:500]
     code = next(iter(failed.values()))["error_code"]
     with transaction.atomic():
+        now = _hold(run)
         for each in in_order(lanes.types_of(connection), run.entity_types):
             if run.counts.get(each.name, {}).get("state") not in (*ENDED, "failed"):
                 note(run, each.name, "blocked")
@@ -152,13 +153,14 @@ def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> st
             waiting = Due.objects.for_object(connection).filter(lane=SyncRun.Lane.LIVE)
             soonest = Least("due_at", Now() + timedelta(seconds=min(soon)))
             waiting.filter(due_at__isnull=False).update(due_at=soonest)
-        _say_what_is_wrong(connection, code, error)
+        _say_what_is_wrong(now, code, error)
     return error
 
 
 def _succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> None:
     """The connection works, whatever was said of it before."""
     with transaction.atomic():
+        _hold(run)
         unavailable = EntityTypeStatus.objects.filter(connection=connection).exclude(
             unavailable_reason=""
         )
@@ -185,8 +187,8 @@ def stopped(
         if isinstance(exc, RetryableError):
             exc = _asked_to_end(run) or exc
         if isinstance(exc, CancelledError):
+            again_at = _next(connection) if _hold(run).can_sync else None
             _end(run, SyncRun.State.CANCELLED, calls=calls, code=exc.code, error=str(exc)[:500])
-            again_at = _next(connection) if _held(connection).can_sync else None
             _release(due, due_at=again_at, run_id=None, attempts=0)
             return str(exc)
         was_asked = not isinstance(exc, NOT_ASKED)
@@ -201,6 +203,7 @@ def stopped(
             times = F("failures") + int(is_failure)
             _release(due, due_at=Now() + timedelta(seconds=wait), failures=times, attempts=0)
             return f"Waits {wait:.0f} s: {exc}"
+        now = _hold(run)
         _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         due_at: Any = None if needs_person else _next(connection)
@@ -225,7 +228,7 @@ def stopped(
         elif isinstance(exc, AppRefusedError):
             blame_app(connection, exc, actor=ENGINE)
         else:
-            _say_what_is_wrong(connection, exc.code, str(exc)[:500])
+            _say_what_is_wrong(now, exc.code, str(exc)[:500])
     return str(exc)
 
 
@@ -257,6 +260,9 @@ def _fail(
 
 
 def _say_what_is_wrong(connection: Connection, code: str, error: str) -> None:
+    """Of a connection that is paused, or was found broken meanwhile, that says enough."""
+    if not connection.can_sync:
+        return
     connection.error_code, connection.error = code, error
     connection.save(update_fields=["error_code", "error", "updated_at"])
     status.publish(connection)
@@ -347,6 +353,15 @@ def _asked_to_end(run: SyncRun) -> CancelledError | None:
     # Looked up once the run is held: whoever pauses holds it too, and may just have committed.
     paused = Connection.objects.filter(pk=run.connection_id, status=Connection.Status.PAUSED)
     return CancelledError("The connection is paused now.") if paused.exists() else None
+
+
+def _hold(run: SyncRun) -> Connection:
+    """Hold the run and then its connection, before anything else, and return that as it is now.
+
+    Whoever changes a connection has it first, and its work and what operations see of it after.
+    """
+    SyncRun.objects.select_for_update().filter(pk=run.pk).first()
+    return _held(run.connection)
 
 
 def _held(connection: Connection) -> Connection:
