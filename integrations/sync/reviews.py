@@ -23,8 +23,9 @@ from tenants.actor import Actor
 _ASK = """
 INSERT INTO integrations_deletionreview AS d
     (id, connection_id, entity_type, cause, run_id, record_ids, present, state, decided_by)
-SELECT %(id)s, %(connection)s, %(type)s, %(cause)s, %(run)s,
-    array(SELECT a.id FROM ({found}) a ORDER BY a.id), %(present)s, 'pending', ''
+SELECT %(id)s, %(connection)s, %(type)s, %(cause)s, %(run)s, f.ids, %(present)s, 'pending', ''
+FROM (SELECT array(SELECT a.id FROM ({found}) a ORDER BY a.id) AS ids) f
+WHERE cardinality(f.ids) > 0
 ON CONFLICT (connection_id, entity_type, cause) WHERE state = 'pending' DO UPDATE SET
     run_id = excluded.run_id, present = excluded.present, found_at = statement_timestamp(),
     record_ids = {ids}
@@ -90,7 +91,8 @@ def ask(
 ) -> None:
     """Open the review, or bring the one that is open up to date. Only a new one is told.
 
-    What was found without seeing everything (`is_whole`) adds to what is held.
+    What was found without seeing everything (`is_whole`) adds to what is held. Nothing is asked
+    where nothing is left, because somebody has approved it meanwhile.
     """
     order_changes()  # before the review is held, as whoever decides does
     review = DeletionReview(cause=cause)
@@ -108,8 +110,8 @@ def ask(
                 "present": there,
             },
         )
-        (is_new,) = cursor.fetchone()
-    if is_new:
+        asked = cursor.fetchone()
+    if asked is not None and asked[0]:  # a new one
         record_event(
             AuditAction.DELETIONS_HELD,
             actor=Actor.system("engine"),

@@ -1,6 +1,9 @@
 """What waits for a person is neither asked twice, nor forgotten, nor deleted when it came back."""
 
+from typing import Any
+
 import pytest
+from django.db import connection as database
 
 from integrations.models import DeletionReview
 from integrations.services.deletions import decide_deletions
@@ -216,3 +219,23 @@ def test_a_new_parent_that_is_gone_again_does_not_replace_it(absent, shelves):
     work(absent)
 
     assert DeletionReview.objects.pending().get().held == 70
+
+
+def test_what_is_approved_while_a_walk_asks_leaves_no_question_about_nothing(absent):
+    """Counted as absent, but deleted by whoever held the lock that the question waits for."""
+    counted: list[str] = []
+    steps = iter([lambda: approve(DeletionReview.objects.pending().get())])
+
+    def before_the_lock(execute: Any, sql: str, values: Any, *rest: Any) -> Any:
+        if "pg_advisory_xact_lock" in sql and "books" in counted:
+            next(steps, lambda: None)()
+        if sql.startswith("SELECT count(*) FROM ("):
+            counted.append(values["type"])
+        return execute(sql, values, *rest)
+
+    with database.execute_wrapper(before_the_lock):
+        full(absent)
+
+    assert next(steps, None) is None
+    assert len(present()) == 30
+    assert not DeletionReview.objects.pending().exists()
