@@ -185,7 +185,12 @@ def _open_run(connection: Connection, mode: str) -> SyncRun | None:
 
 
 def _reads(run: SyncRun, entity_types: Sequence[str]) -> bool:
-    """Whether the run is about all of these types; none named are all there are."""
+    """Whether the run is about all of these types; none named are all there are.
+
+    One of the schedule has passed over those that are not due yet.
+    """
+    if any(run.counts.get(name, {}).get("state") == "waiting" for name in entity_types):
+        return False
     if not run.entity_types:
         return True
     return bool(entity_types) and set(entity_types) <= set(run.entity_types)

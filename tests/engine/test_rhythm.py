@@ -7,7 +7,12 @@ import pytest
 from django.utils import timezone
 
 from hub.fleet.models import Due
-from integrations.errors import FatalError, InvalidInputError, ReadTooSoonError
+from integrations.errors import (
+    AlreadyRunningError,
+    FatalError,
+    InvalidInputError,
+    ReadTooSoonError,
+)
 from integrations.models import EntityTypeStatus, SyncRun
 from integrations.records import Company
 from integrations.services.rhythm import change_type_interval, change_type_reconcile_interval
@@ -121,6 +126,25 @@ def test_asking_reads_what_would_wait_but_not_what_may_not_be_asked_again_yet(sh
 
     assert shelves.asked == ["shelves", "books"]
     assert run_of(shelf).counts["notes"]["state"] == "waiting"
+
+
+def test_a_run_that_has_passed_a_type_over_is_not_given_to_whoever_asks_for_it(shelf):
+    change_type_interval(connection=shelf, entity_type="books", seconds=86_400, actor=SYSTEM)
+    read_long_ago(shelves=timedelta(hours=1), books=timedelta(hours=1))
+    given: list[object] = []
+
+    def ask(run: SyncRun) -> None:
+        for name in ("shelves", "books"):
+            try:
+                about = {"trigger": "api", "entity_types": [name]}
+                given.append(request_sync(connection=shelf, actor=SYSTEM, **about))
+            except AlreadyRunningError as refused:
+                given.append(str(refused))
+
+    work(shelf, progress=ask)
+
+    assert given[0] == run_of(shelf)
+    assert "when that run has ended" in str(given[1])
 
 
 def test_what_may_be_read_once_a_day_is_not_read_after_23_hours(shelf, shelves):
