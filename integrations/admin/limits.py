@@ -221,7 +221,7 @@ class RateBudgetAdmin(NamedRows, OpsReadOnlyAdmin):
         bar = meter(used, budget.allowed)
         if until := budget.paused_until:
             return display.together(
-                bar, display.badge("limited", "Paused"), "until", display.ago(until)
+                bar, display.badge("limited", "Paused"), "ends", display.ago(until)
             )
         return bar
 
