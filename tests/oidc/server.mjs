@@ -74,6 +74,7 @@ function made(issuer) {
 
 let answer;
 const server = http.createServer((request, response) => answer(request, response));
+server.keepAliveTimeout = 0; // nobody asks on a connection that is just being closed
 server.listen(0, '127.0.0.1', () => {
   const url = `http://127.0.0.1:${server.address().port}`;
   answer = made(url).callback();
