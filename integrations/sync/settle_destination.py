@@ -74,12 +74,16 @@ def held(due: Due, destination: Destination) -> bool:
 
 
 def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> None:
-    """Remember what was found or made there; what was blocked works again."""
+    """Remember what was found or made there; what was blocked works again.
+
+    Where everything is to be written anew, what was found before that is not remembered.
+    """
     with transaction.atomic():
         row = Destination.objects.select_for_update(no_key=True).get(pk=destination.pk)
         hold_fence(due.pk, due.fence)
         was_blocked = row.status == Destination.Status.BLOCKED
-        row.schema = schema
+        if row.generation == destination.generation:
+            row.schema = schema
         row.error_code = row.error = ""
         if was_blocked:
             row.status = Destination.Status.ACTIVE

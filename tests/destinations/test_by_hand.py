@@ -1,8 +1,15 @@
 """What people change there by hand, or share between routes, holds nothing up for good."""
 
+from uuid import uuid4
+
 import pytest
 
+from hub.fleet.claims import claim_one
+from hub.fleet.models import Due
+from integrations.models import Destination
+from integrations.services.destinations import rewrite_destination
 from integrations.services.routes import change_route
+from integrations.sync.settle_destination import note_reached
 from tests.destinations.conftest import ADMIN, follow
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +118,22 @@ def test_a_table_that_two_routes_write_in_two_ways_is_linked_to_by_one_field(
     follow(destination)
 
     assert all(len(row["Company"]) == 1 for row in base.rows("People").values())
+
+
+def test_tables_that_are_to_be_made_anew_are_not_remembered_by_a_slice_that_had_found_them(
+    base, records, destination, route
+):
+    route("company")
+    records.company(1)
+    follow(destination)
+    due = Due.objects.get(object_id=destination.pk)
+    claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=600)
+    assert claim is not None
+    due.refresh_from_db()
+    at_work, found = Destination.objects.get(pk=destination.pk), destination.schema
+
+    rewrite_destination(destination=destination, actor=ADMIN, forget_tables=True)
+    note_reached(due, at_work, found)
+
+    destination.refresh_from_db()
+    assert destination.schema == {}
