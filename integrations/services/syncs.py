@@ -69,7 +69,8 @@ def request_sync(
             asked = (mode, set(entity_types), not_before)
             does = (run.mode, set(run.entity_types), run.not_before)
             is_more = mode != SyncRun.Mode.INCREMENTAL and asked != does
-            if is_more or not _reads(run, entity_types):
+            is_ending = run.cancel_asked_at is not None
+            if is_more or is_ending or not _reads(run, entity_types):
                 raise AlreadyRunningError(
                     f"{connection} is being synced; ask for the {mode} sync when that run has"
                     " ended."

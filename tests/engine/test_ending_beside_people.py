@@ -10,9 +10,10 @@ from django.db import transaction
 
 from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, Due
-from integrations.errors import FatalError
+from integrations.errors import AlreadyRunningError, FatalError
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import change_interval, pause_connection
+from integrations.services.syncs import cancel_sync, request_sync
 from integrations.sync.health import mark_needs_reauth
 from integrations.sync.settle import opened_run, stopped
 from tenants.actor import Actor
@@ -66,6 +67,15 @@ def test_what_a_person_has_to_do_is_not_replaced_by_what_failed_beside_it(slice_
 
     assert now(slice_[1]).error == "Reconnect it."
     assert ConnectionStatus.objects.get(connection_id=slice_[1].pk).status == "needs_reauth"
+
+
+@pytest.mark.django_db
+def test_a_run_that_is_being_cancelled_is_not_given_to_whoever_asks_for_a_sync(slice_: Any) -> None:
+    _, connection, run = slice_
+    cancel_sync(run=run, actor=SYSTEM)
+
+    with pytest.raises(AlreadyRunningError, match="when that run has ended"):
+        request_sync(connection=connection, actor=SYSTEM, trigger="manual")
 
 
 @pytest.mark.django_db(transaction=True)
