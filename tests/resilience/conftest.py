@@ -15,6 +15,7 @@ import pytest
 from integrations.resilience.store import Store
 from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store_of_settings
 
+PATIENCE_SECONDS = 60  # on a busy machine
 NO_REDIS = "Redis's server (redis-server) is not installed here: breakers in Redis are not shown."
 
 
@@ -28,13 +29,13 @@ def redis_server(folder: Path) -> Iterator[str]:
     command = [program, "--port", "0", "--unixsocket", str(socket), "--save", ""]
     server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_SECONDS
         while not socket.exists() and time.monotonic() < until:
             time.sleep(0.02)
-        yield f"unix://{socket}"
+        yield f"unix://{socket}?socket_timeout={PATIENCE_SECONDS}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")
