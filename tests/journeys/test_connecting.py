@@ -165,7 +165,8 @@ def test_a_window_of_its_own_tells_the_page_that_opened_it_and_closes(
         with page.expect_popup() as opened:
             page.get_by_role("button", name="Connect an account").click()
         window = opened.value
-        window.wait_for_load_state()  # its script tells the hub that it is a window of its own
+        # Only once its script has run does the page say that it is a window of its own.
+        window.locator("input[name=display][value=popup]").first.wait_for(state="attached")
         shoot(window, f"{provider.lower()}-popup")
         press(window.get_by_role("button", name=f"Connect {provider}", exact=True))
         allow_in(window)
