@@ -23,6 +23,7 @@ from integrations.types import Limit, Quota
 LONGEST_SLEEP_SECONDS: Final = 5.0
 """A longer wait ends the slice instead and frees the worker."""
 
+FIRST_SLEEP_SECONDS: Final = 2.0  # who has not called yet loses nothing by ending
 BELIEVED_SECONDS: Final = 1.0  # how old news of a circuit or of a slot may be
 SLOT_POLL_SECONDS: Final = 0.25
 QUOTA_PAUSE_SECONDS: Final = 900.0  # then one block of calls shows whether the count has fallen
@@ -104,9 +105,11 @@ class Guard:
         self._known_at = -math.inf
         self._purses: dict[str, _Purse] = {}
         self._slots: dict[str, float] = {}  # name: entered at (monotonic)
+        self._has_called = False
 
     def admit(self, path: str, deadline: Deadline) -> None:
-        """Return when the call may leave, its tokens spent. Waits of up to 5 s are slept here.
+        """Return when the call may leave, its tokens spent. Waits of up to 5 s (before the first
+        call: 2 s) are slept here.
 
         Raises:
             CircuitOpenError: the provider is not asked at present; retry_after says how long.
@@ -118,13 +121,15 @@ class Guard:
             wait = self._ask(wanted)
             if wait <= 0:
                 break
-            if slept + wait > LONGEST_SLEEP_SECONDS or wait >= deadline.remaining:
+            longest = LONGEST_SLEEP_SECONDS if self._has_called else FIRST_SLEEP_SECONDS
+            if wait > min(longest, LONGEST_SLEEP_SECONDS - slept, deadline.remaining):
                 raise BudgetSpentError(
                     f"{self._label}: what may be asked at present is used up.",
                     retry_after=max(1.0, wait),
                 )
             self._clock.sleep(wait)
             slept += wait
+        self._has_called = True
         for subject in wanted:
             if subject.kind == "budget":
                 cost = _cost(subject)

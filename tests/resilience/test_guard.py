@@ -11,7 +11,7 @@ from integrations.errors import (
     RetryableError,
 )
 from integrations.resilience.deadline import Deadline
-from integrations.resilience.guard import Guard
+from integrations.resilience.guard import LONGEST_SLEEP_SECONDS, Guard
 from integrations.resilience.store import Change, Documents, MemoryStore, Subject
 from integrations.types import Limit, Quota
 from tests.resilience.clocks import FakeClock
@@ -182,6 +182,23 @@ def test_short_waits_for_budget_are_slept_and_long_ones_raised(processes: Proces
     with pytest.raises(BudgetSpentError) as raised:
         processes.ask(minute)
     assert 55 < (raised.value.retry_after or 0) < 65
+
+
+def test_who_has_not_called_yet_leaves_its_process_to_others_while_budget_is_spent(
+    processes: Processes,
+) -> None:
+    limit = Limit(10, 3)
+    busy, late = processes.guard(limit), processes.guard(limit, who="one:p2")
+    for _ in range(10):
+        processes.call(busy)
+
+    with pytest.raises(BudgetSpentError) as raised:
+        processes.ask(late)
+
+    assert 2 < (raised.value.retry_after or 0) < LONGEST_SLEEP_SECONDS
+    assert processes.clock.slept == []
+    processes.call(busy)  # it may be in the middle of what it cannot begin again
+    assert sum(processes.clock.slept) > 2
 
 
 def test_nothing_is_slept_for_that_the_deadline_would_not_outlive(processes: Processes) -> None:
