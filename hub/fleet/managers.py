@@ -159,8 +159,16 @@ class DueQuerySet(models.QuerySet["Due"]):
             return int(cursor.rowcount)
 
     def is_any_waiting(self, since: timedelta) -> bool:
-        """Whether anything has been due for so long and nobody took it; one look into an index."""
-        return self.free().filter(due_at__lte=Now() - since).exists()
+        """Whether anything has been due for so long and no process is free that could take it.
+
+        What a free one leaves may not be claimed at present: its provider or its tenant has all
+        the slices it may have. Nobody need make room for that. Two looks into indexes.
+        """
+        if not self.free().filter(due_at__lte=Now() - since).exists():
+            return False
+        units = self.model._meta.apps.get_model("fleet", "Worker").objects.alive()
+        working = units.filter(stopping_at=None).aggregate(all=models.Sum("processes"))
+        return self.filter(lease_until__gte=Now()).count() >= (working["all"] or 0)
 
     def is_any_due(self, worker_id: UUID) -> bool:
         """Whether the worker holds something, or something waits that anybody may claim."""

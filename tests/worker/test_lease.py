@@ -94,6 +94,24 @@ def test_a_slice_goes_on_where_no_room_is_needed(waits_for, share_seconds):
         assert not watch.stop.wait(1)
 
 
+@pytest.mark.parametrize(
+    ("processes", "is_alive", "makes_room"),
+    [(1, True, True), (2, True, False), (2, False, True)],
+    ids=["no process is free", "one is free", "the free one is gone"],
+)
+def test_what_a_free_process_does_not_take_may_not_be_claimed_and_needs_no_room(
+    processes, is_alive, makes_room
+):
+    seen_at = timezone.now() - (timedelta() if is_alive else timedelta(hours=1))
+    Worker.objects.create(host="here", pid=1, cluster="hub-x", processes=processes, seen_at=seen_at)
+    due = DueFactory()
+    mine = claimed(due)
+    long_due(seconds=30)
+
+    with held(due.pk, mine.fence, seconds=2, share_seconds=0) as watch:
+        assert watch.stop.wait(WAIT if makes_room else 1) == makes_room
+
+
 def test_what_is_parked_or_runs_elsewhere_does_not_wait():
     due, running, parked = DueFactory(), long_due(30), long_due(30)
     mine = claimed(due)
