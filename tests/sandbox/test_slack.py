@@ -208,6 +208,7 @@ def test_the_workspace_says_who_it_is(caller: Caller) -> None:
 
 def test_a_burst_is_tolerated_and_then_each_method_waits_on_its_own(caller: Caller) -> None:
     token = caller.slack_install()["access_token"]
+    caller.fill_slowly("users.list")
     answers = [caller.slack(token, "users.list", limit="1") for _ in range(120)]
 
     assert {answer.status_code for answer in answers[:100]} == {200}
