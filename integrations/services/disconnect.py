@@ -215,20 +215,23 @@ def _take(name: str, asked: Disconnection, pace: Pace) -> None:
         crash.hit(f"after_{name}")
 
 
-@transaction.atomic
 def _stop(asked: Disconnection, pace: Pace) -> None:
     """Runs end, and a slice that is at work commits nothing any more: its claim is gone."""
-    if not _is_open(asked, "stop"):
-        return
     connection = asked.connection
-    # The order of locks is that of a slice: run, fleet, due row. A run that is asked for at this
-    # moment is committed before its due row can be deleted, so it is seen the second time.
-    ended = _end_runs(connection)
-    publish(connection)
-    Due.objects.for_object(connection).delete()
-    ended += _end_runs(connection)
-    sentence = "Its run was cancelled." if ended else "No run was open."
-    _note(asked, "stop", Disconnection.Outcome.DONE, f"{sentence} Nothing is read any more.")
+    # Apart: a batch holds its due row and then its run, and what ends a slice the run first. A run
+    # that is asked for at this moment is committed before its due row can be deleted.
+    with transaction.atomic():
+        if not _is_open(asked, "stop"):
+            return
+        while Due.objects.for_object(connection).delete()[0]:
+            pass  # a run that has just moved to its other lane is due there
+    with transaction.atomic():
+        if not _is_open(asked, "stop"):
+            return
+        ended = _end_runs(connection)
+        publish(connection)
+        sentence = "Its run was cancelled." if ended else "No run was open."
+        _note(asked, "stop", Disconnection.Outcome.DONE, f"{sentence} Nothing is read any more.")
 
 
 def _end_runs(connection: Connection) -> int:

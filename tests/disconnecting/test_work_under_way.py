@@ -11,6 +11,7 @@ from django.db import transaction
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations import tasks
+from integrations.destinations.postgres import hold_fence
 from integrations.errors import (
     ConnectionNotActiveError,
     FencedError,
@@ -74,6 +75,35 @@ def test_a_slice_that_is_at_work_commits_nothing_any_more(
     assert 0 < stored == Record.objects.count()
     assert run.state == "cancelled"
     assert SyncRun.objects.get().state == "cancelled"
+
+
+def test_a_disconnect_and_a_batch_do_not_wait_for_each_other(
+    copper: Connection, acme: Tenant, admin: Actor
+) -> None:
+    claim = claim_one(Due.objects.get().pk, worker_id=copper.pk, lease_seconds=600)
+    assert claim is not None
+    run = SyncRun.objects.create(connection=copper, state=SyncRun.State.RUNNING)
+
+    def end_it() -> str:
+        try:
+            with in_tenant(acme):
+                with database.cursor() as cursor:
+                    cursor.execute("SET lock_timeout = 0")
+                return disconnect(connection=copper, keep_records=True, actor=admin).steps["stop"]
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            hold_fence(claim.due_id, claim.fence)
+            ending = pool.submit(end_it)
+            while not somebody_waits_for_us() and not ending.done():
+                time.sleep(0.02)
+            SyncRun.objects.filter(pk=run.pk).update(counts={"people": {"read": 1}})
+        ending.result(timeout=120)
+
+    run.refresh_from_db()
+    assert (run.state, run.counts) == ("cancelled", {"people": {"read": 1}})
 
 
 def test_a_renewal_that_is_under_way_cannot_bring_the_connection_back(
