@@ -8,7 +8,7 @@ import sys
 
 from tests.benchmarks.machine import machine
 
-NAMES = ("flat-scheduler", "throughput", "flat-memory", "fair-share", "shared-limits")
+NAMES = ("flat-scheduler", "throughput", "flat-memory", "fair-share", "storm", "shared-limits")
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Connectors to the provider of the benchmarks; HUB_CONNECTOR_MODULES names this module.
 
-There are two, so that one can hang while the other works.
+There are several, so that one can hang, or be asked for far more than it allows, while another
+works.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,17 @@ from integrations.connectors.base import Connector, Declared
 from integrations.connectors.registry import register
 from integrations.http.pages import CursorPages
 from integrations.records import Address, NormalizedRecord, Person
-from integrations.types import ApiKey, Checkpoint, Entity, EntityType, Field, Identity, Provider
+from integrations.types import (
+    ApiKey,
+    Checkpoint,
+    Entity,
+    EntityType,
+    Field,
+    Identity,
+    Limit,
+    Provider,
+)
+from tests.benchmarks.provider import STORM_REQUESTS, STORM_SECONDS
 
 _KEY = (ApiKey(headers={"X-Key": "{key}"}, fields=(Field("key", "Key", secret=True),)),)
 
@@ -60,4 +71,18 @@ class HangingConnector(BenchmarkConnector):
         base_url="https://api.benchmark-hangs.example",
         auth=_KEY,
         identity=Identity("/me", "id", "name"),
+    )
+
+
+@register
+class StormConnector(BenchmarkConnector):
+    """What all its connections may ask together is a small part of what they would."""
+
+    provider = Provider(
+        slug="benchmark_storm",
+        label="Benchmark of few requests",
+        base_url="https://api.benchmark-storm.example",
+        auth=_KEY,
+        identity=Identity("/me", "id", "name"),
+        limits=(Limit(STORM_REQUESTS, STORM_SECONDS, per="app"),),
     )
