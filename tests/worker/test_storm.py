@@ -76,9 +76,9 @@ def test_f17_a_storm_takes_no_more_processes_than_its_bulkhead(storm):
 
 
 def test_f17_while_its_rows_are_refused_one_after_the_other_who_comes_is_first_each_time(storm):
-    """A claim for two processes in each round, of which what is refused is due in a minute."""
+    """A claim for two processes in each round, of which what is refused is due in an hour."""
     others = Due.objects.filter(provider=OTHER)
-    later = Now() + timedelta(minutes=1)
+    later = Now() + timedelta(hours=1)
     others.update(due_at=later)
     late = list(others.values_list("pk", flat=True)[:1])
     counts = []
