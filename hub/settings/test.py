@@ -13,5 +13,9 @@ HUB_LIMITS_FACTOR = number("HUB_LIMITS_FACTOR", 1000)  # no test waits a minute 
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING"}
+# No machine is so busy that it takes these times.
+DATABASES["default"]["OPTIONS"]["options"] += (
+    " -c lock_timeout=60s -c idle_in_transaction_session_timeout=600s"
+)
 # Several test runs may share one embedded server; tests/database.py removes what a killed one left.
 DATABASES["default"]["TEST"] = {"NAME": f"test_hub_{os.getpid()}"}
