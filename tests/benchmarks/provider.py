@@ -134,6 +134,7 @@ def environment(address: str) -> dict[str, str]:
         "HUB_CONNECTOR_MODULES": "tests.benchmarks.connectors",
         "HUB_PROVIDER_ADDRESSES": json.dumps(dict.fromkeys(hosts, address)),
         "HUB_TENANT_CALLS_PER_SECOND": "10000",
+        "HUB_LIMITS_FACTOR": "1",  # what a provider allows counts as it does in earnest
     }
 
 
