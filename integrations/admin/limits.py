@@ -82,11 +82,9 @@ class NamedRows(OpsAdmin):
         request: HttpRequest,
         rows: Iterable[Any],
         call: Callable[[Any, Any], Any],
-        *,
-        done: str,
-        ask: Question | None = None,
+        **how: Any,
     ) -> TemplateResponse | None:
-        return super().act(request, named(rows), call, done=done, ask=ask)
+        return super().act(request, named(rows), call, **how)
 
     def title_of(self, obj: Any) -> str:
         return " · ".join(filter(None, (obj.label, obj.note)))

@@ -1,5 +1,6 @@
 """What operators do with rate budgets: pause them for a while, and let calls go on at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 from uuid import UUID
@@ -35,14 +36,7 @@ def pause_budget(*, budget: RateBudget, seconds: int, actor: Actor) -> None:
         raise InvalidInputError(problem, {"seconds": [problem]})
     if budget.kind != RateBudget.Kind.BUDGET:
         raise RefusedError(f"{budget} counts requests at one time; it cannot be paused.")
-
-    def change(documents: Documents, now: float) -> dict[str, Document]:
-        return {
-            name: Budget.of_document(kept).paused(now + seconds).as_document()
-            for name, kept in documents.items()
-        }
-
-    store_of_settings(actor=actor).change([_subject(budget)], change)
+    _change(budget, lambda known, now: known.paused(now + seconds), actor)
 
 
 @requires_role(Role.ADMIN)
@@ -54,17 +48,22 @@ def end_pause(*, budget: RateBudget, actor: Actor) -> None:
     """
     if budget.paused_until is None:
         raise RefusedError(f"{budget} is not paused.")
+    _change(budget, lambda known, now: known.resumed(), actor)
+    waiting = [UUID(who) for who in budget.waiting]
+    begun = Due.objects.free().filter(object_id__in=waiting, run_id__isnull=False)
+    begun.filter(due_at__gt=Now()).update(due_at=Now())
+
+
+def _change(budget: RateBudget, step: Callable[[Budget, float], Budget], actor: Actor) -> None:
+    """Take the step for all processes, at the store's time."""
 
     def change(documents: Documents, now: float) -> dict[str, Document]:
         return {
-            name: Budget.of_document(kept).resumed().as_document()
+            name: step(Budget.of_document(kept), now).as_document()
             for name, kept in documents.items()
         }
 
     store_of_settings(actor=actor).change([_subject(budget)], change)
-    waiting = [UUID(who) for who in budget.waiting]
-    begun = Due.objects.free().filter(object_id__in=waiting, run_id__isnull=False)
-    begun.filter(due_at__gt=Now()).update(due_at=Now())
 
 
 def _subject(budget: RateBudget) -> Subject:

@@ -262,57 +262,53 @@ def audit(
 
     Of budgets only what a person did: providers ask for pauses all the time.
     """
-    if subject.kind != "circuit":
-        if actor != ENGINE:
-            _audit_pause(cursor, subject, before, after, actor)
+    said: tuple[AuditAction, dict[str, Any]] | None
+    if subject.kind == "circuit":
+        said = _circuit_said(before, after)
+    else:
+        said = _pause_said(before, after) if actor != ENGINE else None
+    if said is None:
         return
+    action, detail = said
+    row = CircuitRow if subject.kind == "circuit" else RateBudget
+    target = row(
+        id=row_id(subject.name),
+        scope=subject.scope,
+        provider=subject.provider,
+        owner=subject.owner,
+    )
+    record_on(
+        cursor.db,
+        action,
+        actor=actor,
+        target=target,
+        tenant_id=UUID(subject.tenant_id) if subject.tenant_id else None,
+        detail={"provider": subject.provider, **detail},
+    )
+
+
+def _circuit_said(
+    before: Document | None, after: Document
+) -> tuple[AuditAction, dict[str, Any]] | None:
     was, now_is = Circuit.of_document(before), Circuit.of_document(after)
     if (was.state, was.is_tripped) == (now_is.state, now_is.is_tripped):
-        return
-    target = CircuitRow(
-        id=row_id(subject.name),
-        scope=subject.scope,
-        provider=subject.provider,
-        owner=subject.owner,
-    )
-    record_on(
-        cursor.db,
-        _ACTIONS[now_is.state],
-        actor=actor,
-        target=target,
-        tenant_id=UUID(subject.tenant_id) if subject.tenant_id else None,
-        detail={
-            "provider": subject.provider,
-            "failures": now_is.failures or was.failures,
-            "reason": now_is.reason or was.reason,
-            "at": datetime.fromtimestamp(now_is.since, UTC).isoformat(timespec="seconds"),
-        },
-    )
+        return None
+    return _ACTIONS[now_is.state], {
+        "failures": now_is.failures or was.failures,
+        "reason": now_is.reason or was.reason,
+        "at": datetime.fromtimestamp(now_is.since, UTC).isoformat(timespec="seconds"),
+    }
 
 
-def _audit_pause(
-    cursor: Any, subject: Subject, before: Document | None, after: Document, actor: Actor
-) -> None:
+def _pause_said(
+    before: Document | None, after: Document
+) -> tuple[AuditAction, dict[str, Any]] | None:
     was, now_is = Budget.of_document(before).paused_until, Budget.of_document(after).paused_until
     if was == now_is:
-        return
-    target = RateBudget(
-        id=row_id(subject.name),
-        scope=subject.scope,
-        provider=subject.provider,
-        owner=subject.owner,
-    )
-    record_on(
-        cursor.db,
-        AuditAction.BUDGET_PAUSED if now_is else AuditAction.BUDGET_RESUMED,
-        actor=actor,
-        target=target,
-        tenant_id=UUID(subject.tenant_id) if subject.tenant_id else None,
-        detail={
-            "provider": subject.provider,
-            "until": datetime.fromtimestamp(now_is or was, UTC).isoformat(timespec="seconds"),
-        },
-    )
+        return None
+    return AuditAction.BUDGET_PAUSED if now_is else AuditAction.BUDGET_RESUMED, {
+        "until": datetime.fromtimestamp(now_is or was, UTC).isoformat(timespec="seconds"),
+    }
 
 
 _shown_at: dict[str, float] = {}
