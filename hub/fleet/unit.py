@@ -226,7 +226,7 @@ class Unit:
     def _start_cluster(self) -> None:
         self.worker.cluster = f"hub-{self.worker.pk.hex}-{self.worker.restarts}"
         Worker.objects.filter(pk=self.worker.pk).update(
-            cluster=self.worker.cluster, restarts=self.worker.restarts
+            cluster=self.worker.cluster, restarts=self.worker.restarts, beat_at=None
         )
         self.group = self.start(self.worker.cluster)
         self.silent_starts += 1
