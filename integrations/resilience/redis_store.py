@@ -80,5 +80,12 @@ class RedisStore:
         """The documents as they are. Raises RetryableError if Redis does not answer."""
         return self.change_seen(names, lambda documents, now: {})[0]
 
+    def forget(self, names: Sequence[str]) -> None:
+        """Keep none of these any more. Raises RetryableError if Redis does not answer."""
+        try:
+            self._redis.delete(*(PREFIX + name for name in names))
+        except self._errors as exc:
+            raise HubUnavailableError("Redis does not answer.", AWAY_SECONDS) from exc
+
     def close(self) -> None:
         self._redis.close()

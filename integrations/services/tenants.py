@@ -12,6 +12,7 @@ from hub.fleet.models import ConnectionStatus, DestinationStatus, Due, RunHour
 from integrations import crash
 from integrations.models import Connection
 from integrations.services.disconnect import disconnect_at_once
+from integrations.sync.shared import forget_limits
 from tenants.actor import Actor
 from tenants.bi_access import end_bi_access
 from tenants.context import in_closing_tenant
@@ -93,6 +94,7 @@ def _forget(tenant: Tenant, actor: Actor) -> None:
     )
     for model in models:
         model.objects.filter(tenant=tenant).delete()
+    forget_limits(tenant.pk)
     record_event(AuditAction.TENANT_CLOSED, actor=actor, target=tenant, tenant_id=tenant.pk)
     Tenant.objects.filter(pk=tenant.pk).update(
         state=Tenant.State.CLOSED, name="", slug=f"closed-{tenant.number}", closed_at=timezone.now()

@@ -206,6 +206,20 @@ def store_of_settings(*, actor: Actor = ENGINE) -> Store:
     return PostgresStore(actor=actor)
 
 
+def forget_limits(tenant_id: UUID) -> None:
+    """The tenant's own breakers and budgets are gone, also what a person holds open.
+
+    Raises:
+        HubUnavailableError: Redis does not answer; safe to call again.
+    """
+    rows = [model.objects.filter(tenant_id=tenant_id) for model in (CircuitRow, RateBudget)]
+    names = [name for kept in rows for name in kept.values_list("name", flat=True)]
+    if names and settings.REDIS_URL:
+        _redis().forget(names)
+    for kept in rows:
+        kept.delete()
+
+
 def keep(cursor: Any, documents: Mapping[Subject, Document]) -> None:
     """Write the rows of the subjects and commit, in one go."""
     statements, values = ["COMMIT"], list[Any]()

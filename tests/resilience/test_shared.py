@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -37,6 +38,7 @@ from integrations.sync.shared import (
     OwnConnection,
     PostgresStore,
     ShownRedisStore,
+    forget_limits,
     store_of_settings,
 )
 from integrations.types import Limit
@@ -295,6 +297,21 @@ def test_redis_forgets_what_nobody_uses_and_nothing_that_a_person_holds_open(
     assert 0 < kept_for(lambda known, now: known.failed(now, "one:p0", "down")) <= KEPT_SECONDS
     assert kept_for(lambda known, now: known.tripped(now, "away")) == -1  # for ever
     assert 0 < kept_for(lambda known, now: known.reset(now)) <= KEPT_SECONDS
+
+
+def test_redis_keeps_nothing_of_a_tenant_that_is_forgotten(
+    settings: Any, redis_address: str
+) -> None:
+    settings.REDIS_URL = redis_address
+    tenant_id = uuid4()
+    circuit = Subject("circuit", "connection", "forgotten", "acme", str(tenant_id))
+    held = Circuit().tripped(1.0, "away").as_document()
+    store_of_settings().change([circuit], lambda documents, now: {circuit.name: held})
+
+    forget_limits(tenant_id)
+    forget_limits(tenant_id)
+
+    assert RedisStore(redis_address).read([circuit.name]) == {circuit.name: None}
 
 
 @pytest.mark.parametrize(
