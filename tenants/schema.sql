@@ -344,6 +344,7 @@ CREATE TABLE t_00000000000000000000000000000000.integrations_rejectedrecord (
     last_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
     connection_id uuid NOT NULL,
+    source_changed_at timestamp with time zone,
     CONSTRAINT integrations_rejectedrecord_times_check CHECK ((times >= 0))
 );
 
@@ -770,6 +771,7 @@ INSERT INTO t_00000000000000000000000000000000.django_migrations (app, name, app
     ('integrations', '0014_deletion_review_forgotten', now()),
     ('integrations', '0015_entity_type_reconcile_seconds', now()),
     ('integrations', '0016_external_id_unsure', now()),
+    ('integrations', '0017_rejected_record_source_changed_at', now()),
     ('sessions', '0001_initial', now()),
     ('tenants', '0001_initial', now()),
     ('tenants', '0002_data_key_is_current', now()),

@@ -94,13 +94,15 @@ WHERE r.id = ANY(%s) AND l.target_id IS NULL AND l.target_system = r.source_syst
 
 _REJECT = """
 INSERT INTO integrations_rejectedrecord AS r (connection_id, run_id, source_system, entity_type,
-    source_id, scope, reason, raw, times, first_at, last_at)
-SELECT %s, %s, %s, j.entity_type, j.source_id, j.scope, j.reason, j.raw, 1, %s, %s
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
-    AS j(entity_type, source_id, scope, reason, raw)
+    source_id, scope, reason, raw, source_changed_at, times, first_at, last_at)
+SELECT %s, %s, %s, j.entity_type, j.source_id, j.scope, j.reason, j.raw, j.source_changed_at, 1,
+    %s, %s
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[])
+    AS j(entity_type, source_id, scope, reason, raw, source_changed_at)
 ON CONFLICT (source_system, entity_type, source_id) DO UPDATE SET
     connection_id = excluded.connection_id, run_id = excluded.run_id, reason = excluded.reason,
-    raw = excluded.raw, times = r.times + 1, last_at = excluded.last_at, resolved_at = NULL
+    raw = excluded.raw, source_changed_at = excluded.source_changed_at, times = r.times + 1,
+    last_at = excluded.last_at, resolved_at = NULL
 """
 
 _RESOLVE = """
@@ -249,9 +251,9 @@ class PostgresDestination(Destination):
             return int(cursor.rowcount)
 
     def _reject(self, batch: Batch, rejected: list[Row], now: datetime) -> int:
-        columns = in_columns(
-            [(r.entity_type, r.source_id, r.scope, r.reason, r.raw) for r in rejected]
-        )
+        said = [(r.entity_type, r.source_id, r.scope, r.reason, r.raw) for r in rejected]
+        times = [row.source_changed_at for row in rejected]
+        columns = [*in_columns(said), [time.isoformat() if time else None for time in times]]
         with connection.cursor() as cursor:
             cursor.execute(
                 _REJECT,

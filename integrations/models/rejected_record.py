@@ -19,6 +19,7 @@ class RejectedRecord(models.Model):
     scope = models.CharField(max_length=300, blank=True)
     reason = models.CharField(max_length=500)
     raw = models.BinaryField()
+    source_changed_at = models.DateTimeField(null=True)
     times = models.PositiveIntegerField(default=1)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()

@@ -28,7 +28,8 @@ REPLAY_SECONDS = 30.0
 def replay_rejected(*, rejected: RejectedRecord, actor: Actor) -> str:
     """Try the stored bytes of a rejected record again with today's connector; return a sentence.
 
-    What fails again stays rejected, with the reason of now.
+    What fails again stays rejected, with the reason of now; what is older than what is stored
+    changes nothing, where the newest wins.
 
     Raises:
         AlreadyRunningError: a sync of this connection is writing just now.
@@ -51,6 +52,8 @@ def replay_rejected(*, rejected: RejectedRecord, actor: Actor) -> str:
     if written.rejected:
         rejected.refresh_from_db()
         return f"Still rejected: {rejected.reason}"
+    if written.superseded:
+        return "A newer version is stored already; nothing was changed."
     return "Stored as a record."
 
 
@@ -78,4 +81,5 @@ def _batch(rejected: RejectedRecord, due_id: UUID, fence: int) -> Batch:
 def _entity(rejected: RejectedRecord) -> Entity:
     """The entity as it came: its bytes are read by the reader that refused or accepted them."""
     payload = read_piece(bytes(rejected.raw))
-    return Entity(rejected.entity_type, rejected.source_id, payload, rejected.scope)
+    changed_at = rejected.source_changed_at
+    return Entity(rejected.entity_type, rejected.source_id, payload, rejected.scope, changed_at)

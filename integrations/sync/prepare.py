@@ -66,6 +66,7 @@ def rejected(entity: Entity, reason: str, raw: bytes) -> Row:
         entity.scope,
         entity.position,
         raw=raw,
+        source_changed_at=entity.changed_at,
         reason=_storable(reason),
     )
 

@@ -1,6 +1,7 @@
 """Replaying a rejected record: today's connector on the bytes of then."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,8 @@ from integrations.models import Record, RejectedRecord
 from integrations.services.records import replay_rejected
 from tenants.actor import Actor
 from tenants.roles import Role
-from tests.engine.acme_provider import company
-from tests.engine.conftest import work
+from tests.engine.acme_provider import company, person
+from tests.engine.conftest import stored, work
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +91,36 @@ def test_what_is_deleted_at_the_provider_is_not_set_aside_any_more(connection, s
 
     rejected.refresh_from_db()
     assert rejected.resolved_at is not None
+
+
+def test_a_replay_of_an_older_version_replaces_no_newer_one(connection, server, operator):
+    server.rows["people"] = [person(1, name="New", changed=1_760_000_100)]
+    work(connection)
+    server.rows["people"] = [person(1, name="", changed=1_760_000_000)]
+    work(connection)
+    rejected = repaired(person(1, name="Old", changed=1_760_000_000))
+
+    said = replay_rejected(rejected=rejected, actor=operator)
+
+    assert said == "A newer version is stored already; nothing was changed."
+    assert stored("people") == {"p1": "New"}
+    rejected.refresh_from_db()
+    assert rejected.resolved_at is not None
+
+
+def test_what_was_replayed_is_replaced_by_no_older_version(connection, server, operator):
+    server.rows["people"] = [person(1, name="", changed=1_760_000_100)]
+    work(connection)
+    rejected = repaired(person(1, name="New", changed=1_760_000_100))
+    assert replay_rejected(rejected=rejected, actor=operator) == "Stored as a record."
+    server.rows["people"] = [person(1, name="Old", changed=1_760_000_000)]
+
+    work(connection)
+
+    assert stored("people") == {"p1": "New"}
+
+
+def repaired(row: dict[str, Any]) -> RejectedRecord:
+    """The rejected record, as if a connector of today could read it."""
+    RejectedRecord.objects.update(raw=json.dumps(row).encode())
+    return RejectedRecord.objects.get()
