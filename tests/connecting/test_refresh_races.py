@@ -10,15 +10,20 @@ from django.db import transaction
 from hub.audit.models import AuditAction
 from integrations.errors import ProviderUnavailableError, ReauthorizationRequiredError
 from integrations.models import Connection
+from integrations.sync import credentials
 from tenants.context import in_tenant
 from tenants.models import Tenant
 from tests.connecting.conftest import Browser, World, audited
 from tests.connecting.test_refresh import BEARER, ends_in, token_of
+from tests.worker.conftest import wait_until
 
 
 @pytest.fixture
-def committed(transactional_db: None, browser: Browser, link: str) -> Connection:
+def committed(
+    transactional_db: None, browser: Browser, link: str, monkeypatch: pytest.MonkeyPatch
+) -> Connection:
     """A QuickBooks connection that other processes see; reuse of a refresh token ends it."""
+    monkeypatch.setattr(credentials, "LOCK_SECONDS", 300)  # whatever the machine is busy with
     browser.connect(link, "quickbooks")
     browser.world.control("set", slug="quickbooks", reuse_revokes=True)
     return Connection.objects.get()
@@ -52,7 +57,6 @@ def test_a_dead_grant_is_asked_for_once_however_many_wait(
     committed: Connection, world: World, acme: Tenant
 ) -> None:
     world.control("revoke", slug="quickbooks", account=committed.account_id)
-    world.control("set", slug="quickbooks", latency_ms=300)
     world.forget_requests()
 
     def renew(_: int) -> str:
@@ -64,10 +68,13 @@ def test_a_dead_grant_is_asked_for_once_however_many_wait(
         finally:
             database.close()
 
-    with ThreadPoolExecutor(6) as pool:
-        said = list(pool.map(renew, range(6)))
+    with ThreadPoolExecutor(6) as pool, transaction.atomic():
+        # None of them gets on before all have found the connection working.
+        Connection.objects.select_for_update(no_key=True).get(pk=committed.pk)
+        said = pool.map(renew, range(6))
+        wait_until(lambda: _at_its_lock() == 6, seconds=120)
 
-    assert said == ["reconnect"] * 6
+    assert list(said) == ["reconnect"] * 6
     assert len(world.token_calls()) == 1
     assert audited(AuditAction.CONNECTION_BROKEN) == 1
 
@@ -139,6 +146,17 @@ def test_a_token_that_has_come_is_kept_though_its_breaker_cannot_be_told(
     committed.refresh_from_db()
     assert committed.credential_generation == 2
     assert _is_accepted(world, committed, token)
+
+
+def _at_its_lock() -> int:
+    """How many others have asked for the lock of a connection's row."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE relation = 'integrations_connection'::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND mode = 'RowShareLock' AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _is_accepted(world: World, connection: Connection, token: str) -> bool:
