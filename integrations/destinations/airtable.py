@@ -3,7 +3,8 @@
 Source: airtable.com/developers, Web API v0, read in November 2026. A row is found by the field
 "Hub ID", so the same ten rows sent twice are written once. Tables and fields are remembered by id:
 people rename them as they like. What they remove is not made again behind their back, because
-their own formulas and views went with it: the destination then waits for them.
+their own formulas and views went with it: the destination then waits for them. If they let it be
+made anew, what is left is known by its id as before, so that no row is written a second time.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -22,6 +23,7 @@ from integrations.destinations.airtable_fields import (
     adopted,
     field_of,
     is_link_to,
+    left_of,
     table_of,
     type_of,
     written,
@@ -41,6 +43,7 @@ from integrations.errors import DestinationBlockedError
 from integrations.http.client import ProviderClient
 from integrations.types import ApiKey, AuthContext, Field, Identity, Json, Limit, Provider
 
+ANEW = "made_anew"  # in what is remembered: make what is gone, once
 SAME_REFUSAL_FROM = 5  # rows of one request, all refused alike: it is not the rows
 
 KEY = Column(KEY_COLUMN)
@@ -81,6 +84,10 @@ class AirtableDestination(TableDestination):
     rows_per_request = 10
     limits = AIRTABLE.limits
 
+    @classmethod
+    def to_be_made_anew(cls, schema: Schema) -> Schema:
+        return {**schema, ANEW: True} if schema else {}
+
     def __init__(self, access: Access, schema: Schema) -> None:
         held = access.credentials
         token = held.access_token or held.key
@@ -120,6 +127,8 @@ class AirtableDestination(TableDestination):
         self._read_base()
         for table in tables:  # several routes may fill one
             self._columns[table.name] = (*self._columns.get(table.name, (KEY,)), *table.columns)
+        if self._schema.pop(ANEW, False):
+            self._forget_what_is_gone()
         for name in self._columns:
             self._check_remembered(name)
         for table in tables:
@@ -137,6 +146,18 @@ class AirtableDestination(TableDestination):
                 " includes it. Share the base again, or enter another access."
             ) from exc
         self._there = {table["id"]: table for table in answer.body["tables"]}
+
+    def _forget_what_is_gone(self) -> None:
+        """So it is made anew; but where the key is gone, every row would be."""
+        known = self._schema["tables"]
+        filled = {name: known.pop(name) for name in self._columns if name in known}
+        for name, table in left_of(filled, self._there).items():
+            known[name] = table
+            if KEY_COLUMN not in table["fields"] and not self._has_field(table["id"], KEY_COLUMN):
+                raise DestinationBlockedError(
+                    f"The field {KEY_COLUMN!r} is no longer in the table {name!r}, so its rows "
+                    "cannot be told apart. Restore it there, or remove the whole table as well."
+                )
 
     def _filled(self, name: str) -> list[Column]:
         """The columns of the table that hold values; links are made when needed."""

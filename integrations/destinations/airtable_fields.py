@@ -1,10 +1,12 @@
 """Airtable's fields: which type a column becomes, and which fields that are there will do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from integrations.destinations.columns import Column
 from integrations.types import Json
+
+Tables = dict[str, dict[str, Any]]
 
 LINKS = "multipleRecordLinks"
 _DATE: Final = {"dateFormat": {"name": "iso"}}
@@ -75,6 +77,27 @@ def adopted(table: dict[str, Any], name: str, column: Column, linked_id: str = "
             fits = field["type"] not in COMPUTED and field["type"] != LINKS
         return str(field["id"]) if fits else None
     return None
+
+
+def left_of(known: Tables, there: Mapping[str, Any]) -> Tables:
+    """Of the remembered tables those that are there, without fields that do not serve any more."""
+    left = {name: table for name, table in known.items() if table["id"] in there}
+    for table in left.values():
+        fields = {field["id"]: field for field in there[table["id"]]["fields"]}
+        table["fields"] = {
+            column: id
+            for column, id in table["fields"].items()
+            if id in fields and fields[id]["type"] not in COMPUTED
+        }
+        table["links"] = {
+            column: {
+                other: id
+                for other, id in to.items()
+                if id in fields and other in left and is_link_to(fields[id], left[other]["id"])
+            }
+            for column, to in table["links"].items()
+        }
+    return left
 
 
 def is_link_to(field: dict[str, Any], linked_id: str) -> bool:

@@ -83,6 +83,11 @@ class TableDestination(ABC):
     rows_per_request: ClassVar[int] = 10
     limits: ClassVar[tuple[Limit, ...]] = ()
 
+    @classmethod
+    @abstractmethod
+    def to_be_made_anew(cls, schema: Schema) -> Schema:
+        """What to remember instead, so that what was removed there is made anew."""
+
     @abstractmethod
     def __init__(self, access: Access, schema: Schema) -> None:
         """`schema` is what an earlier slice remembered, or {}."""

@@ -145,7 +145,7 @@ def rewrite_destination(
 ) -> None:
     """Every row is written again, whether it changed or not; due at once.
 
-    With `forget_tables` those that somebody removed there are made anew.
+    With `forget_tables` tables and fields that somebody removed there are made anew.
 
     Raises:
         RefusedError: it is paused.
@@ -155,7 +155,7 @@ def rewrite_destination(
         raise RefusedError(f"{row} is paused; resume it first.")
     write_again(row, is_unsure=forget_tables)
     if forget_tables:
-        row.schema = {}
+        row.schema = get_destination_type(row.type).to_be_made_anew(row.schema)
         row.save(update_fields=["schema", "updated_at"])
     begin_again(row)
     record_event(
