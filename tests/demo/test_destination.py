@@ -6,6 +6,7 @@ import pytest
 
 from hub.demo.destination import prepare_destination, rows_in_step
 from hub.demo.estate import SYSTEM, Demo
+from integrations.destinations.airtable import AirtableDestination
 from integrations.models import Destination, DestinationRun, Route
 from integrations.sandbox import Sandbox
 from integrations.services.destinations import pause_destination
@@ -26,12 +27,14 @@ def test_a_second_start_writes_everything_anew_and_makes_no_second_destination(
 ) -> None:
     crm = ConnectionFactory(provider="copper")
     prepare_destination(demo, acme)
-    Destination.objects.update(schema={"tables": {"Companies": {}}}, checkpoint=7)
+    found = {"tables": {"Companies": {"id": "tblOfBefore"}}}
+    Destination.objects.update(schema=found, checkpoint=7)
 
     prepare_destination(demo, acme)
 
     there = Destination.objects.get()
-    assert (there.schema, there.checkpoint) == ({}, 0)
+    assert there.schema == AirtableDestination.to_be_made_anew(found)
+    assert there.checkpoint == 0
     routes = {route.record_type: route.connection for route in Route.objects.all()}
     assert routes == {"company": crm, "person": crm}
 
