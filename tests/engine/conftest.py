@@ -9,6 +9,7 @@ import pytest
 from hub.fleet.claims import claim_one
 from hub.fleet.models import Due
 from integrations.models import Connection, Record, SyncRun
+from integrations.sync import engine, preflight, read_ahead
 from integrations.sync.credentials import save_credentials
 from integrations.sync.engine import SliceResult, work_slice
 from integrations.sync.lease import LeaseWatch
@@ -21,6 +22,18 @@ from tests.engine.acme_provider import Server, company, person
 from tests.factories import ConnectionFactory
 
 PERSON = Actor("user", "1", "Ada", Role.OPERATOR)
+HOUR_SECONDS = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch ends by what is in it: a machine that stands still for seconds makes no more of them.
+
+    That time ends one too is shown in test_batches.
+    """
+    monkeypatch.setattr(engine, "BATCH_SECONDS", HOUR_SECONDS)
+    monkeypatch.setattr(read_ahead, "CHUNK_SECONDS", HOUR_SECONDS)
+    monkeypatch.setattr(preflight, "SECONDS", HOUR_SECONDS)
 
 
 @pytest.fixture

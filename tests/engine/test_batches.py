@@ -12,6 +12,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def patient():
+    """Here the times are the product's own."""
+
+
+@pytest.fixture
 def batches(connection, server):
     """Sync 25 companies, one to a page; how many came with each commit."""
     server.page_size = 1
