@@ -95,7 +95,7 @@ def test_a_slice_that_fails_and_a_changed_interval_do_not_wait_for_each_other(sl
         with transaction.atomic():
             Connection.objects.select_for_update(no_key=True).get(pk=slice_[1].pk)
             found = other.submit(begun)
-            wait_until(lambda: is_held_up() or found.done(), seconds=30)
+            wait_until(lambda: is_held_up() or found.done(), seconds=120)
             change_interval(connection=now(slice_[1]), seconds=60, actor=SYSTEM)
         assert found.result() == str(BROKEN)
 
