@@ -213,7 +213,7 @@ def test_absence_is_found_at_once_in_a_first_sync_that_the_planner_knows_nothing
         ShelfConnector.entity_types, ShelfConnector.entity_types[0], status, run_of(connection)
     )
 
-    assert (vanished, perf_counter() - begun < 15) == (1, True)
+    assert (vanished, perf_counter() - begun < 45) == (1, True)
 
 
 def test_a_run_without_a_parent_that_is_gone_does_not_look_through_all_that_is_below(
