@@ -1,7 +1,9 @@
 """Work that is under way when a connection is ended, or comes late, changes nothing any more."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -37,6 +39,10 @@ from tests.admin.conftest import make_record, make_rejected
 from tests.connecting.conftest import World
 from tests.connecting.test_refresh import BEARER
 from tests.disconnecting.conftest import opens_something, revocations, work
+from tests.engine.acme_provider import Server
+from tests.engine.conftest import connected, server
+
+__all__ = ["server"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,11 +50,22 @@ WORKER = Actor.system("worker")
 
 
 def test_a_slice_that_is_at_work_commits_nothing_any_more(
-    copper: Connection, world: World, acme: Tenant, admin: Actor
+    server: Server, acme: Tenant, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.control("set", slug="copper", latency_ms=300)
-    claim = claim_one(Due.objects.get().pk, worker_id=copper.pk, lease_seconds=600)
+    with transaction.atomic():
+        connection = connected()
+    claim = claim_one(Due.objects.get().pk, worker_id=connection.pk, lease_seconds=600)
     assert claim is not None
+    is_asked, may_answer = threading.Event(), threading.Event()
+    answer = server.page
+
+    def late(entity_type: str, number: int) -> Any:
+        if entity_type == "people":  # the companies are stored by then
+            is_asked.set()
+            may_answer.wait(120)
+        return answer(entity_type, number)
+
+    monkeypatch.setattr(server, "page", late)
 
     def slice_of_it() -> str:
         try:
@@ -62,12 +79,12 @@ def test_a_slice_that_is_at_work_commits_nothing_any_more(
 
     with ThreadPoolExecutor(1) as pool:
         slicing = pool.submit(slice_of_it)
-        while not Record.objects.exists() and not slicing.done():
-            time.sleep(0.02)
+        assert is_asked.wait(120)
 
-        asked = disconnect(connection=copper, keep_records=True, actor=admin)
+        asked = disconnect(connection=connection, keep_records=True, actor=admin)
         stored = Record.objects.count()
         run = SyncRun.objects.get()
+        may_answer.set()
 
         assert slicing.result(timeout=120) == "fenced"
     work(asked)
