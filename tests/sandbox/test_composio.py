@@ -132,6 +132,7 @@ def test_a_deleted_account_is_unknown_and_its_token_ends(caller: Caller, part: C
 
 def test_too_many_requests_are_told_to_wait(caller: Caller) -> None:
     caller.control("set", slug="composio", limits_scale=0.001)
+    caller.count_slowly("composio", "window")
     for _ in range(3):
         answer = ask(caller, "GET", "/auth_configs")
 

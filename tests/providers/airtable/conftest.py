@@ -37,11 +37,12 @@ class Tables:
 
 
 def count_slowly(caller: Caller) -> None:
-    """A base counts five requests a minute, so that no slow machine gets through with six."""
+    """A base counts five requests in ten minutes and stays locked as long: no slow machine gets
+    through meanwhile."""
     part = caller.sandbox.world.parts["airtable"]
     assert isinstance(part, Airtable)
-    part.base_calls.seconds = 60
-    caller.control("set", slug="airtable", limits=True)
+    part.base_calls.seconds = 600
+    caller.control("set", slug="airtable", limits=True, lockout_seconds=600)
 
 
 def code(answer: requests.Response) -> tuple[int, str]:

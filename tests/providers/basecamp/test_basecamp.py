@@ -246,6 +246,7 @@ def test_an_answer_says_whose_turn_it_is(
 
 def test_fifty_calls_in_ten_seconds_are_all_there_are(basecamp: Reader) -> None:
     basecamp.order("set", limits=True, limits_scale=0.04)
+    basecamp.sandbox.count_slowly("basecamp", "window")
 
     with pytest.raises(RateLimitError) as refused:
         basecamp.read("projects")

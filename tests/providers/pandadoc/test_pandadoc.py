@@ -212,6 +212,7 @@ def test_more_than_an_endpoint_allows_is_refused_until_its_minute_is_over(
     pandadoc: Reader,
 ) -> None:
     pandadoc.order("set", limits=True, limits_scale=0.05)
+    pandadoc.sandbox.count_slowly("pandadoc", "details")
 
     with pytest.raises(RateLimitError) as refused:
         pandadoc.read("documents")
