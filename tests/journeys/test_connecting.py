@@ -1,6 +1,7 @@
 """The whole way in a real browser: link, click, consent, back, connected, first sync."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -113,7 +114,8 @@ def test_saying_no_ends_in_one_sentence(provider: str, address: str) -> None:
 def test_a_link_that_is_too_old_says_so_at_the_click(provider: str, address: str) -> None:
     def steps(page: Page) -> str:
         page.goto(address)
-        meanwhile(lambda: ConnectSession.objects.update(expires_at=timezone.now()))
+        long_ago = timezone.now() - timedelta(hours=1)  # also by a clock that is a little behind
+        meanwhile(lambda: ConnectSession.objects.update(expires_at=long_ago))
         press(page.get_by_role("button", name=f"Connect {provider}", exact=True))
         page.get_by_role("heading", name="Not connected").wait_for()
         shoot(page, f"{provider.lower()}-expired")
