@@ -106,7 +106,9 @@ class Chrome:
         if self._player is None:
             self._player = sync_playwright().start()
         if self._browser is None or not self._browser.is_connected():
-            self._browser = self._player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            self._browser = self._player.chromium.launch(
+                executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS
+            )
         return self._browser
 
     def end(self) -> None:
