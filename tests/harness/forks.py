@@ -11,9 +11,9 @@
 
 A forked process that stops itself is answered at once with "stopped": true, and a second time when
 it has been woken and has ended. "without" names rules that are taken out of it, see `mutants`;
-"slice" says after how many seconds it makes room; "clock" how wrong its clock is, see `clocks`;
-"options" what its sessions ask of the database, by default to be patient; "call" for how many
-seconds it waits for an answer of the provider; "memory" how many megabytes it may take.
+"slice" says after how many seconds it makes room, by default never; "clock" how wrong its clock is,
+see `clocks`; "options" what its sessions ask of the database, by default to be patient; "call" for
+how many seconds it waits for an answer of the provider; "memory" how many megabytes it may take.
 """
 
 import json
@@ -75,15 +75,16 @@ def work(order: Order) -> str:
     """Claim the due row and do what the queue's process would do with it."""
     due = UUID(order["due"])
     lease = settings.HUB_LEASE_SECONDS
-    settings.HUB_SLICE_SECONDS = order.get("slice", settings.HUB_SLICE_SECONDS)
+    settings.HUB_SLICE_SECONDS = order.get("slice", LONGEST_SECONDS)
+    replace(tasks, SHARE_SECONDS=LONGEST_SECONDS)  # it makes room when the order says so
     try:
+        tenant = Due.objects.values_list("tenant_id", flat=True).get(pk=due)
         claimed = claim_one(due, worker_id=uuid4(), lease_seconds=lease)
-    except Error as exc:  # a frozen process holds the row
+    except Error as exc:  # a frozen process holds the row, or the order's options are too tight
         return f"not claimed: {type(exc).__name__}"
     if claimed is None:
         return "not claimed: somebody holds it"
     crash.arm(order.get("crash", ""))  # the claim is made elsewhere, by the unit
-    tenant = Due.objects.values_list("tenant_id", flat=True).get(pk=due)
     return tasks.work(str(tenant), str(due), claimed.fence)
 
 

@@ -22,10 +22,12 @@ from tests.harness.simulator import ORIGIN
 
 SLUG = "acme_faulty"
 ANSWER_SECONDS = 180.0  # on a busy machine
-LEASE_SECONDS = 30.0  # tests let it run out by hand
+LEASE_SECONDS = 600.0  # tests let it run out by hand; by itself it never does
 LOCK_SECONDS = 60.0
-CALL_SECONDS = 10.0  # for which a call to the provider is waited, unless an order says less
-TURNS = 25  # slices until everything must be done
+# For which a call to the provider is waited, unless an order says less: so long a busy machine may
+# keep the provider from answering.
+CALL_SECONDS = 45.0
+TURNS = 100  # slices until everything must be done; those that wait for a breaker count, too
 # Options of the database's sessions for processes that no other may be in the way of; the settings
 # of the harness end a transaction that is idle for a second, as one of a frozen process is.
 PATIENT = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
