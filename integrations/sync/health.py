@@ -44,7 +44,9 @@ def mark_needs_reauth(
     status = Connection.Status
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     is_known = row.status == status.NEEDS_REAUTH and row.error_code == reason_code
-    if not row.is_leaving and not is_known:
+    is_news = not row.is_leaving and not is_known
+    work_of(row).update(due_at=None, parked_reason=status.NEEDS_REAUTH if is_news else row.status)
+    if is_news:
         row.status = status.NEEDS_REAUTH
         row.error_code, row.error, row.customer_message = reason_code, operator, customer
         row.save(update_fields=_HEALTH_FIELDS)
@@ -52,7 +54,6 @@ def mark_needs_reauth(
         record_event(
             AuditAction.CONNECTION_BROKEN, actor=actor, target=row, detail={"reason": reason_code}
         )
-    work_of(row).update(due_at=None, parked_reason=row.status)
     _show(row, connection)
 
 
@@ -64,11 +65,16 @@ def mark_app_refused(connection: Connection, *, operator: str, customer: str, ac
     the first that succeeds repairs it. A second call changes nothing.
     """
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
-    if row.can_sync:
+    is_news = row.can_sync
+    if is_news:
         row.status = Connection.Status.BROKEN
         row.error_code = AppRefusedError.code
         row.error, row.customer_message = operator[:500], customer
         row.save(update_fields=_HEALTH_FIELDS)
+    if row.waits_for_app:
+        due_at = Now() + APP_PROBE
+        work_of(row).update(due_at=due_at, parked_reason=AppRefusedError.code)
+    if is_news:
         publish(row)
         record_event(
             AuditAction.CONNECTION_BROKEN,
@@ -76,9 +82,6 @@ def mark_app_refused(connection: Connection, *, operator: str, customer: str, ac
             target=row,
             detail={"reason": row.error_code},
         )
-    if row.waits_for_app:
-        due_at = Now() + APP_PROBE
-        work_of(row).update(due_at=due_at, parked_reason=AppRefusedError.code)
     _show(row, connection)
 
 
@@ -91,10 +94,11 @@ def mark_working(connection: Connection) -> None:
     if row.status != Connection.Status.PAUSED and not row.is_leaving:
         say_working(row)
     row.save(update_fields=_HEALTH_FIELDS)
-    publish(row)
     if is_repaired:
         work_of(row).filter(due_at=None).update(due_at=Now())
         work_of(row).update(parked_reason="", failures=0)
+    publish(row)
+    if is_repaired:
         record_event(AuditAction.CONNECTION_REPAIRED, actor=Actor.system("worker"), target=row)
     _show(row, connection)
 
@@ -119,6 +123,11 @@ def say_working(connection: Connection) -> None:
 def work_of(connection: Connection) -> DueQuerySet:
     """The due rows that stop while nobody may read the account."""
     return Due.objects.for_object(connection).filter(kind__in=(Due.Kind.SYNC, Due.Kind.REFRESH))
+
+
+def hold_work(connection: Connection) -> None:
+    """Hold the due rows that stop, until the transaction ends: before what operations see."""
+    list(work_of(connection).select_for_update().order_by("pk"))
 
 
 def _missing(connection: Connection) -> list[str]:

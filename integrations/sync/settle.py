@@ -31,7 +31,13 @@ from integrations.sync import failures, lanes, positions, rhythm, status
 from integrations.sync.counts import note
 from integrations.sync.credentials import blame_app
 from integrations.sync.failures import NOT_ASKED, TRIES
-from integrations.sync.health import APP_PROBE, mark_needs_reauth, mark_working, say_working
+from integrations.sync.health import (
+    APP_PROBE,
+    hold_work,
+    mark_needs_reauth,
+    mark_working,
+    say_working,
+)
 from integrations.sync.order import ENDED, in_order
 from tenants.actor import Actor
 
@@ -146,13 +152,13 @@ def through(due: Due, connection: Connection, run: SyncRun, *, calls: int) -> st
         for each in in_order(lanes.types_of(connection), run.entity_types):
             if run.counts.get(each.name, {}).get("state") not in (*ENDED, "failed"):
                 note(run, each.name, "blocked")
-        _fail(due, connection, run, code, error, calls=calls)
         _release(due, due_at=_next(connection), run_id=None, attempts=0, failures=F("failures") + 1)
         soon = [line["again_in"] for line in failed.values() if "again_in" in line]
         if soon:
             waiting = Due.objects.for_object(connection).filter(lane=SyncRun.Lane.LIVE)
             soonest = Least("due_at", Now() + timedelta(seconds=min(soon)))
             waiting.filter(due_at__isnull=False).update(due_at=soonest)
+        _fail(due, connection, run, code, error, calls=calls)
         _say_what_is_wrong(now, code, error)
     return error
 
@@ -166,8 +172,8 @@ def _succeeded(due: Due, connection: Connection, run: SyncRun, *, calls: int) ->
         )
         reasons = dict(unavailable.values_list("entity_type", "unavailable_reason"))
         _compare(connection, run, calls=run.calls + calls)
-        _end(run, SyncRun.State.SUCCEEDED, calls=calls)
         mark_working(connection)
+        _end(run, SyncRun.State.SUCCEEDED, calls=calls)
         _say_what_is_missing(connection, reasons)
         _publish_counts(connection)
         _release(due, due_at=_next(connection, run), run_id=None, attempts=0, failures=0)
@@ -204,8 +210,10 @@ def stopped(
             _release(due, due_at=Now() + timedelta(seconds=wait), failures=times, attempts=0)
             return f"Waits {wait:.0f} s: {exc}"
         now = _hold(run)
-        _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
+        if needs_person or isinstance(exc, AppRefusedError):
+            hold_work(connection)
+        _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         due_at: Any = None if needs_person else _next(connection)
         is_settled = needs_person and _has_new_access(connection)
         if is_settled:

@@ -113,8 +113,8 @@ def to_be_continued(
     with transaction.atomic():
         _add_calls(run, calls)
         destination.refresh_from_db(fields=("status", "checkpoint"))
-        publish_destination(destination, with_counts=run is not None)
         _release(due, due_at=Now(), parked_reason="", failures=0)
+        publish_destination(destination, with_counts=run is not None)
 
 
 def caught_up(due: Due, destination: Destination, run: DestinationRun | None, *, calls: int) -> str:
@@ -211,7 +211,6 @@ def _waits(
             run.error_code, run.error = exc.code, str(exc)[:500]
             run.save(update_fields=["error_code", "error"])
         destination.refresh_from_db(fields=("status", "checkpoint"))
-        publish_destination(destination)
         if wait and not has_progressed and not isinstance(exc, NOT_ASKED):
             audit_failed(due, reason=exc.code, target=destination)
         has_failed = wait and not isinstance(exc, ORDERLY)
@@ -221,6 +220,7 @@ def _waits(
             parked_reason=WAITS if wait else "",
             failures=F("failures") + (1 if has_failed else 0),
         )
+        publish_destination(destination)
     return f"Waits {wait:.0f} s: {exc}"
 
 

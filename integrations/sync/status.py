@@ -1,6 +1,7 @@
 """What operations see of a connection: written into fleet with each change of the connection.
 
-Call it inside the transaction of the change, so that both are seen or neither is.
+Call it inside the transaction of the change, so that both are seen or neither is. Whoever changes
+the due rows of the connection as well holds those first: everybody does, so that nobody deadlocks.
 """
 
 from hub.fleet.models import ConnectionStatus, RunHour
