@@ -63,8 +63,9 @@ def test_f38_a_lock_out_ends_the_slice_and_is_waited_for(base, records, destinat
     assert destination.status == "active"
     assert last_run(destination).totals["created"] > 0  # so it did not come to nothing
     assert not AuditEvent.objects.filter(action="work.attempt_failed").exists()
+    later = Due.objects.get(object_id=destination.pk).due_at
     wake_destinations()
-    assert wait_of(destination) > timedelta(0)
+    assert Due.objects.get(object_id=destination.pk).due_at == later
     base.control("set", limits=False)
     _forget_pauses()
     follow(destination)
@@ -293,7 +294,7 @@ def test_f3_an_answer_that_is_lost_after_the_rows_were_written_makes_none_twice(
         records.company(number)
     base.fault(method="PATCH", path=f"/{base.id}/", reset=True, count=2)
 
-    follow(destination)
+    assert _followed(destination).startswith("Caught up")
 
     assert sorted(base.created()) == sorted({*base.created()})
     assert len(base.created()) == 25
@@ -306,7 +307,7 @@ def test_a_table_whose_making_was_not_answered_is_there_once(base, records, dest
     records.company(1)
     base.fault(method="POST", path="/tables$|/tables\\?", reset=True)
 
-    assert follow(destination).startswith("Caught up")
+    assert _followed(destination).startswith("Caught up")
 
     assert [name for name in base.tables() if name == "Companies"] == ["Companies"]
 
@@ -320,8 +321,17 @@ def test_a_server_that_fails_is_asked_again_later(base, records, destination, ro
 
     assert said.startswith("Waits")
     assert destination.status == "active"
-    follow(destination)
+    assert _followed(destination).startswith("Caught up")
     assert len(base.rows("Companies")) == 1
+
+
+def _followed(destination: Destination) -> str:
+    """Follow until nothing is waited for: a call that failed slowly is left to the next slice."""
+    for _ in range(5):
+        said = follow(destination)
+        if not said.startswith("Waits"):
+            break
+    return said
 
 
 def _forget_pauses() -> None:
