@@ -91,11 +91,14 @@ def begun(destination: Destination, order: str, limit: float) -> int:
     _close_connections()
     pid = os.fork()
     if pid == 0:
-        crash.arm(order)
-        signal.signal(signal.SIGALRM, _out_of_time)
-        signal.setitimer(signal.ITIMER_REAL, limit, AGAIN_SECONDS)
         try:
-            tasks.work(str(claim.tenant_id), str(claim.due_id), claim.fence)
+            try:
+                crash.arm(order)
+                signal.signal(signal.SIGALRM, _out_of_time)
+                signal.setitimer(signal.ITIMER_REAL, limit, AGAIN_SECONDS)
+                tasks.work(str(claim.tenant_id), str(claim.due_id), claim.fence)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)  # or an alarm now would let it live on
         finally:
             os._exit(ACTED if crash.has_acted() else DID_NOT)
     return pid
