@@ -13,11 +13,13 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
@@ -27,6 +29,8 @@ from hub.pooler import MIXED, mixes_clients
 
 MINIMUM_VERSION = 140000  # PostgreSQL 14, as the server counts versions
 NEEDED_FREE_BYTES = 300 * 1024 * 1024  # an empty cluster is about 40 MB, its log grows
+START_SECONDS = 60.0  # on a busy machine
+LOOK_SECONDS = 0.5
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 # Durable as ever; only sized for a laptop, with room for the tables of many tenants.
@@ -102,7 +106,7 @@ def _start(needed_free_bytes: int) -> str:
             server.ensure_pgdata_inited()
             _write_settings(folder)
             _forget_the_dead(server)
-        server.start()
+        _start_patiently(server)
     except Exception as exc:
         raise DatabaseUnavailableError(
             f"The embedded PostgreSQL did not start ({type(exc).__name__}); its log is "
@@ -115,6 +119,22 @@ def _start(needed_free_bytes: int) -> str:
         if found is None:
             connection.execute("CREATE DATABASE hub")
     return str(server.get_uri(database="hub"))
+
+
+def _start_patiently(server: Any) -> None:
+    """Start the server, or wait for one that is starting.
+
+    The wheel gives up after ten seconds, and takes what is still starting for broken.
+    """
+    until = monotonic() + START_SECONDS
+    while True:
+        try:
+            server.start()
+            return
+        except (subprocess.TimeoutExpired, AssertionError):
+            if monotonic() >= until:
+                raise
+            sleep(LOOK_SECONDS)
 
 
 def _write_settings(folder: Path) -> None:

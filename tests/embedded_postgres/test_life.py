@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from django.conf import settings
 
+from hub import embedded_postgres
 from tests.embedded_postgres.conftest import END_SECONDS, answers, server_in
 
 pytestmark = pytest.mark.xdist_group("embedded")
@@ -81,14 +84,39 @@ def test_data_survives_a_server_that_was_killed_with_its_user(use, folder):
         connection.execute("CREATE TABLE recovered AS SELECT 42 AS answer")
     killed.ends(signal.SIGKILL)
     server = server_in(folder)
-    for process in [server, *server.children(recursive=True)]:
-        process.kill()
-    server.wait(END_SECONDS)
+    processes = [server, *server.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # it ended because the server did
+            process.kill()
+    assert psutil.wait_procs(processes, END_SECONDS)[1] == []
 
     after = use()
 
     with psycopg.connect(after.url) as connection:
         assert connection.execute("SELECT answer FROM recovered").fetchone() == (42,)
+
+
+class SlowServer:
+    """The wheel's server on a busy machine: it is given up, then still starting, then there."""
+
+    def __init__(self) -> None:
+        self.troubles = [subprocess.TimeoutExpired("pg_ctl", 10), AssertionError("not ready")]
+
+    def start(self) -> None:
+        if self.troubles:
+            raise self.troubles.pop(0)
+
+
+def test_a_server_that_starts_slowly_is_waited_for_but_not_for_ever(monkeypatch):
+    monkeypatch.setattr(embedded_postgres, "LOOK_SECONDS", 0.0)
+    slow = SlowServer()
+
+    embedded_postgres._start_patiently(slow)
+
+    assert slow.troubles == []
+    monkeypatch.setattr(embedded_postgres, "START_SECONDS", 0.0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        embedded_postgres._start_patiently(SlowServer())
 
 
 def test_a_wrong_password_is_one_sentence_without_it(use, folder):
