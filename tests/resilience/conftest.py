@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from integrations.resilience.store import Store
 from integrations.sync.shared import SHARED, OwnConnection, PostgresStore, store_of_settings
@@ -29,13 +30,26 @@ def redis_server(folder: Path) -> Iterator[str]:
     command = [program, "--port", "0", "--unixsocket", str(socket), "--save", ""]
     server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not socket.exists() and time.monotonic() < until:
-            time.sleep(0.02)
-        yield f"unix://{socket}?socket_timeout={PATIENCE_SECONDS}"
+        address = f"unix://{socket}?socket_timeout={PATIENCE_SECONDS}"
+        _wait_for_answer(address)
+        yield address
     finally:
         server.terminate()
         server.wait(PATIENCE_SECONDS)
+
+
+def _wait_for_answer(address: str) -> None:
+    """Until the server listens, which is later than its socket is there."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    with redis.Redis.from_url(address) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.RedisError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
