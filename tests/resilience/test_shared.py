@@ -170,7 +170,7 @@ def test_every_change_of_state_is_audited_with_its_reason(shared: Opened) -> Non
     gate.admit("/items", Deadline.after(9, CLOCK))
     gate.answered({})
 
-    events = list(AuditEvent.objects.filter(target_id=row_id(circuit.name)).order_by("at"))
+    events = list(AuditEvent.objects.filter(target_id=row_id(circuit.name)).order_by("at", "seq"))
     assert [event.action for event in events] == [
         "circuit.opened",
         "circuit.tried",
