@@ -112,10 +112,11 @@ def test_a_network_that_is_spoiled_costs_time_and_no_record(
 def test_a_slice_that_is_told_to_wait_gives_its_worker_back(hub: Hub, simulator: Simulator) -> None:
     """F16: nothing is asked before the time is over."""
     connection, account = begun(hub, simulator, "a1")
-    simulator.faults[simulator.next_number] = Fault(429, (("Retry-After", "90"),), b"{}")
+    simulator.weather = lambda number, path: Fault(429, (("Retry-After", "90"),), b"{}")
 
     said = hub.work(connection)["said"]
 
+    simulator.heal()
     asked = simulator.next_number
     assert said.startswith("Waits 90 s")
     due = Due.objects.get(object_id=connection, run_id__isnull=False)
@@ -158,12 +159,13 @@ def test_a_list_that_leads_in_a_circle_fails_the_run_and_keeps_the_checkpoint(
     connection, account = begun(hub, simulator, "a1")
     kept = list(Checkpoint.objects.values_list("entity_type", "cursor"))
     again = b'{"items": [], "last": 20, "next": 10}'
-    simulator.faults[simulator.next_number] = Fault(200, body=again)
+    simulator.weather = lambda number, path: Fault(200, body=again)
 
     while open_runs(connection):
         let_waits_pass(connection)
         hub.work(connection)
 
+    simulator.heal()
     run = SyncRun.objects.get()
     assert (run.state, run.error_code) == ("failed", "fatal")
     assert "circle" in run.error
