@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import database_url
-from tests.harness.hub import Hub, environment
+from tests.harness.hub import CALL_SECONDS, Hub, environment
 from tests.harness.simulator import Simulator
 from tests.harness.worker_kills import Kills
 
@@ -27,6 +27,7 @@ def test_runs_whose_worker_or_its_head_are_killed_finish_all_the_same(
         simulator.url,
         HUB_LEASE_SECONDS="3",
         HUB_SLICE_SECONDS="10",
+        HUB_CALL_SECONDS=str(CALL_SECONDS),
     )
     kills = Kills(simulator, hub.connect, used, tmp_path / "unit.log", patience=5)
 
