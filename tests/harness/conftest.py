@@ -69,4 +69,4 @@ def hub(transactional_db: None, simulator: Simulator, processes: Hub) -> Iterato
             yield processes
     finally:
         processes.end_all()
-        sys.stderr.write(processes.log.read_text()[begun_at:][-8000:])
+        sys.stderr.write(processes.log.read_bytes()[begun_at:].decode()[-8000:])

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LOCK_TIMEOUT = "-c lock_timeout=50ms"
 STATEMENT_TIMEOUT = "-c lock_timeout=0 -c statement_timeout=400ms"
+KEPT = "its lease runs out by itself"  # is logged of work that could not even be given back
 RUN = "SELECT FROM integrations_syncrun WHERE id = %s FOR UPDATE"
 DUE = "SELECT FROM public.fleet_due WHERE id = %s FOR UPDATE"
 
@@ -51,7 +52,7 @@ def somebody_else() -> Iterator[Session]:
 def logged(hub: Hub) -> Callable[[], str]:
     """What the hub's processes have logged since the test began."""
     begun_at = hub.log.stat().st_size
-    return lambda: hub.log.read_text()[begun_at:]
+    return lambda: hub.log.read_bytes()[begun_at:].decode()
 
 
 def stopped_at(hub: Hub, connection: str, point: str, options: str) -> int:
@@ -133,7 +134,7 @@ def test_f13_a_batch_that_cannot_be_serialized_is_written_at_once_again(
     ids=["lock", "statement"],
 )
 def test_f13_however_often_a_slice_times_out_it_is_never_given_up(
-    options: str, says: str, hub: Hub, simulator: Simulator
+    options: str, says: str, hub: Hub, simulator: Simulator, logged: Callable[[], str]
 ) -> None:
     account = simulator.account("a1")
     connection = hub.connect("a1")
@@ -151,7 +152,8 @@ def test_f13_however_often_a_slice_times_out_it_is_never_given_up(
 
     assert all(one.startswith("Waits") and says in one for one in said), said
     due = Due.objects.get(object_id=connection)
-    assert (due.attempts, due.failures, due.parked_reason) == (0, 0, "")
+    assert (due.failures, due.parked_reason) == (0, "")
+    assert due.attempts <= logged().count(KEPT)  # on a busy machine giving back is too slow, too
     hub.drain(connection)
     assert check(connection, account) == {}
 
@@ -171,7 +173,7 @@ def test_f13_a_lease_that_somebody_holds_on_to_costs_its_slice_time_only(
         said = hub.answer(number)["said"]
 
     assert said.startswith("Waits"), said
-    assert "its lease runs out by itself" in logged()
+    assert KEPT in logged()
     let_leases_run_out(connection)
     hub.drain(connection)
     assert check(connection, account) == {}
