@@ -14,6 +14,7 @@ import psycopg
 
 from tests.harness.small_disk import SmallDisk
 
+PATIENCE_SECONDS = 240  # until the server has started or stopped, on a busy machine
 SETTINGS = """
 listen_addresses = ''
 unix_socket_directories = '{folder}'
@@ -108,7 +109,10 @@ class Cluster:
         )
 
     def set_up_hub(self, **more: str) -> None:
-        """Make this process one of the hub, on this server; `more` goes into its environment."""
+        """Make this process one of the hub, on this server; `more` goes into its environment.
+
+        Its own sessions are patient: however slow it is, no transaction of it is ended meanwhile.
+        """
         os.environ["DATABASE_URL"] = self.url
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.harness.settings"
         os.environ["HUB_CONNECTOR_MODULES"] = "tests.harness.connector"
@@ -116,9 +120,15 @@ class Cluster:
         import django
 
         django.setup()
+        from django.db import connections
+
+        from tests.harness.hub import PATIENT
+
+        connections.settings["default"]["OPTIONS"]["options"] = PATIENT
 
     def _control(self, *arguments: str) -> None:
-        command = [str(self._server.bin_path / "pg_ctl"), "-D", str(self.folder), *arguments]
+        tool = [str(self._server.bin_path / "pg_ctl"), "-t", str(PATIENCE_SECONDS)]
+        command = [*tool, "-D", str(self.folder), *arguments]
         with (self.home / "pg_ctl.log").open("a") as log:
             subprocess.run(command, user=self._account, cwd="/", stdout=log, stderr=log, check=True)
 
