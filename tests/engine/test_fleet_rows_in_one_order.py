@@ -181,7 +181,10 @@ def test_a_run_that_begins_and_one_that_repairs_the_connection_do_not_wait_for_e
 def test_a_destination_that_waits_and_whoever_resumes_it_do_not_wait_for_each_other(
     acme: None,
 ) -> None:
-    place: dict[str, Any] = {"settings": {"base_id": "appElsewhere1"}, "secrets": {"key": "patElsewhere.1"}}
+    place: dict[str, Any] = {
+        "settings": {"base_id": "appElsewhere1"},
+        "secrets": {"key": "patElsewhere.1"},
+    }
     destination = create_destination(type="airtable", name="Base", **place, actor=ADMIN)
     work = claimed(Due.objects.get(object_id=destination.pk))
     error = RetryableError("Away.", retry_after=3600)
