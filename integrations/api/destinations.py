@@ -46,7 +46,7 @@ class DestinationCountsSerializer(serializers.Serializer[Any]):
     unchanged = serializers.IntegerField()
     rejected = serializers.IntegerField()
     dropped = serializers.IntegerField(help_text="No route takes them.")
-    linked = serializers.IntegerField(help_text="Written again to link to rows that came later.")
+    linked = serializers.IntegerField(help_text="Written again, for links or after a refusal.")
 
 
 class DestinationRunSerializer(serializers.ModelSerializer[DestinationRun]):
@@ -257,7 +257,7 @@ class RejectedRowSerializer(serializers.ModelSerializer[ExternalId]):
 
 @extend_schema(parameters=[DESTINATION], summary="List rejected rows")
 class RejectedRowViewSet(BelowDestination, ListModelMixin):
-    """Records the destination does not take, with the reason; a change of the record tries anew."""
+    """Records the destination does not take, with the reason; they are tried again now and then."""
 
     queryset = ExternalId.objects.none()
     serializer_class = RejectedRowSerializer

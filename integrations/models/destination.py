@@ -64,7 +64,8 @@ class DestinationRun(models.Model):
     `counts` holds what became of the changes: {"read": 40, "created": 20, "updated": 5,
     "deleted": 1, "unchanged": 3, "rejected": 1, "dropped": 10, "linked": 4}. Always read = created
     + updated + deleted + unchanged + rejected + dropped; "dropped" are those that no route takes,
-    and "linked" are rows written again because what they refer to had arrived.
+    and "linked" are rows written again because what they refer to had arrived, or what refused
+    them had gone.
     """
 
     class State(models.TextChoices):

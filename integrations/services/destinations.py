@@ -20,7 +20,7 @@ from integrations.errors import InvalidInputError, NameTakenError, RefusedError
 from integrations.models import Connection, Destination, DestinationRun, ExternalId
 from integrations.services.entered import checked_fields
 from integrations.sync.destination_status import change_due, make_due, publish_destination
-from integrations.sync.ledger import write_again
+from integrations.sync.ledger import try_soon, write_again
 from integrations.types import OAuth2
 from tenants.actor import Actor
 from tenants.context import current_tenant
@@ -127,8 +127,9 @@ def pause_destination(*, destination: Destination, actor: Actor) -> None:
 @requires_role(Role.OPERATOR)
 @transaction.atomic
 def resume_destination(*, destination: Destination, actor: Actor) -> None:
-    """Write again from where it stopped; what is blocked is looked at again now."""
+    """Write again from where it stopped; what is blocked or was refused is looked at again now."""
     row = _locked(destination)
+    try_soon(row)
     if row.is_paused:
         row.status = destination.status = Destination.Status.ACTIVE
         row.error_code = row.error = ""

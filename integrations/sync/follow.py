@@ -123,7 +123,8 @@ class _Slice:
             self._move_to(last_change())
         self.run = settle_destination.find_open_run(self.destination)
         must_sweep = ledger.must_sweep(self.destination)
-        if not must_sweep and not self._page() and not self.destination.error_code:
+        is_idle = not must_sweep and not ledger.must_try(self.destination)
+        if is_idle and not self._page() and not self.destination.error_code:
             return
         is_blocked = self.destination.status == Destination.Status.BLOCKED
         if not is_blocked:  # looking whether it was repaired is no run
@@ -136,6 +137,9 @@ class _Slice:
         self.lost = ledger.left_unsure(self.destination)
         while changes := self._page():
             self._follow_page(changes)
+        for record_id in ledger.refused_to_try(self.destination):
+            self._rewrite([record_id])  # alone, so that it speaks for itself
+            self._link()
 
     def _page(self) -> list[Change]:
         return changes_after(self.destination.checkpoint, PAGE_ROWS, with_raw=self.needs_raw)
@@ -244,15 +248,9 @@ class _Slice:
                 there = outcome.external_id
                 written.append(ledger.refused(route.id, change, line, said, hash_of(row), there))
                 continue
-            is_fresh = (
-                line is None
-                or line.is_fresh
-                or line.external_id != outcome.external_id
-                or bytes(line.content_hash) == ledger.UNSURE
-            )
             there = outcome.external_id
-            line_now = ledger.written(route.id, change, there, hash_of(row), is_fresh=is_fresh)
-            written.append(line_now)
+            fresh = ledger.is_fresh(line, there)
+            written.append(ledger.written(route.id, change, there, hash_of(row), is_fresh=fresh))
         self._note(written, counts)
         self._got_on()
         crash.hit("after_destination_note")

@@ -5,11 +5,12 @@ Every change of it holds the fence, in the transaction that also counts for the 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from integrations.destinations.change import Change
@@ -33,6 +34,10 @@ LineKey = tuple[UUID, int]  # route, record
 
 # In place of a hash: the row is written again; and nobody knows whether it is still there.
 AGAIN, UNSURE = b"\x00", b""
+# Likewise of a row that was refused there: it is tried as soon as possible; and just now.
+TRY, TRYING = b"\x01", b"\x02"
+TRY_AFTER = timedelta(days=1)  # though neither the record changed nor somebody asked
+TRIED_IN_VAIN = 10  # in one look
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,13 @@ def refused(
     about = route_id, change.record_id, change.key
     there = there or (before.external_id if before is not None else "")
     return Line(*about, there, content_hash, change.seq, rejected_reason=reason)
+
+
+def is_fresh(line: ExternalId | None, external_id: str) -> bool:
+    """Whether the row is new there, or may be, since what refers to it was written."""
+    if line is None or line.is_fresh or line.external_id != external_id:
+        return True
+    return bytes(line.content_hash) == UNSURE
 
 
 def lines_of(destination: Destination, record_ids: Sequence[int]) -> dict[LineKey, ExternalId]:
@@ -199,6 +211,41 @@ def left_unsure(destination: Destination) -> set[int]:
         Exists(passed), destination=destination, route__is_active=True, content_hash=UNSURE
     )
     return set(lines.exclude(external_id="").values_list("record_id", flat=True))
+
+
+def try_soon(destination: Destination) -> None:
+    """What was refused there is tried at the next look: perhaps its cause has gone."""
+    _refused_there(destination).update(content_hash=TRY)
+
+
+def must_try(destination: Destination) -> bool:
+    """Whether it is time to try something that was refused there."""
+    return _to_try(destination).exists()
+
+
+def refused_to_try(destination: Destination) -> Iterator[int]:
+    """The records of such rows, longest ago first, until a few were refused once more.
+
+    Ask for the next when the row of the last is noted. What was not is tried a day later.
+    """
+    in_vain = 0
+    while in_vain < TRIED_IN_VAIN and (line := _to_try(destination).first()) is not None:
+        mine = ExternalId.objects.filter(pk=line.pk)
+        mine.update(content_hash=TRYING, written_at=timezone.now())
+        yield line.record_id
+        in_vain += mine.exclude(rejected_reason="").exists()
+
+
+def _to_try(destination: Destination) -> QuerySet[ExternalId]:
+    is_time = Q(content_hash=TRY) | Q(written_at__lte=timezone.now() - TRY_AFTER)
+    lines = _refused_there(destination).filter(is_time, route__is_active=True)
+    return lines.exclude(destination__status=Destination.Status.PAUSED).order_by("written_at", "pk")
+
+
+def _refused_there(destination: Destination) -> QuerySet[ExternalId]:
+    """Not by ourselves: what does not fit its column will not do so tomorrow."""
+    lines = ExternalId.objects.filter(destination=destination).exclude(rejected_reason="")
+    return lines.exclude(content_hash__in=(AGAIN, UNSURE))
 
 
 def forget_fresh(destination: Destination, record_ids: Sequence[int]) -> None:

@@ -31,6 +31,7 @@ from integrations.resilience.backoff import Backoff
 from integrations.sync.changes import lag_behind
 from integrations.sync.destination_status import LOOK_EVERY, publish_destination
 from integrations.sync.failures import NOT_ASKED
+from integrations.sync.ledger import try_soon
 from integrations.sync.open_destination import FOLLOWER
 from integrations.sync.overdue import is_stalled
 
@@ -87,6 +88,7 @@ def note_reached(due: Due, destination: Destination, schema: dict[str, Any]) -> 
         row.error_code = row.error = ""
         if was_blocked:
             row.status = Destination.Status.ACTIVE
+            try_soon(row)
             record_event(AuditAction.DESTINATION_REPAIRED, actor=FOLLOWER, target=row)
         row.save(update_fields=["schema", "status", "error_code", "error", "updated_at"])
     for name in ("schema", "status", "error_code", "error"):
