@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,9 +17,10 @@ from psycopg.conninfo import make_conninfo
 
 from hub.fleet.models import Worker
 
-LEASE_SECONDS = 6  # longer than a busy machine lets a process stand still
-PATIENCE_SECONDS = 5  # the same
+SHORT_SECONDS = 6  # of leases and of patience, where a test waits until what is dead is replaced
+LONG_SECONDS = 600  # the same elsewhere: nothing that merely stands still is taken for dead
 READY_SECONDS = 240  # two interpreters start, on a machine that may be busy
+GONE_SECONDS = 120  # until the kernel has ended what was killed
 
 
 def wait_until(what: Callable[[], object], *, seconds: float) -> float:
@@ -31,19 +32,40 @@ def wait_until(what: Callable[[], object], *, seconds: float) -> float:
     return monotonic() - begun
 
 
+def comes_true(what: Callable[[], object], *, seconds: float) -> bool:
+    """Whether `what()` becomes true within so many seconds; return as soon as it is."""
+    begun = monotonic()
+    while not (found := what()) and monotonic() - begun < seconds:
+        sleep(0.05)
+    return bool(found)
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it may end between two questions
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """End those of them that are still there."""
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+
+
 class RunningUnit:
     """`manage.py worker` and the processes beneath it."""
 
-    def __init__(self, log: Path, *options: str) -> None:
+    def __init__(self, log: Path, *options: str, lease: float, patience: float) -> None:
         self.log = log
         self._process = subprocess.Popen(
-            [sys.executable, "manage.py", "worker", f"--patience={PATIENCE_SECONDS}", *options],
+            [sys.executable, "manage.py", "worker", f"--patience={patience}", *options],
             cwd=settings.BASE_DIR,
             env={
                 **os.environ,
                 "DATABASE_URL": _database_url(),
                 "DJANGO_SETTINGS_MODULE": "tests.worker.settings",
-                "HUB_LEASE_SECONDS": str(LEASE_SECONDS),
+                "HUB_LEASE_SECONDS": str(lease),
             },
             stderr=log.open("w"),
         )
@@ -65,22 +87,24 @@ class RunningUnit:
 
     def beneath(self) -> list[psutil.Process]:
         """The cluster's main process, its sentinel, then workers, monitor and pusher."""
+        if self._process.poll() is not None:
+            return []  # its number may be another's by now
         with suppress(psutil.NoSuchProcess):
             found = psutil.Process(self._process.pid).children(recursive=True)
             self.seen.update(found)
-            return [one for one in found if one.status() != psutil.STATUS_ZOMBIE]
+            return [one for one in found if lives(one)]
         return []
 
     def under_the_sentinel(self) -> list[psutil.Process]:
         """Workers, monitor and pusher in the order in which they were started."""
-        sentinel = self.beneath()[1]
-        return sorted(sentinel.children(), key=lambda one: (one.create_time(), one.pid))
+        with suppress(psutil.NoSuchProcess, IndexError):  # the cluster is being replaced
+            sentinel = self.beneath()[1]
+            return sorted(sentinel.children(), key=lambda one: (one.create_time(), one.pid))
+        return []
 
     def left_over(self) -> list[psutil.Process]:
         """Processes of any of its clusters that are still there."""
-        return [
-            one for one in self.seen if one.is_running() and one.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [one for one in self.seen if lives(one)]
 
     def send(self, number: signal.Signals) -> None:
         self.beneath()
@@ -90,11 +114,11 @@ class RunningUnit:
         return self._process.wait(seconds)
 
     def end(self) -> None:
-        for one in [*self.beneath(), *self.left_over()]:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-        self._process.kill()
+        self.beneath()
+        self._process.kill()  # first, or it would replace the others
         self._process.wait()
+        kill(self.left_over())
+        wait_until(lambda: not self.left_over(), seconds=GONE_SECONDS)
 
 
 @pytest.fixture
@@ -102,8 +126,14 @@ def start_unit(transactional_db: None, tmp_path: Path) -> Iterator[Callable[...,
     """Start a unit with these options and wait until its processes answer."""
     units: list[RunningUnit] = []
 
-    def start(*options: str, wait: bool = True) -> RunningUnit:
-        unit = RunningUnit(tmp_path / f"unit-{len(units)}.log", *options)
+    def start(
+        *options: str,
+        wait: bool = True,
+        lease: float = LONG_SECONDS,
+        patience: float = LONG_SECONDS,
+    ) -> RunningUnit:
+        log = tmp_path / f"unit-{len(units)}.log"
+        unit = RunningUnit(log, *options, lease=lease, patience=patience)
         units.append(unit)
         if wait:
             wait_until(unit.is_ready, seconds=READY_SECONDS)
