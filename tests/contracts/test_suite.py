@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from integrations.testing import (
     connector_contract,
     run_check,
 )
+from integrations.testing.clock import SkippingClock
 from integrations.types import Checkpoint, Entity, EntityType, ErrorCodes, Position, Ref
 from tests.contracts.acme import SLUG, AcmePart
 from tests.contracts.acme_connector import AcmeConnector
@@ -62,6 +64,17 @@ def test_a_skip_without_a_reason_is_refused() -> None:
 def test_a_skip_that_hides_nothing_is_a_problem() -> None:
     with pytest.raises(ContractBrokenError, match="hides nothing any more"):
         connector_contract(AcmeConnector, skips={"positions_are_close:notes": "Once it was so."})
+
+
+def test_how_long_a_busy_machine_takes_is_no_time_to_the_checks() -> None:
+    """A call that takes long is not made again; a check would fail for the machine's sake."""
+    clock = SkippingClock()
+    sleep(0.01)
+    assert clock.monotonic() == 0
+
+    clock.sleep(3)
+
+    assert clock.monotonic() == 3
 
 
 # Ways to break a connector, and the check that notices.
