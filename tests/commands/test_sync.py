@@ -15,6 +15,12 @@ __all__ = ["connection", "server", "shelves"]
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def long_lease(settings):
+    """Who extends it cannot see what is not committed here."""
+    settings.HUB_LEASE_SECONDS = 3600
+
+
 def sync(*options: str) -> str:
     out = StringIO()
     call_command("sync", "--tenant", "acme", *options, stdout=out, stderr=StringIO())
