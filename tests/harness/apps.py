@@ -18,12 +18,13 @@ class HarnessConfig(AppConfig):
         from integrations.http import client
         from integrations.resilience import circuit
         from integrations.resilience.backoff import Backoff
-        from integrations.sync import read_ahead, settle
+        from integrations.sync import preflight, read_ahead, settle
         from tests.harness import clocks
 
         replace(read_ahead, CHUNK_ROWS=1)  # every page is a chunk, so that it can be a batch
         call_seconds = float(os.environ.get("HUB_CALL_SECONDS", "0.7"))
         replace(client, CALL_SECONDS=call_seconds, _BACKOFF=Backoff(first=0.01, longest=0.05))
+        replace(preflight, SECONDS=120.0)  # longer than a busy machine keeps a call waiting
         replace(circuit, OPEN_SECONDS=0.5)
         replace(settle, BACKOFF=Backoff(first=0.2, longest=1))
         replace(queue, YOUNG=timedelta(seconds=2))
