@@ -18,6 +18,7 @@ from integrations.errors import HubError
 from integrations.http.client import ProviderClient
 from integrations.http.egress import Egress
 from integrations.records import RECORD_TYPES
+from integrations.resilience.clock import Clock, SystemClock
 from integrations.types import (
     Account,
     Checkpoint,
@@ -43,11 +44,12 @@ class Reader:
     cursors: dict[str, dict[str, Cursor]] = field(default_factory=dict)
     calls: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
 
     def client(self) -> ProviderClient:
         context = self.connector(None).authenticate(self.credentials)
         egress = Egress(addresses=self.sandbox.sandbox.addresses(), allow=("127.0.0.1",))
-        return ProviderClient(self.connector.provider, context, egress=egress)
+        return ProviderClient(self.connector.provider, context, egress=egress, clock=self.clock)
 
     def read(
         self,
