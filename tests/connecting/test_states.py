@@ -122,7 +122,7 @@ def test_what_may_pass_leaves_the_connection_as_it_was_and_the_work_due(
     if path == TOKEN["quickbooks"]:
         ends_now()
     # A refresh token that was rotated in an answer we never saw whole is good a while longer.
-    world.control("set", slug="quickbooks", refresh_grace_seconds=60)
+    world.control("set", slug="quickbooks", refresh_grace_seconds=600)
     world.control("fault", slug="quickbooks", path=path, count=None, **PASSING[fault])
 
     slice_of(connection)

@@ -30,7 +30,7 @@ from integrations.sync.credentials import access_for  # noqa: E402
 from tenants.actor import Actor  # noqa: E402
 from tenants.context import get_tenant, in_tenant  # noqa: E402
 
-ROUND_SECONDS = 60
+ROUND_SECONDS = 180  # on a busy machine
 FORK = multiprocessing.get_context("fork")
 
 

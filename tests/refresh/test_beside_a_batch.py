@@ -37,7 +37,7 @@ def beside_a_batch(connection: Connection, what: Callable[[], Any]) -> Any:
         try:
             with in_tenant(tenant):
                 with database.cursor() as cursor:
-                    cursor.execute("SET lock_timeout = '60s'")  # whatever the machine is busy with
+                    cursor.execute("SET lock_timeout = '300s'")  # whatever the machine is busy with
                 return what()
         finally:
             database.close()
@@ -46,7 +46,7 @@ def beside_a_batch(connection: Connection, what: Callable[[], Any]) -> Any:
         with transaction.atomic():
             hold_fence(due.pk, due.fence)
             found = other.submit(begun)
-            wait_until(lambda: is_held_up() or found.done(), seconds=30)
+            wait_until(lambda: is_held_up() or found.done(), seconds=120)
             write(connection)
         return found.result()
 
