@@ -147,10 +147,12 @@ def pause_connection(*, connection: Connection, actor: Actor) -> None:
         raise ConnectionNotActiveError(f"{row} is {row.get_status_display().lower()}.")
     row.status = connection.status = Connection.Status.PAUSED
     row.save(update_fields=["status", "updated_at"])
+    planned = Due.objects.for_object(row).filter(run_id=None)
+    list(planned.select_for_update().order_by("pk"))  # before the end of a run is seen
     end_paused_runs(runs)
     for shadow in ShadowDiff.objects.open().filter(connection=row):
         cancel_shadow(shadow=shadow, actor=actor)
-    Due.objects.for_object(row).filter(run_id=None).update(due_at=None, parked_reason="paused")
+    planned.update(due_at=None, parked_reason="paused")
     publish(row)
     record_event(AuditAction.CONNECTION_PAUSED, actor=actor, target=row)
 

@@ -18,6 +18,7 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import ConnectionStatus, DestinationStatus, Due
 from integrations.errors import ReauthorizationRequiredError, RetryableError
 from integrations.models import Connection, SyncRun
+from integrations.services.connections import pause_connection
 from integrations.services.destinations import create_destination, resume_destination
 from integrations.sync import settle_destination
 from integrations.sync.health import mark_app_refused, mark_needs_reauth, mark_working
@@ -176,6 +177,18 @@ def test_a_run_that_begins_and_one_that_repairs_the_connection_do_not_wait_for_e
 
     assert SyncRun.objects.get(pk=backfill[2].pk).state == "succeeded"
     assert shown(backfill[1])[0] == "active"
+
+
+def test_a_run_that_begins_and_a_pause_that_ends_a_waiting_one_do_not_wait_for_each_other(
+    backfill: Any,
+) -> None:
+    work, connection, run = backfill
+    assert Due.objects.release(work.pk, fence=work.fence)
+
+    begin_beside(connection, lambda: pause_connection(connection=connection, actor=SYSTEM))
+
+    assert SyncRun.objects.get(pk=run.pk).state == "cancelled"
+    assert shown(connection)[0] == "paused"
 
 
 def test_a_destination_that_waits_and_whoever_resumes_it_do_not_wait_for_each_other(
