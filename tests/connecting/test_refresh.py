@@ -90,7 +90,7 @@ class TestInTime:
         token_of(quickbooks)
         assert world.token_calls() == []
 
-        ends_in(quickbooks, 299)
+        ends_in(quickbooks, 240)
         token_of(quickbooks)
         assert len(world.token_calls()) == 1
 
@@ -260,7 +260,7 @@ def test_a_token_endpoint_that_fails_five_times_is_left_alone_for_a_minute(
     quickbooks.refresh_from_db()
     assert (quickbooks.status, quickbooks.credential_generation) == ("active", 1)
     # The end of an access is asked for only so often, so nothing holds it back.
-    ends_in(quickbooks, -1)
+    ends_in(quickbooks, -60)
     with pytest.raises(ProviderUnavailableError):
         open_to_revoke(quickbooks, actor=WORKER, by_access_token=True)
 

@@ -155,7 +155,8 @@ def test_a_refresh_token_used_twice_ends_the_grant_and_the_customer_is_asked(
     let_end(connection)
     newest = token_of(connection)
     with transaction.atomic():
-        save_credentials(connection, before, expires_at=timezone.now(), scopes=["openid"])
+        long_ago = timezone.now() - timedelta(minutes=1)
+        save_credentials(connection, before, expires_at=long_ago, scopes=["openid"])
 
     with pytest.raises(ReauthorizationRequiredError):
         token_of(connection)
