@@ -30,7 +30,12 @@ from tenants.roles import Role
 
 # The same examples every time, so that a change is judged by what it changed; fresh ones with
 # HYPOTHESIS_PROFILE=default.
-hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # it judges the machine
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _tenants: dict[str, Tenant] = {}
