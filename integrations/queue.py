@@ -37,13 +37,15 @@ YOUNG = timedelta(minutes=10)
 log = logging.getLogger(__name__)
 logging.getLogger("django-q").setLevel(Conf.LOG_LEVEL)  # it sets this only without our handlers
 
+# Chosen in a WITH, which is done once: in a subselect, a plan may choose anew for every row.
 _DEQUEUE = """
-UPDATE public.django_q_ormq SET lock = statement_timestamp() + %s * interval '1 second'
-WHERE id IN (
+WITH chosen AS MATERIALIZED (
     SELECT id FROM public.django_q_ormq WHERE key = %s AND lock <= statement_timestamp()
     ORDER BY lock, id LIMIT %s FOR UPDATE SKIP LOCKED
 )
-RETURNING id, payload
+UPDATE public.django_q_ormq AS task SET lock = statement_timestamp() + %s * interval '1 second'
+FROM chosen WHERE task.id = chosen.id
+RETURNING task.id, task.payload
 """
 
 
@@ -65,7 +67,7 @@ class SkipLockedORM(ORM):  # type: ignore[misc]
         """Return the next tasks as (id, payload), or None after a short sleep if there are none."""
         self.get_connection()  # closes a connection that is too old
         with connections[Conf.ORM].cursor() as cursor:
-            cursor.execute(_DEQUEUE, [Conf.RETRY, self.list_key, Conf.BULK])
+            cursor.execute(_DEQUEUE, [self.list_key, Conf.BULK, Conf.RETRY])
             rows: list[tuple[int, str]] = cursor.fetchall()
         if not rows:
             sleep(Conf.POLL)

@@ -78,6 +78,16 @@ def test_a_task_that_was_taken_waits_for_its_acknowledgement():
     assert has_come_round(beat)
 
 
+def test_one_task_is_taken_at_a_time_whatever_the_planner_thinks_of_the_table():
+    for _ in range(4):
+        ring_beat(uuid7(), queue=QUEUE)
+    with connection.cursor() as cursor:  # as it plans by itself for a table of one row
+        for way in ("hashagg", "sort", "hashjoin", "mergejoin", "material"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+
+    assert len(SkipLockedORM(list_key=QUEUE).dequeue()) == 1
+
+
 @pytest.mark.parametrize(
     "payload",
     [
