@@ -80,13 +80,8 @@ def data_folder() -> Path:
 
 def _start(needed_free_bytes: int) -> str:
     folder = data_folder()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if (free := shutil.disk_usage(there).free) < needed_free_bytes:
-        raise DatabaseUnavailableError(
-            f"The disk is full: the embedded database needs {needed_free_bytes >> 20} MB free at "
-            f"{folder} and has {free >> 20}; free some space or set HUB_DATA_DIR to another disk."
-        )
     try:
+        _check_place(folder, needed_free_bytes)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise DatabaseUnavailableError(
@@ -119,6 +114,21 @@ def _start(needed_free_bytes: int) -> str:
         if found is None:
             connection.execute("CREATE DATABASE hub")
     return str(server.get_uri(database="hub"))
+
+
+def _check_place(folder: Path, needed_free_bytes: int) -> None:
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if (free := shutil.disk_usage(there).free) < needed_free_bytes:
+        raise DatabaseUnavailableError(
+            f"The disk is full: the embedded database needs {needed_free_bytes >> 20} MB free at "
+            f"{folder} and has {free >> 20}; free some space or set HUB_DATA_DIR to another disk."
+        )
+    outer = next((each for each in folder.parents if (each / "PG_VERSION").exists()), None)
+    if outer:
+        raise DatabaseUnavailableError(
+            f"{folder} lies inside the data of another PostgreSQL server ({outer}), which would "
+            "not start any more; set HUB_DATA_DIR to another folder."
+        )
 
 
 def _start_patiently(server: Any) -> None:

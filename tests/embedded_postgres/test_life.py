@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from hub import embedded_postgres
-from tests.embedded_postgres.conftest import END_SECONDS, answers, server_in
+from tests.embedded_postgres.conftest import END_SECONDS, USE_IT, answers, server_in
 
 pytestmark = pytest.mark.xdist_group("embedded")
 
@@ -117,6 +117,41 @@ def test_a_server_that_starts_slowly_is_waited_for_but_not_for_ever(monkeypatch)
     monkeypatch.setattr(embedded_postgres, "START_SECONDS", 0.0)
     with pytest.raises(subprocess.TimeoutExpired):
         embedded_postgres._start_patiently(SlowServer())
+
+
+def test_a_folder_inside_the_data_of_another_server_is_refused_and_left_as_it_is(
+    tmp_path, monkeypatch
+):
+    data = tmp_path / "postgres"
+    data.mkdir(mode=0o700)
+    (data / "PG_VERSION").write_text("18\n")
+    monkeypatch.setenv("HUB_DATA_DIR", str(data))
+
+    with pytest.raises(embedded_postgres.DatabaseUnavailableError, match="set HUB_DATA_DIR to"):
+        embedded_postgres._start(needed_free_bytes=0)
+
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert [each.name for each in data.iterdir()] == ["PG_VERSION"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_may_not_be_looked_into_is_one_sentence(tmp_path: Path):
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "HUB_DATA_DIR": str(tmp_path / "data")}
+    del environment["DATABASE_URL"]
+
+    run = subprocess.run(
+        [sys.executable, "-c", USE_IT, str(ANOTHER_ACCOUNT)],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "cannot be used (Permission denied:" in run.stderr.splitlines()[-1]
 
 
 def test_a_wrong_password_is_one_sentence_without_it(use, folder):
