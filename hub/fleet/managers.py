@@ -64,6 +64,10 @@ class DueQuerySet(models.QuerySet["Due"]):
         """What nobody holds."""
         return self.filter(lease_until=None)
 
+    def hold(self) -> None:
+        """Lock these rows until the transaction ends: before what operations see of the object."""
+        list(self.select_for_update().order_by("pk"))
+
     def held_by(self, worker_id: UUID) -> "DueQuerySet":
         """What the worker holds, begun or only rung; a lease that ran out holds nothing."""
         return self.filter(leased_by=worker_id, lease_until__gte=Now())

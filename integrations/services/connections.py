@@ -148,7 +148,7 @@ def pause_connection(*, connection: Connection, actor: Actor) -> None:
     row.status = connection.status = Connection.Status.PAUSED
     row.save(update_fields=["status", "updated_at"])
     planned = Due.objects.for_object(row).filter(run_id=None)
-    list(planned.select_for_update().order_by("pk"))  # before the end of a run is seen
+    planned.hold()  # before the end of a run is seen
     end_paused_runs(runs)
     for shadow in ShadowDiff.objects.open().filter(connection=row):
         cancel_shadow(shadow=shadow, actor=actor)

@@ -125,11 +125,6 @@ def work_of(connection: Connection) -> DueQuerySet:
     return Due.objects.for_object(connection).filter(kind__in=(Due.Kind.SYNC, Due.Kind.REFRESH))
 
 
-def hold_work(connection: Connection) -> None:
-    """Hold the due rows that stop, until the transaction ends: before what operations see."""
-    list(work_of(connection).select_for_update().order_by("pk"))
-
-
 def _missing(connection: Connection) -> list[str]:
     if connection.auth_kind != OAuth2.kind:
         return []

@@ -33,10 +33,10 @@ from integrations.sync.credentials import blame_app
 from integrations.sync.failures import NOT_ASKED, TRIES
 from integrations.sync.health import (
     APP_PROBE,
-    hold_work,
     mark_needs_reauth,
     mark_working,
     say_working,
+    work_of,
 )
 from integrations.sync.order import ENDED, in_order
 from tenants.actor import Actor
@@ -212,7 +212,7 @@ def stopped(
         now = _hold(run)
         needs_person = isinstance(exc, ReauthorizationRequiredError | AccessTokenRefusedError)
         if needs_person or isinstance(exc, AppRefusedError):
-            hold_work(connection)
+            work_of(connection).hold()
         _fail(due, connection, run, exc.code, str(exc)[:500], calls=calls)
         due_at: Any = None if needs_person else _next(connection)
         is_settled = needs_person and _has_new_access(connection)
