@@ -12,13 +12,7 @@ from tests.engine.acme_provider import Server
 from tests.engine.conftest import connected, connection, server, shelves
 
 __all__ = ["connection", "server", "shelves"]
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def long_lease(settings):
-    """Who extends it cannot see what is not committed here."""
-    settings.HUB_LEASE_SECONDS = 3600
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("long_lease")]
 
 
 def sync(*options: str) -> str:

@@ -15,7 +15,7 @@ from tenants.context import in_tenant
 from tenants.models import Tenant
 from tests.connecting.conftest import Browser, World, audited
 from tests.connecting.test_refresh import BEARER, ends_in, token_of
-from tests.worker.conftest import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -79,8 +79,7 @@ def test_a_sync_that_changes_records_wakes_it_and_one_that_changes_none_does_not
     assert len(base.rows("Companies")) == 26
 
 
-def test_a_worker_does_it_when_it_is_due(acme, base, connection, routed, settings):
-    settings.HUB_LEASE_SECONDS = 3600  # who extends it cannot see what is not committed here
+def test_a_worker_does_it_when_it_is_due(acme, base, connection, routed, long_lease):
     synced(connection)
     due = Due.objects.get(object_id=routed.pk)
     claim = claim_one(due.pk, worker_id=uuid4(), lease_seconds=60)

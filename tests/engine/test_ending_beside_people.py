@@ -20,7 +20,7 @@ from tenants.actor import Actor
 from tenants.context import current_tenant, in_tenant
 from tests.engine.conftest import connected
 from tests.refresh.test_beside_a_batch import is_held_up
-from tests.worker.conftest import wait_until
+from tests.waiting import wait_until
 
 SYSTEM = Actor.system("tests")
 BROKEN = FatalError("Nobody can read this.")

@@ -27,7 +27,7 @@ from tenants.actor import Actor
 from tenants.context import current_tenant, in_tenant
 from tests.destinations.conftest import ADMIN
 from tests.engine.conftest import connected
-from tests.worker.conftest import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -51,9 +51,8 @@ def test_every_active_tenant_has_its_housekeeping_once_in_one_statement(acme, ot
 
 
 def test_a_tenant_that_syncs_nothing_forgets_its_tombstones_all_the_same(
-    connection, acme, server, settings
+    connection, acme, server, long_lease
 ):
-    settings.HUB_LEASE_SECONDS = 3600  # who extends it cannot see what is not committed here
     work(connection)
     Due.objects.all().delete()
     Record.objects.filter(source_id="c1").update(deleted_at=timezone.now() - LONG_AGO)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from integrations.services.connections import connect_with_key
 from tenants.actor import Actor
 from tests import warm
 from tests.connecting.conftest import Browser, World, apps, browser, link, world
+from tests.waiting import wait_until
 
 __all__ = ["apps", "browser", "link", "world"]
 
@@ -49,10 +49,7 @@ def database_url() -> str:
 
 def wait_for_leases() -> None:
     """Until none is held any more: those of processes that were killed run out."""
-    until = time.monotonic() + 60
-    while Due.objects.filter(lease_until__gte=Now()).exists():
-        assert time.monotonic() < until, "somebody keeps a lease"
-        time.sleep(0.05)
+    wait_until(lambda: not Due.objects.filter(lease_until__gte=Now()).exists(), seconds=60)
 
 
 @dataclass

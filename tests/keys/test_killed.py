@@ -6,8 +6,7 @@ used: had a rotation put an old value back, the refresh after it would be refuse
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from tenants.wrapping import data_keys_by_wrapping_key
 from tests import interrupted, warm
 from tests.interrupted import interrupt
 from tests.keys.conftest import NEW, OLD, TESTER, Estate, Rotations
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,18 +79,11 @@ class Refreshes(threading.Thread):
     def once_more(self) -> None:
         """Wait until another one has ended well, or one has failed."""
         before = self.count
-        wait_until(lambda: self.count > before or not self.is_alive())
+        wait_until(lambda: self.count > before or not self.is_alive(), seconds=LONGEST_SECONDS)
 
     def end(self) -> None:
         self.ends.set()
         self.join(LONGEST_SECONDS)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + LONGEST_SECONDS
-    while not is_so():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.01)
 
 
 def is_free() -> bool:
@@ -129,7 +122,7 @@ def test_killed_thirteen_times_every_row_is_readable_and_the_old_keys_go_last(
             with pytest.raises(RefusedError):
                 retire_data_key(key_id, actor=TESTER)
         refreshes.once_more()
-        wait_until(is_free)
+        wait_until(is_free, seconds=LONGEST_SECONDS)
 
     code, out, err = rotations.run_cold("--data-keys", "--batch", "3", keys=BOTH)
     refreshes.end()
@@ -159,7 +152,7 @@ def test_a_rotation_that_breaks_hangs_or_freezes_on_its_way_is_finished_by_the_n
     def go_on() -> warm.Process:
         assert estate.unreadable() == []
         if action != "STOP":
-            wait_until(is_free)
+            wait_until(is_free, seconds=LONGEST_SECONDS)
         return rotating()
 
     code, said = interrupt(rotating, point, action, go_on)

@@ -20,7 +20,7 @@ from tenants.actor import Actor
 from tenants.context import current_tenant, in_tenant
 from tests.engine.conftest import connected
 from tests.refresh.conftest import World, is_accepted
-from tests.worker.conftest import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,12 +6,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -20,6 +18,7 @@ from django.conf import settings as django_settings
 from tests.faults.conftest import database_url
 from tests.secrets.connectors import ORIGIN, TLS_ORIGIN
 from tests.secrets.provider import CanaryProvider
+from tests.waiting import wait_until
 
 START_SECONDS = 180  # on a busy machine
 
@@ -99,15 +98,8 @@ def hub(transactional_db: None, provider: CanaryProvider, tmp_path: Path) -> Ite
             "--threads", "4", "--no-control-socket", files=(listening.fileno(),),
         )  # fmt: skip
         hub.start("worker", "manage.py", "worker")
-        wait_until(hub.is_up, START_SECONDS)
+        wait_until(hub.is_up, seconds=START_SECONDS)
         yield hub
     finally:
         hub.end()
         listening.close()
-
-
-def wait_until(what: Callable[[], Any], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.1)

@@ -43,9 +43,10 @@ from tenants.roles import Role
 from tenants.services import create_api_key
 from tests.factories import MembershipFactory, UserFactory
 from tests.faults.conftest import database_url
-from tests.secrets.conftest import Hub, wait_until
+from tests.secrets.conftest import Hub
 from tests.secrets.provider import CanaryProvider, canary
 from tests.secrets.search import find, unpacked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("secrets")]
 
@@ -161,11 +162,11 @@ def let_the_worker_sync(plan: str, world: World, *, token_plan: str = "", ended:
         Due.objects.filter(pk__in=fences).update(due_at=timezone.now(), **asked_anew)
         return True
 
-    wait_until(is_asked, 180)
+    wait_until(is_asked, seconds=180)
     asked = Due.objects.filter(pk__in=fences)  # the worker plans work of its own besides
     wait_until(
         lambda: all(due.fence > fences[due.pk] and due.lease_until is None for due in asked.all()),
-        180,
+        seconds=180,
     )
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
 import psutil
 import pytest
@@ -16,28 +15,12 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from hub.fleet.models import Worker
+from tests.waiting import wait_until
 
 SHORT_SECONDS = 6  # of leases and of patience, where a test waits until what is dead is replaced
 LONG_SECONDS = 600  # the same elsewhere: nothing that merely stands still is taken for dead
 READY_SECONDS = 240  # two interpreters start, on a machine that may be busy
 GONE_SECONDS = 120  # until the kernel has ended what was killed
-
-
-def wait_until(what: Callable[[], object], *, seconds: float) -> float:
-    """Return after how many seconds `what()` became true; fail if it takes longer."""
-    begun = monotonic()
-    while not what():
-        assert monotonic() - begun < seconds, f"not within {seconds} s"
-        sleep(0.05)
-    return monotonic() - begun
-
-
-def comes_true(what: Callable[[], object], *, seconds: float) -> bool:
-    """Whether `what()` becomes true within so many seconds; return as soon as it is."""
-    begun = monotonic()
-    while not (found := what()) and monotonic() - begun < seconds:
-        sleep(0.05)
-    return bool(found)
 
 
 def lives(process: psutil.Process) -> bool:

@@ -13,7 +13,7 @@ from hub.fleet.claims import claim_one
 from hub.fleet.models import Due, Worker
 from integrations.sync.lease import held
 from tests.factories.fleet import DueFactory
-from tests.worker.conftest import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

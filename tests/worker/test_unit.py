@@ -12,14 +12,13 @@ from django_q.models import Task as TaskRow
 from hub.clock import database_now
 from hub.fleet.models import Due, RunHour, Worker
 from tests.factories.fleet import DueFactory
+from tests.waiting import comes_true, wait_until
 from tests.worker.conftest import (
     GONE_SECONDS,
     READY_SECONDS,
     SHORT_SECONDS,
-    comes_true,
     kill,
     lives,
-    wait_until,
 )
 from tests.worker.harmless.apps import DEADLY, NAP
 
